@@ -1,0 +1,1 @@
+"""The compiler plugin: programs to StableHLO, executables, artifacts and timing samples."""

@@ -1,0 +1,1 @@
+"""Evolves transcendental functions for XLA and puts them under jax.numpy."""
