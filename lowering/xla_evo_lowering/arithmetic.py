@@ -1,0 +1,145 @@
+"""NumPy meanings of operations where NumPy's own function differs from StableHLO's definition.
+
+Every function here takes arrays of one dtype and returns an array of the documented dtype, exactly
+as the StableHLO specification defines the operation (github.com/openxla/stablehlo, docs/spec.md).
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+
+
+def unsigned_view(x: Array) -> Array:
+    """Returns the bit patterns of `x` as unsigned integers of the same width."""
+    return x.view(_UNSIGNED[x.dtype.itemsize])
+
+
+def maximum(a: Array, b: Array) -> Array:
+    """IEEE 754-2019 maximum: NaN wins, and +0 is above -0."""
+    picked = np.maximum(a, b)
+    if np.issubdtype(a.dtype, np.integer) or a.dtype == np.bool_:
+        return picked
+    return np.where((a == 0) & (b == 0), a + b, picked).astype(a.dtype)
+
+
+def minimum(a: Array, b: Array) -> Array:
+    """IEEE 754-2019 minimum: NaN wins, and -0 is below +0."""
+    picked = np.minimum(a, b)
+    if np.issubdtype(a.dtype, np.integer) or a.dtype == np.bool_:
+        return picked
+    return np.where((a == 0) & (b == 0), -((-a) + (-b)), picked).astype(a.dtype)
+
+
+def clamp(low: Array, x: Array, high: Array) -> Array:
+    """``minimum(maximum(x, low), high)``, the order of StableHLO."""
+    return minimum(maximum(x, low), high)
+
+
+def shift_left(x: Array, amount: Array) -> Array:
+    """Logical left shift; 0 when the amount, read as unsigned, is at least the width."""
+    bits = x.dtype.itemsize * 8
+    count = unsigned_view(amount)
+    inside = count < bits
+    shifted = unsigned_view(x) << np.where(inside, count, 0).astype(count.dtype)
+    return np.where(inside, shifted, 0).astype(count.dtype).view(x.dtype)
+
+
+def shift_right_logical(x: Array, amount: Array) -> Array:
+    """Right shift that fills with zeros; 0 when the amount is at least the width."""
+    bits = x.dtype.itemsize * 8
+    count = unsigned_view(amount)
+    inside = count < bits
+    shifted = unsigned_view(x) >> np.where(inside, count, 0).astype(count.dtype)
+    return np.where(inside, shifted, 0).astype(count.dtype).view(x.dtype)
+
+
+def shift_right_arithmetic(x: Array, amount: Array) -> Array:
+    """Right shift that fills with the sign bit; all signs when the amount is at least the width."""
+    bits = x.dtype.itemsize * 8
+    count = np.minimum(unsigned_view(amount), bits - 1)
+    signed = x.view(np.dtype(f"i{x.dtype.itemsize}"))
+    return (signed >> count.astype(signed.dtype)).view(x.dtype)
+
+
+def convert(x: Array, to: np.dtype[Any]) -> Array:
+    """Value conversion as XLA does it.
+
+    Float to integer truncates, saturates at the ends of the range, and takes NaN to 0; float to
+    bool asks ``x != 0``; integers wrap; floats round to nearest even.
+    """
+    from_float = x.dtype.kind == "f" or x.dtype.name == "bfloat16"
+    if to == np.bool_:
+        return x != 0
+    if from_float and to.kind in "iu":
+        limits = np.iinfo(to)
+        wide = x.astype(np.float64)
+        low, high = float(limits.min), float(limits.max)
+        inside = np.clip(np.where(np.isnan(wide), 0.0, wide), low, high)
+        # float(limits.max) rounds up for 64-bit types, so the top is set by hand.
+        truncated = np.where(inside >= high, 0.0, np.trunc(inside)).astype(to)
+        return np.where(inside >= high, to.type(limits.max), truncated).astype(to)
+    return x.astype(to)
+
+
+def rsqrt(x: Array) -> Array:
+    """1/sqrt(x) with both steps rounded; XLA's own is within a unit in the last place of it."""
+    return (np.ones((), x.dtype) / np.sqrt(x)).astype(x.dtype)
+
+
+def round_mantissa(x: Array) -> Array:
+    """The guard: ``reduce_precision`` to the type's own format is the identity on every value."""
+    return x
+
+
+def _odd_sum(a: Array, b: Array) -> Array:
+    """float64 a + b rounded to odd (Boldo and Melquiond, IEEE Trans. Comput. 57(4), 2008)."""
+    total = a + b
+    part = total - a
+    error = (a - (total - part)) + (b - part)
+    even = (total.view(np.int64) & 1) == 0
+    toward = np.where((error > 0) == (total > 0), 1, -1)
+    moved = (total.view(np.int64) + toward).view(np.float64)
+    fix = (error != 0) & even & np.isfinite(total) & np.isfinite(error)
+    return np.where(fix, moved, total)
+
+
+def _two_product(a: Array, b: Array) -> tuple[Array, Array]:
+    """Veltkamp and Dekker's exact product of float64 numbers (Numer. Math. 18, 1971)."""
+
+    def split(x: Array) -> tuple[Array, Array]:
+        scaled = 134217729.0 * x
+        high = scaled - (scaled - x)
+        return high, x - high
+
+    product = a * b
+    a_high, a_low = split(a)
+    b_high, b_low = split(b)
+    error = a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
+    return product, error
+
+
+def fma(a: Array, b: Array, c: Array) -> Array:
+    """a*b + c with one rounding.
+
+    Formats of at most 32 bits: the product is exact in float64 and the sum is rounded to odd there,
+    which makes the second rounding harmless. float64: algorithm Fma of Boldo and Melquiond (2008),
+    exact unless a product or split overflows or underflows.
+    """
+    with np.errstate(all="ignore"):
+        if a.dtype != np.float64:
+            product = a.astype(np.float64) * b.astype(np.float64)
+            return _odd_sum(product, c.astype(np.float64)).astype(a.dtype)
+        high, low = _two_product(a, b)
+        tail = c + low
+        part = tail - c
+        tail_error = (c - (tail - part)) + (low - part)
+        head = high + tail
+        part = head - high
+        head_error = (high - (head - part)) + (tail - part)
+        exact = head + _odd_sum(head_error, tail_error)
+        return np.where(np.isfinite(exact), exact, a * b + c)

@@ -1,0 +1,159 @@
+"""Programs as StableHLO: built operation by operation, at any shape, under any transformation.
+
+A program becomes a JAX primitive of its own kind, bound with the program as a parameter. Its
+lowering emits one StableHLO operation an instruction, so what is compiled is what is written. The
+guard is spelled as the backend's row says.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import Primitive
+from jax.extend.mlir import ir  # pyright: ignore[reportMissingImports]
+from jax.extend.mlir.dialects import stablehlo as hlo  # pyright: ignore[reportMissingImports]
+from jax.interpreters import batching, mlir
+
+from xla_evo_lowering.dtypes import BOOL, DType, Kind
+from xla_evo_lowering.errors import ProgramError
+from xla_evo_lowering.ops import OPS
+from xla_evo_lowering.program import Program, constant_array
+
+
+def _element_type(dtype: DType) -> Any:
+    kinds = {"f16": ir.F16Type, "bf16": ir.BF16Type, "f32": ir.F32Type, "f64": ir.F64Type}
+    if dtype.short in kinds:
+        return kinds[dtype.short].get()
+    if dtype.kind is Kind.UNSIGNED:
+        return ir.IntegerType.get_unsigned(dtype.bits)
+    if dtype.kind is Kind.REAL:
+        raise ProgramError("a program over the reals has no StableHLO; give its values a format")
+    return ir.IntegerType.get_signless(dtype.bits)
+
+
+def _dense(array: np.ndarray[Any, Any], dtype: DType) -> Any:
+    """A scalar MLIR attribute with exactly the bits of a 0-d array."""
+    if dtype is BOOL:
+        array = np.packbits(array, bitorder="little")
+    return ir.DenseElementsAttr.get(
+        np.ascontiguousarray(array), type=_element_type(dtype), shape=()
+    )  # fmt: skip
+
+
+class _Shape:
+    """The common shape of all values, static or read from an operand at run time."""
+
+    def __init__(self, like: Any) -> None:
+        self._like = like
+        self._dims: list[int] = list(like.type.shape)
+        self._dynamic = not like.type.has_static_shape
+        self._sizes: Any = None
+
+    def type(self, dtype: DType) -> Any:
+        return ir.RankedTensorType.get(self._dims, _element_type(dtype))
+
+    def fill(self, array: np.ndarray[Any, Any], dtype: DType) -> Any:
+        scalar = hlo.constant(_dense(array, dtype))
+        if not self._dims:
+            return scalar
+        if not self._dynamic:
+            return hlo.broadcast_in_dim(self.type(dtype), scalar, ir.DenseI64ArrayAttr.get([]))
+        empty = ir.DenseI64ArrayAttr.get([])
+        return hlo.dynamic_broadcast_in_dim(self.type(dtype), scalar, self._run_time(), empty)
+
+    def _run_time(self) -> Any:
+        if self._sizes is None:
+            one = ir.RankedTensorType.get([1], ir.IntegerType.get_signless(32))
+            sizes = [
+                hlo.reshape(one, hlo.get_dimension_size(self._like, axis))
+                for axis in range(len(self._dims))
+            ]
+            self._sizes = hlo.concatenate(sizes, 0)
+        return self._sizes
+
+
+def emit(program: Program, operands: Sequence[Any]) -> Any:
+    """Emits the body of a program at MLIR's current insertion point.
+
+    Args:
+        program: a program without ``real`` values.
+        operands: one MLIR value a parameter, tensors of one shape and the parameters' types.
+
+    Returns:
+        The MLIR value of the result.
+    """
+    shape = _Shape(operands[0])
+    values = list(operands)
+    filled: dict[tuple[str, object], Any] = {}
+    for instruction in program.body:
+        if instruction.op == "const":
+            key = (instruction.dtype.short, instruction.value)
+            if key not in filled:
+                filled[key] = shape.fill(constant_array(instruction), instruction.dtype)
+            values.append(filled[key])
+            continue
+        arguments = [values[operand] for operand in instruction.operands]
+        values.append(OPS[instruction.op].stablehlo(arguments, shape.type(instruction.dtype)))
+    return values[program.result]
+
+
+program_p = Primitive("xla_evo_program")
+"""The primitive that computes a program; its parameter ``program`` is a `Program`."""
+
+
+def _abstract(*inputs: Any, program: Program) -> Any:
+    for value, parameter in zip(inputs, program.parameters, strict=True):
+        if value.dtype != parameter.dtype.numpy or value.shape != inputs[0].shape:
+            raise ProgramError(
+                f"program {program.name}: {parameter.name} is {parameter.dtype.name} of one shape"
+                f" with the others, got {value.dtype}{list(value.shape)}"
+            )
+    return inputs[0].update(dtype=program.dtype.numpy, weak_type=False)
+
+
+def _lower(ctx: Any, *operands: Any, program: Program) -> list[Any]:
+    del ctx
+    return [emit(program, operands)]
+
+
+def _evaluate(*inputs: Any, program: Program) -> Any:
+    return jax.jit(program_p.bind, static_argnames="program")(*inputs, program=program)
+
+
+def _batch(arguments: Sequence[Any], axes: Sequence[Any], *, program: Program) -> tuple[Any, Any]:
+    size = next(
+        value.shape[axis] for value, axis in zip(arguments, axes, strict=True) if axis is not None
+    )
+    moved = [
+        jax.numpy.broadcast_to(value, (size, *value.shape)) if axis is None
+        else jax.numpy.moveaxis(value, axis, 0)
+        for value, axis in zip(arguments, axes, strict=True)
+    ]  # fmt: skip
+    return program_p.bind(*moved, program=program), 0
+
+
+program_p.def_abstract_eval(_abstract)
+program_p.def_impl(_evaluate)
+mlir.register_lowering(program_p, _lower)
+batching.primitive_batchers[program_p] = _batch
+
+
+def as_function(program: Program) -> Callable[..., jax.Array]:
+    """Returns the program as a function of JAX arrays of one shape and its parameters' dtypes.
+
+    It works under ``jit``, ``vmap``, ``scan`` and the like. It has no derivative of its own:
+    `xla_evo` gives functions the derivative rules that JAX has.
+    """
+
+    def function(*inputs: jax.Array) -> jax.Array:
+        return program_p.bind(*map(jax.numpy.asarray, inputs), program=program)
+
+    function.__name__ = function.__qualname__ = program.name
+    return function
+
+
+def to_stablehlo(program: Program, shape: Sequence[int] = (8,)) -> str:
+    """Returns the StableHLO module of a program for inputs of `shape`, as MLIR text."""
+    specs = [jax.ShapeDtypeStruct(tuple(shape), item.dtype.numpy) for item in program.parameters]
+    return jax.jit(as_function(program)).lower(*specs).as_text()
