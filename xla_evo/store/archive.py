@@ -42,7 +42,6 @@ def export(index: Index, blobs: BlobFolder, path: Path) -> int:
     """
     partial: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".export-", delete=False) as file:
             partial = Path(file.name)
             count = index.read(lambda connection: _write(connection, blobs, file))

@@ -1,0 +1,1 @@
+"""The command ``xla-evo``: one module a subcommand, all that prints."""
