@@ -1,0 +1,1 @@
+"""How far a compiled function is from its reference, sampled and over every input."""

@@ -1,0 +1,1 @@
+"""What is approximated: functions, their references, domains and formats."""

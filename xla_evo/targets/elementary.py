@@ -1,0 +1,158 @@
+"""Catalogue rows: exponentials, logarithms, powers, trigonometric and hyperbolic functions.
+
+Special values are those of IEEE 754-2019 section 9.2.1 and of JAX, which agree here.
+The stated errors cover NumPy's vectorised forms (at most 4 ULP) and the C library's.
+"""
+
+import mpmath as mp
+import numpy as np
+
+from xla_evo.targets import exact_forms as exact
+from xla_evo.targets import float64_forms as fast
+from xla_evo.targets.function import Function
+from xla_evo.targets.reliable import guarded
+
+_INF, _NAN, _PI = np.inf, np.nan, np.pi
+_ODD_ZERO = ((0.0, 0.0), (-0.0, -0.0), (_NAN, _NAN))
+_NAN_BELOW_ZERO = ((-1.0, _NAN), (-_INF, _NAN), (_NAN, _NAN))
+_TRIGONOMETRIC = ((_INF, _NAN), (-_INF, _NAN))
+_NAN_BEYOND_ONE = ((2.0, _NAN), (-2.0, _NAN), (_INF, _NAN), (-_INF, _NAN))
+_LOG = ((0.0, -_INF), (-0.0, -_INF), (1.0, 0.0), (_INF, _INF), *_NAN_BELOW_ZERO)
+_EXP = ((0.0, 1.0), (-0.0, 1.0), (_INF, _INF), (-_INF, 0.0), (_NAN, _NAN))
+_MULTIPLES = (1.0, 2.0, 3.0, 100.0, 1e6)
+_PI_ZEROS = (0.0, *(s * _PI * k for k in _MULTIPLES for s in (1, -1)))
+_HALF_PI = tuple(s * _PI * (k - 0.5) for k in _MULTIPLES for s in (1, -1))
+
+ROWS: tuple[Function, ...] = (
+    Function(
+        name="exp", mp=mp.exp, f64=fast.quiet(np.exp), f64_error_ulp=4.0,
+        specials=_EXP, builtin="jax.numpy.exp", primitive="exp",
+    ),
+    Function(
+        name="exp2", mp=exact.exp2, f64=fast.quiet(np.exp2), f64_error_ulp=4.0,
+        specials=(*_EXP, (1.0, 2.0), (-1.0, 0.5)), builtin="jax.numpy.exp2", primitive="exp2",
+    ),
+    Function(
+        name="expm1", mp=mp.expm1, f64=fast.quiet(np.expm1), f64_error_ulp=4.0,
+        specials=(*_ODD_ZERO, (_INF, _INF), (-_INF, -1.0)), zeros=(0.0,),
+        builtin="jax.numpy.expm1", primitive="expm1",
+    ),
+    Function(
+        name="log", mp=exact.log, f64=fast.quiet(np.log), f64_error_ulp=4.0, domain=(0.0, _INF),
+        specials=_LOG, zeros=(1.0,), poles=(0.0,), builtin="jax.numpy.log", primitive="log",
+    ),
+    Function(
+        name="log2", mp=exact.log2, f64=fast.quiet(np.log2), f64_error_ulp=4.0,
+        domain=(0.0, _INF), specials=_LOG, zeros=(1.0,), poles=(0.0,), builtin="jax.numpy.log2",
+    ),
+    Function(
+        name="log10", mp=exact.log10, f64=fast.quiet(np.log10), f64_error_ulp=4.0,
+        domain=(0.0, _INF), specials=_LOG, zeros=(1.0,), poles=(0.0,), builtin="jax.numpy.log10",
+    ),
+    Function(
+        name="log1p", mp=exact.log1p, f64=fast.quiet(np.log1p), f64_error_ulp=4.0,
+        domain=(-1.0, _INF), zeros=(0.0,), poles=(-1.0,),
+        specials=(*_ODD_ZERO, (-1.0, -_INF), (_INF, _INF), (-2.0, _NAN), (-_INF, _NAN)),
+        builtin="jax.numpy.log1p", primitive="log1p",
+    ),
+    Function(
+        name="sin", mp=guarded(mp.sin), f64=fast.quiet(np.sin), f64_error_ulp=4.0, symmetry="odd",
+        specials=(*_ODD_ZERO, *_TRIGONOMETRIC), zeros=_PI_ZEROS,
+        builtin="jax.numpy.sin", primitive="sin",
+    ),
+    Function(
+        name="cos", mp=guarded(mp.cos), f64=fast.quiet(np.cos), f64_error_ulp=4.0, symmetry="even",
+        specials=((0.0, 1.0), (-0.0, 1.0), (_NAN, _NAN), *_TRIGONOMETRIC), zeros=_HALF_PI,
+        builtin="jax.numpy.cos", primitive="cos",
+    ),
+    Function(
+        name="tan", mp=guarded(mp.tan), f64=fast.quiet(np.tan), f64_error_ulp=4.0, symmetry="odd",
+        specials=(*_ODD_ZERO, *_TRIGONOMETRIC), zeros=_PI_ZEROS, poles=_HALF_PI,
+        builtin="jax.numpy.tan", primitive="tan",
+    ),
+    Function(
+        name="asin", mp=guarded(mp.asin), f64=fast.quiet(np.arcsin), f64_error_ulp=4.0,
+        domain=(-1.0, 1.0), symmetry="odd", specials=(*_ODD_ZERO, *_NAN_BEYOND_ONE),
+        zeros=(0.0,), poles=(1.0, -1.0), builtin="jax.numpy.arcsin", primitive="asin",
+    ),
+    Function(
+        name="acos", mp=guarded(mp.acos), f64=fast.quiet(np.arccos), f64_error_ulp=4.0,
+        domain=(-1.0, 1.0), specials=((1.0, 0.0), (_NAN, _NAN), *_NAN_BEYOND_ONE),
+        zeros=(1.0,), poles=(-1.0,), builtin="jax.numpy.arccos", primitive="acos",
+    ),
+    Function(
+        name="atan", mp=guarded(mp.atan), f64=fast.quiet(np.arctan), f64_error_ulp=4.0,
+        symmetry="odd", specials=_ODD_ZERO, zeros=(0.0,),
+        builtin="jax.numpy.arctan", primitive="atan",
+    ),
+    Function(
+        name="sinh", mp=guarded(mp.sinh), f64=fast.quiet(np.sinh), f64_error_ulp=4.0,
+        symmetry="odd", specials=(*_ODD_ZERO, (_INF, _INF), (-_INF, -_INF)), zeros=(0.0,),
+        builtin="jax.numpy.sinh", primitive="sinh",
+    ),
+    Function(
+        name="cosh", mp=guarded(mp.cosh), f64=fast.quiet(np.cosh), f64_error_ulp=4.0,
+        symmetry="even",
+        specials=((0.0, 1.0), (-0.0, 1.0), (_INF, _INF), (-_INF, _INF), (_NAN, _NAN)),
+        builtin="jax.numpy.cosh", primitive="cosh",
+    ),
+    Function(
+        name="tanh", mp=guarded(mp.tanh), f64=fast.quiet(np.tanh), f64_error_ulp=4.0,
+        symmetry="odd", specials=(*_ODD_ZERO, (_INF, 1.0), (-_INF, -1.0)), zeros=(0.0,),
+        builtin="jax.numpy.tanh", primitive="tanh",
+    ),
+    Function(
+        name="asinh", mp=guarded(mp.asinh), f64=fast.quiet(np.arcsinh), f64_error_ulp=4.0,
+        symmetry="odd", specials=(*_ODD_ZERO, (_INF, _INF), (-_INF, -_INF)), zeros=(0.0,),
+        builtin="jax.numpy.arcsinh", primitive="asinh",
+    ),
+    Function(
+        name="acosh", mp=guarded(mp.acosh), f64=fast.quiet(np.arccosh), f64_error_ulp=4.0,
+        domain=(1.0, _INF), zeros=(1.0,), poles=(1.0,),
+        specials=((1.0, 0.0), (_INF, _INF), (0.0, _NAN), (-0.0, _NAN), *_NAN_BELOW_ZERO),
+        builtin="jax.numpy.arccosh", primitive="acosh",
+    ),
+    Function(
+        name="atanh", mp=exact.atanh, f64=fast.quiet(np.arctanh), f64_error_ulp=4.0,
+        domain=(-1.0, 1.0), symmetry="odd",
+        specials=(*_ODD_ZERO, (1.0, _INF), (-1.0, -_INF), *_NAN_BEYOND_ONE),
+        zeros=(0.0,), poles=(1.0, -1.0), builtin="jax.numpy.arctanh", primitive="atanh",
+    ),
+    Function(
+        name="cbrt", mp=exact.cbrt, f64=fast.quiet(np.cbrt), f64_error_ulp=4.0, symmetry="odd",
+        specials=(*_ODD_ZERO, (_INF, _INF), (-_INF, -_INF), (1.0, 1.0), (8.0, 2.0)), zeros=(0.0,),
+        builtin="jax.numpy.cbrt", primitive="cbrt",
+    ),
+    Function(
+        name="sqrt", mp=mp.sqrt, f64=fast.quiet(np.sqrt), f64_error_ulp=0.5, domain=(0.0, _INF),
+        specials=((0.0, 0.0), (-0.0, -0.0), (1.0, 1.0), (_INF, _INF), *_NAN_BELOW_ZERO),
+        zeros=(0.0,), builtin="jax.numpy.sqrt", primitive="sqrt",
+    ),
+    Function(
+        name="rsqrt", mp=exact.rsqrt, f64=fast.rsqrt, f64_error_ulp=1.5, domain=(0.0, _INF),
+        specials=((0.0, _INF), (-0.0, -_INF), (1.0, 1.0), (_INF, 0.0), *_NAN_BELOW_ZERO),
+        poles=(0.0,), builtin="jax.lax.rsqrt", primitive="rsqrt",
+    ),
+    Function(
+        name="pow", mp=exact.power, f64=fast.quiet(np.power), f64_error_ulp=4.0, arity=2,
+        specials=(
+            ((0.0, 0.0), 1.0), ((_NAN, 0.0), 1.0), ((1.0, _NAN), 1.0), ((1.0, _INF), 1.0),
+            ((-1.0, _INF), 1.0), ((-1.0, -_INF), 1.0), ((0.0, -1.0), _INF), ((-0.0, -1.0), -_INF),
+            ((-0.0, -2.0), _INF), ((-0.0, 3.0), -0.0), ((-0.0, 2.0), 0.0), ((-0.0, 0.5), 0.0),
+            ((0.5, -_INF), _INF), ((2.0, -_INF), 0.0), ((0.5, _INF), 0.0), ((2.0, _INF), _INF),
+            ((-_INF, 3.0), -_INF), ((-_INF, 2.0), _INF), ((-_INF, -3.0), -0.0),
+            ((_INF, 2.0), _INF), ((_INF, -2.0), 0.0), ((-2.0, 0.5), _NAN), ((-2.0, 3.0), -8.0),
+            ((2.0, _NAN), _NAN), ((_NAN, 2.0), _NAN),
+        ),
+        zeros=(0.0,), poles=(0.0,), builtin="jax.numpy.power", primitive="pow",
+    ),
+    Function(
+        name="atan2", mp=exact.atan2, f64=fast.quiet(np.arctan2), f64_error_ulp=4.0, arity=2,
+        specials=(
+            ((0.0, 0.0), 0.0), ((-0.0, 0.0), -0.0), ((0.0, 1.0), 0.0), ((-0.0, 1.0), -0.0),
+            ((0.0, _INF), 0.0), ((1.0, _INF), 0.0), ((-1.0, _INF), -0.0),
+            ((_NAN, 1.0), _NAN), ((1.0, _NAN), _NAN),
+        ),
+        zeros=(0.0,), builtin="jax.numpy.arctan2", primitive="atan2",
+    ),
+)  # fmt: skip

@@ -1,0 +1,343 @@
+"""A user's function from an mpmath expression of one variable, e.g. ``erf(x)/x``.
+
+The text is parsed by `ast` and evaluated over a fixed table of names; it is never executed as
+Python. Numbers are exact decimals. A removable singularity has the value of its limit.
+"""
+
+import ast
+from collections import OrderedDict
+from collections.abc import Callable
+from difflib import get_close_matches
+from fractions import Fraction
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+
+import mpmath as mp
+import numpy as np
+from mpmath.libmp import NoConvergence
+
+from xla_evo.errors import TargetError
+from xla_evo.targets.function import Array64, Function, Symmetry
+from xla_evo.targets.reliable import Mp, reliable, working_precision
+
+_LONGEST = 2_000
+_CONSTANTS: dict[str, Any] = {
+    "pi": mp.pi, "e": mp.e, "euler": mp.euler, "catalan": mp.catalan, "phi": mp.phi,
+    "ln2": mp.ln2, "ln10": mp.ln10, "glaisher": mp.glaisher, "apery": mp.apery,
+}  # fmt: skip
+_FUNCTIONS: dict[str, Any] = {
+    name: getattr(mp, name)
+    for name in [
+        "exp",
+        "expm1",
+        "log",
+        "ln",
+        "log10",
+        "log1p",
+        "sqrt",
+        "cbrt",
+        "root",
+        "power",
+        "hypot",
+        "sin",
+        "cos",
+        "tan",
+        "sec",
+        "csc",
+        "cot",
+        "asin",
+        "acos",
+        "atan",
+        "atan2",
+        "sinh",
+        "cosh",
+        "tanh",
+        "sech",
+        "csch",
+        "coth",
+        "asinh",
+        "acosh",
+        "atanh",
+        "sinpi",
+        "cospi",
+        "sinc",
+        "sincpi",
+        "erf",
+        "erfc",
+        "erfi",
+        "erfinv",
+        "gamma",
+        "rgamma",
+        "loggamma",
+        "factorial",
+        "digamma",
+        "psi",
+        "harmonic",
+        "beta",
+        "gammainc",
+        "besselj",
+        "bessely",
+        "besseli",
+        "besselk",
+        "j0",
+        "j1",
+        "airyai",
+        "airybi",
+        "struveh",
+        "struvel",
+        "ellipk",
+        "ellipe",
+        "lambertw",
+        "zeta",
+        "altzeta",
+        "polylog",
+        "ei",
+        "e1",
+        "li",
+        "si",
+        "ci",
+        "shi",
+        "chi",
+        "expint",
+        "fresnels",
+        "fresnelc",
+        "npdf",
+        "ncdf",
+        "hyp0f1",
+        "hyp1f1",
+        "hyp2f1",
+        "legendre",
+        "chebyt",
+        "chebyu",
+        "hermite",
+        "laguerre",
+        "agm",
+        "fabs",
+        "sign",
+        "barnesg",
+    ]
+} | {"abs": mp.fabs, "exp2": lambda x: mp.power(2, x), "log2": lambda x: mp.log(x) / mp.log(2)}
+_BINARY: dict[type[ast.operator], Callable[[Mp, Any], Any]] = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.Div: lambda a, b: a / b,
+    ast.Pow: lambda a, b: mp.power(a, b),
+}
+_Node = Callable[[Any], Any]
+
+
+def function_from_expression(text: str) -> Function:
+    """Returns the function that ``text`` describes, named by the text.
+
+    Args:
+        text: an expression of one variable, ``x`` (another single name serves too), of decimal
+            numbers, ``+ - * / **``, parentheses, mpmath's functions and constants.
+
+    Raises:
+        TargetError: a syntax error, an unknown name, two variables or none.
+    """
+    return _build(text.strip())
+
+
+@cache
+def _build(text: str) -> Function:
+    form = _parse(text)
+    mp_function = _with_limits(form, text)
+    return Function(
+        name=text,
+        mp=mp_function,
+        f64=_Float64(mp_function),
+        f64_error_ulp=0.501,
+        symmetry=_symmetry(mp_function),
+        specials=((np.nan, np.nan),),
+        expression=text,
+    )
+
+
+def _parse(text: str) -> _Node:
+    if not text:
+        raise TargetError("the expression is empty; write one of x, e.g. 'erf(x)/x'")
+    if len(text) > _LONGEST:
+        raise TargetError(f"the expression has {len(text)} characters; at most {_LONGEST} are read")
+    if "^" in text:
+        raise TargetError(f"'^' in expression {text!r} is not a power; write **")
+    try:
+        tree = ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        at = f" at column {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
+        reason = error.msg if isinstance(error, SyntaxError) else "nested too deeply or not text"
+        raise TargetError(f"expression {text!r} does not parse{at}: {reason}") from None
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called}
+    variables = sorted(names - _CONSTANTS.keys())
+    if len(variables) > 1:
+        stray = next((v for v in variables if v != "x"), variables[1])
+        near = get_close_matches(stray, [*_CONSTANTS, *_FUNCTIONS], n=1)
+        hint = f"; {stray!r} is unknown, did you mean {near[0]}?" if near and "x" in names else ""
+        raise TargetError(
+            f"expression {text!r} has {len(variables)} variables ({', '.join(variables)});"
+            f" one is needed{hint}"
+        )
+    try:
+        node = _compile(tree.body, text, variables[0] if variables else "x")
+    except RecursionError:
+        raise TargetError(f"expression {text[:40]!r}... is nested too deeply") from None
+    if not variables:
+        raise TargetError(f"expression {text!r} has no variable; write it in x")
+    return node
+
+
+def _unknown(name: str, text: str) -> TargetError:
+    near = get_close_matches(name, [*_FUNCTIONS, *_CONSTANTS], n=2)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "; mpmath's names are understood"
+    return TargetError(f"unknown function {name!r} in expression {text!r}{hint}")
+
+
+def _number(node: ast.Constant, text: str) -> _Node:
+    literal = (ast.get_source_segment(text, node) or "").replace("_", "")
+    try:
+        _, _, exponent = literal.lower().partition("e")
+        if exponent and abs(int(exponent)) > 5000:
+            raise ValueError
+        exact = Fraction(literal)
+    except ValueError:
+        raise TargetError(
+            f"{literal or node.value!r} in {text!r} is not a decimal number"
+        ) from None
+    return lambda _x: mp.mpf(exact.numerator) / exact.denominator
+
+
+def _compile(node: ast.expr, text: str, variable: str) -> _Node:
+    match node:
+        case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
+            return _number(node, text)
+        case ast.Name(id=name) if name == variable and name not in _CONSTANTS:
+            if name in _FUNCTIONS:
+                raise TargetError(f"{name!r} in {text!r} needs its argument, as {name}(x)")
+            return lambda x: x
+        case ast.Name(id=name):
+            constant = _CONSTANTS[name]
+            return lambda _x: +constant
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            inner = _compile(operand, text, variable)
+            return lambda x: -inner(x)
+        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            return _compile(operand, text, variable)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+            one, two = _compile(left, text, variable), _compile(right, text, variable)
+            apply = _BINARY[type(op)]
+            return lambda x: apply(one(x), two(x))
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if arguments:
+            if name not in _FUNCTIONS:
+                raise _unknown(name, text)
+            called = _FUNCTIONS[name]
+            inners = [_compile(argument, text, variable) for argument in arguments]
+            return lambda x: called(*(inner(x) for inner in inners))
+        case _:
+            piece = ast.get_source_segment(text, node) or ast.unparse(node)
+            raise TargetError(
+                f"{piece!r} in expression {text!r} is not understood; use numbers, x,"
+                " + - * / **, and mpmath functions"
+            )
+
+
+def _real(value: Mp) -> Mp:
+    """The value if it is real, else nan."""
+    if isinstance(value, mp.mpf):
+        return value
+    if isinstance(value, mp.mpc):
+        return value.real if value.imag == 0 else mp.nan
+    return mp.mpf(value)
+
+
+def _with_limits(form: _Node, text: str) -> Callable[[Any], Any]:
+    def attempt(x: Mp) -> Mp:
+        try:
+            return _real(form(x))
+        except (ZeroDivisionError, ValueError, OverflowError, NoConvergence):
+            return mp.nan
+        except TypeError as error:
+            raise TargetError(f"expression {text!r} cannot be evaluated: {error}") from None
+
+    settled = reliable(attempt, f"expression {text!r}")
+
+    def evaluate(x: Mp) -> Mp:
+        value = settled(x)
+        return value if mp.isfinite(value) else _limit(attempt, x)
+
+    return evaluate
+
+
+def _limit(form: _Node, x: Mp) -> Mp:
+    """Limit of ``form`` at a finite x from both sides (or from the one where it is real), or nan.
+
+    The mean of f(x+h) and f(x-h) is within O(h^2) of a limit that is smooth; h is small enough
+    for the working precision, and the precision is high enough for the cancellation in f.
+    """
+    if not mp.isfinite(x):
+        return mp.nan
+    precision = working_precision()
+    with mp.workprec(6 * precision + 60):
+        size = mp.mag(x) if x else 0
+        values = []
+        for extra in (0, precision // 2):
+            h = mp.ldexp(1, size - precision - 10 - extra)
+            sides = [v for v in (form(x + h), form(x - h)) if mp.isfinite(v)]
+            if not sides:
+                return mp.nan
+            if len(sides) == 2 and abs(sides[0] - sides[1]) > mp.ldexp(
+                1 + abs(sides[0]) + abs(sides[1]), -precision // 2
+            ):
+                return mp.nan
+            values.append(sum(sides) / len(sides))
+        first, second = values
+        if abs(first) > mp.ldexp(1, precision // 2) and abs(second) > 2 * abs(first):
+            return mp.nan
+        if abs(second) < mp.ldexp(1, -precision) and abs(second) < abs(first) / 2:
+            return mp.mpf(0)
+        if abs(first - second) > mp.ldexp(1 + abs(first), -precision // 2):
+            return mp.nan
+    return +second
+
+
+def _symmetry(form: Callable[[Any], Any]) -> Symmetry:
+    """Symmetry at sampled points to 60 digits: analytic functions do not agree there by chance."""
+    with mp.workdps(60):
+        points = [mp.sqrt(2) / 3, mp.euler, mp.pi / 2, mp.sqrt(7)]
+        pairs = [(form(p), form(-p)) for p in points]
+        if not all(mp.isfinite(a) and mp.isfinite(b) for a, b in pairs):
+            return "none"
+        tolerance = mp.mpf(10) ** -50
+        if all(abs(a - b) <= tolerance * (abs(a) + abs(b)) for a, b in pairs):
+            return "even"
+        if all(abs(a + b) <= tolerance * (abs(a) + abs(b)) for a, b in pairs):
+            return "odd"
+    return "none"
+
+
+class _Float64:
+    """The float64 form of an expression: mpmath point by point, the last arrays remembered."""
+
+    def __init__(self, form: Callable[[Any], Any], *, remembered: int = 32) -> None:
+        self._form = form
+        self._remembered = remembered
+        self._results: OrderedDict[bytes, Array64] = OrderedDict()
+
+    def __call__(self, x: Array64) -> Array64:
+        x = np.ascontiguousarray(x, dtype=np.float64)
+        key = blake2b(x.tobytes(), digest_size=16).digest()
+        if key not in self._results:
+            with mp.workprec(90):
+                flat = [self._one(value) for value in x.ravel().tolist()]
+            self._results[key] = np.asarray(flat, dtype=np.float64).reshape(x.shape)
+            while len(self._results) > self._remembered:
+                self._results.popitem(last=False)
+        return self._results[key].copy()
+
+    def _one(self, value: float) -> float:
+        if value != value:
+            return value
+        result = self._form(mp.mpf(value))
+        return float(result)
