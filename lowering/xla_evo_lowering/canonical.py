@@ -88,9 +88,7 @@ class _Canonicaliser:
 
     def _add(self, instruction: Instruction, operands: tuple[int, ...]) -> int:
         nodes = [self._nodes[operand] for operand in operands]
-        constants = [
-            node for node in nodes if isinstance(node, Instruction) and node.op == "const"
-        ]
+        constants = [node for node in nodes if isinstance(node, Instruction) and node.op == "const"]
         if nodes and len(constants) == len(nodes):
             folded = fold(instruction, constants)
             if folded is not None:
@@ -131,9 +129,7 @@ class _Canonicaliser:
             placed[number] = len(self._program.parameters) + len(body)
             operands = tuple(placed[operand] for operand in node.operands)
             body.append(Instruction(node.op, node.dtype, operands, node.value))
-        return Program(
-            self._program.name, self._program.parameters, tuple(body), placed[root]
-        )
+        return Program(self._program.name, self._program.parameters, tuple(body), placed[root])
 
 
 def canonical(program: Program) -> Program:

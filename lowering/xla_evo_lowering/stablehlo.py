@@ -36,9 +36,8 @@ def _dense(array: np.ndarray[Any, Any], dtype: DType) -> Any:
     """A scalar MLIR attribute with exactly the bits of a 0-d array."""
     if dtype is BOOL:
         array = np.packbits(array, bitorder="little")
-    return ir.DenseElementsAttr.get(
-        np.ascontiguousarray(array), type=_element_type(dtype), shape=()
-    )  # fmt: skip
+    contents: Any = np.ascontiguousarray(array)
+    return ir.DenseElementsAttr.get(contents, type=_element_type(dtype), shape=())
 
 
 class _Shape:

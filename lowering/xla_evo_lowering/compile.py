@@ -1,0 +1,151 @@
+"""Compiling on the live CPU backend, and every stage that the compiler leaves behind.
+
+`Executable` is what accuracy and timing run; `compile_stages` also keeps StableHLO, HLO before and
+after optimisation, LLVM IR before and after, and the object code, from one compilation.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from xla_evo_lowering import _jax_compat
+from xla_evo_lowering.dtypes import DType
+from xla_evo_lowering.errors import CompileError
+from xla_evo_lowering.machine_code import machine_code_hash, objects
+from xla_evo_lowering.program import Program
+from xla_evo_lowering.stablehlo import as_function
+
+Array = np.ndarray[Any, Any]
+Function = Callable[..., Any]
+
+SINGLE_THREAD: Mapping[str, object] = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
+"""Compile options that keep a kernel on the calling thread.
+
+XLA splits a fusion over the thread pool by a cost model that counts HLO operations, so that of two
+equally fast functions one runs on one core and the other on all; timing would compare that.
+"""
+
+# Stage name -> how the file that XLA dumps for it ends.
+_DUMPED: Mapping[str, str] = {
+    "hlo": ".before_optimizations.txt",
+    "optimized": "cpu_after_optimizations.txt",
+    "llvm": ".ir-no-opt.ll",
+    "llvm_optimized": ".ir-with-opt.ll",
+    "object": ".o",
+}
+STAGES: tuple[str, ...] = ("stablehlo", *_DUMPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What one compilation left behind.
+
+    Attributes:
+        call: the compiled function; JAX arrays in, JAX array out.
+        texts: stage name to its bytes; several kernels of one module are joined in order.
+        code_hash: identity of the machine code.
+    """
+
+    call: Function
+    texts: Mapping[str, bytes]
+    code_hash: str
+
+
+def lower(function: Function, specs: Sequence[Any]) -> Any:
+    """Traces and lowers a function to StableHLO; failures become `CompileError`."""
+    try:
+        return jax.jit(function).lower(*specs)
+    except Exception as error:
+        raise CompileError(f"lowering failed: {_first_line(error)}") from error
+
+
+def compile_lowered(lowered: Any, options: Mapping[str, object] | None = None) -> Any:
+    """Compiles what `lower` gave; failures become `CompileError`."""
+    try:
+        return lowered.compile(compiler_options=dict(options) if options else None)
+    except Exception as error:
+        raise CompileError(f"XLA could not compile: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+
+
+def code_hash(compiled: Any) -> str:
+    """Identity of the machine code of a compiled function (see `machine_code`)."""
+    return machine_code_hash(objects(_jax_compat.serialized_executable(compiled)))
+
+
+def compile_stages(
+    function: Function, specs: Sequence[Any], options: Mapping[str, object] | None = None
+) -> Stages:
+    """Compiles a function of arrays and keeps every stage.
+
+    Args:
+        function: anything `jax.jit` takes.
+        specs: `jax.ShapeDtypeStruct` of each argument.
+        options: XLA compile options that differ from the defaults.
+
+    Raises:
+        CompileError: XLA refused it.
+    """
+    lowered = lower(function, specs)
+    folder = Path(tempfile.mkdtemp(prefix="xla-evo-"))
+    try:
+        compiled = compile_lowered(lowered, {**(options or {}), "xla_dump_to": str(folder)})
+        texts = {"stablehlo": lowered.as_text().encode()}
+        for stage, ending in _DUMPED.items():
+            files = sorted(path for path in folder.iterdir() if path.name.endswith(ending))
+            texts[stage] = b"".join(path.read_bytes() for path in files)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Stages(compiled, texts, code_hash(compiled))
+
+
+class Executable:
+    """A function of one or more arrays of one shape, compiled once for each shape that it meets.
+
+    Calls take and return NumPy arrays, and release the interpreter lock while they run.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        dtypes: Sequence[DType],
+        options: Mapping[str, object] | None = None,
+    ) -> None:
+        self._function = function
+        self._dtypes = tuple(dtypes)
+        self._options = dict(options or {})
+        self._compiled: dict[tuple[int, ...], Any] = {}
+
+    @classmethod
+    def of_program(
+        cls, program: Program, options: Mapping[str, object] | None = None
+    ) -> "Executable":
+        """The executable of a program."""
+        types = [parameter.dtype for parameter in program.parameters]
+        return cls(as_function(program), types, options)
+
+    def compiled(self, shape: tuple[int, ...]) -> Any:
+        """JAX's compiled function for one shape.
+
+        Raises:
+            CompileError: XLA refused it.
+        """
+        if shape not in self._compiled:
+            specs = [jax.ShapeDtypeStruct(shape, dtype.numpy) for dtype in self._dtypes]
+            # 64-bit types need JAX's x64 mode; without it they would silently become 32-bit.
+            with jax.enable_x64(any(dtype.bits == 64 for dtype in self._dtypes)):
+                self._compiled[shape] = compile_lowered(lower(self._function, specs), self._options)
+        return self._compiled[shape]
+
+    def __call__(self, *arrays: Array) -> Array:
+        """Runs on arrays of the declared dtypes."""
+        return np.asarray(self.compiled(arrays[0].shape)(*arrays))

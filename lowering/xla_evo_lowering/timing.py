@@ -1,0 +1,141 @@
+"""Timing: candidates and the built-in in turn, inside a compiled loop over an array in cache.
+
+Each sample runs one compiled loop that applies the function to rows of an array that stays in the
+second-level cache and stores the result, so neither dispatch nor memory hides the arithmetic.
+Functions take turns round by round, and raw samples are kept: on a shared machine absolute times
+drift by tens of per cent, ratios within one round much less. Kernels stay on the calling thread
+(see `compile.SINGLE_THREAD`).
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+
+from xla_evo_lowering.compile import SINGLE_THREAD, Function, compile_lowered, lower
+from xla_evo_lowering.dtypes import DType
+
+ELEMENTS = 16384
+ROWS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Samples of one function, taken in turn with others.
+
+    Attributes:
+        samples_ns: nanoseconds an element, one a round, in order.
+        elements: array length of the loop.
+    """
+
+    samples_ns: tuple[float, ...]
+    elements: int
+
+    @property
+    def median_ns(self) -> float:
+        """Median nanoseconds an element."""
+        return statistics.median(self.samples_ns)
+
+    @property
+    def best_ns(self) -> float:
+        """Least nanoseconds an element: the run with the least interference."""
+        return min(self.samples_ns)
+
+
+def ratio(reference: Timing, candidate: Timing) -> float:
+    """Speed-up of `candidate` over `reference`: the median of the ratios within each round."""
+    pairs = zip(reference.samples_ns, candidate.samples_ns, strict=True)
+    return statistics.median(first / second for first, second in pairs)
+
+
+def loop(function: Function, elements: int = ELEMENTS) -> Function:
+    """Returns ``run(xs, repetitions)``: `function` applied to rows of `xs`, one a repetition.
+
+    `xs` has the shape (`ROWS`, `elements`); the result is that of the last repetition, which for
+    one repetition is ``function(xs[1])``. The row changes from one repetition to the next, so the
+    compiler cannot lift the work out of the loop.
+    """
+
+    def run(xs: jax.Array, repetitions: jax.Array) -> jax.Array:
+        def step(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            left, _ = state
+            row = lax.dynamic_index_in_dim(xs, left & 1, keepdims=False)
+            return left - 1, function(row)
+
+        start = (repetitions, jax.numpy.zeros((elements,), xs.dtype))
+        return lax.while_loop(lambda state: state[0] > 0, step, start)[1]
+
+    return run
+
+
+def loop_specs(dtype: DType, elements: int = ELEMENTS) -> tuple[Any, Any]:
+    """Argument specifications of a `loop`."""
+    rows = jax.ShapeDtypeStruct((ROWS, elements), dtype.numpy)
+    return rows, jax.ShapeDtypeStruct((), np.dtype(np.int32))
+
+
+def compile_loop(
+    function: Function,
+    dtype: DType,
+    options: Mapping[str, object] | None = None,
+    elements: int = ELEMENTS,
+) -> Any:
+    """Compiles a `loop` of a function for timing.
+
+    Raises:
+        CompileError: XLA refused it.
+    """
+    with jax.enable_x64(dtype.bits == 64):
+        lowered = lower(loop(function, elements), loop_specs(dtype, elements))
+        return compile_lowered(lowered, {**SINGLE_THREAD, **(options or {})})
+
+
+def floor_function(x: jax.Array) -> jax.Array:
+    """The least a function can do in the loop: load, one operation, store."""
+    return -x
+
+
+def time_loops(
+    loops: Sequence[Callable[..., Any]],
+    xs: np.ndarray[Any, Any],
+    *,
+    rounds: int = 15,
+    sample_ns: float = 4e5,
+    keep_going: Callable[[list[list[float]]], bool] | None = None,
+) -> list[Timing]:
+    """Times compiled loops in turn.
+
+    Args:
+        loops: what `compile_loop` gave, all for the dtype and shape of `xs`.
+        xs: inputs, shape (`ROWS`, elements).
+        rounds: samples of each.
+        sample_ns: length of one sample to aim for, in nanoseconds.
+        keep_going: asked after each round with the samples so far; False stops early.
+
+    Returns:
+        One `Timing` a loop, all with the same number of samples.
+    """
+    elements = int(xs.shape[1])
+    device = jax.numpy.asarray(xs)
+    counts: list[Any] = []
+    for run in loops:
+        probe = jax.numpy.int32(4)
+        run(device, probe).block_until_ready()
+        start = time.perf_counter_ns()
+        run(device, probe).block_until_ready()
+        spent = max(1.0, (time.perf_counter_ns() - start) / 4)
+        counts.append(jax.numpy.int32(max(4, min(1_000_000, round(sample_ns / spent)))))
+    samples: list[list[float]] = [[] for _ in loops]
+    for _ in range(rounds):
+        for run, count, taken in zip(loops, counts, samples, strict=True):
+            start = time.perf_counter_ns()
+            run(device, count).block_until_ready()
+            taken.append((time.perf_counter_ns() - start) / (int(count) * elements))
+        if keep_going is not None and not keep_going(samples):
+            break
+    return [Timing(samples_ns=tuple(taken), elements=elements) for taken in samples]
