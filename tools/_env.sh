@@ -1,0 +1,76 @@
+# shellcheck shell=sh
+# The environment of tools/run, tools/test and .ci/run; sourced, with `root` and `tool` set.
+#   PYTHON        the interpreter to make it with (default: the first Python >= 3.11 found)
+#   XLA_EVO_VENV  where it is (default: .venv in the repository)
+
+tool=${tool:-tools}
+root=${root:?set by the script that sources this}
+venv=${XLA_EVO_VENV:-$root/.venv}
+
+fail() {
+    echo "$tool: $1" >&2
+    exit 1
+}
+
+is_new_enough() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+# Prints a Python >= 3.11, or fails.
+find_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        is_new_enough "$PYTHON" || fail "PYTHON=$PYTHON is not a Python 3.11 or newer"
+        echo "$PYTHON"
+        return
+    fi
+    for candidate in python3 python3.13 python3.12 python3.11 python; do
+        if is_new_enough "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "no Python 3.11 or newer found; install one, or set PYTHON to its path"
+}
+
+# Runs a command with its output in the log; on failure says `$1` and the line that tells why.
+logged() {
+    what=$1
+    shift
+    if ! "$@" >>"$log" 2>&1; then
+        reason=$(grep -iE 'error|no space|not available|failed' "$log" | tail -n 1)
+        case $(cat "$log") in
+        *"NewConnectionError"* | *"name resolution"* | *"ProxyError"* | *"ConnectTimeout"*)
+            reason="the package index cannot be reached; check the network or pip's settings"
+            ;;
+        esac
+        fail "$what failed: ${reason:-see the log} (log: $log)"
+    fi
+}
+
+# ensure_env run|dev: makes the environment and installs the project, when something has changed.
+ensure_env() {
+    stamp=$venv/xla-evo.stamp
+    wanted="$(cksum <"$root/pyproject.toml") $root"
+    if [ -x "$venv/bin/python" ] && [ -f "$stamp" ]; then
+        recorded=$(cat "$stamp")
+        case $recorded in
+        "dev $wanted" | "$1 $wanted") return ;;
+        esac
+    fi
+    log=$(mktemp "${TMPDIR:-/tmp}/xla-evo-install.XXXXXX") || fail "cannot write to ${TMPDIR:-/tmp}"
+    if [ ! -x "$venv/bin/python" ]; then
+        python=$(find_python) || exit 1
+        echo "$tool: making an environment in $venv with $("$python" -V 2>&1)" >&2
+        logged "making the environment" "$python" -m venv --clear "$venv"
+    elif [ -f "$stamp" ] && [ "${recorded%% *}" = dev ]; then
+        set -- dev
+    fi
+    project=$root
+    if [ "$1" = dev ]; then
+        project="${root}[dev]"
+    fi
+    echo "$tool: installing xla-evo and what it needs; this takes a few minutes the first time" >&2
+    logged "installing" "$venv/bin/python" -m pip install --disable-pip-version-check -e "$project"
+    echo "$1 $wanted" >"$stamp"
+    rm -f "$log"
+}
