@@ -37,12 +37,11 @@ logged() {
     what=$1
     shift
     if ! "$@" >>"$log" 2>&1; then
-        reason=$(grep -iE 'error|no space|not available|failed' "$log" | tail -n 1)
-        case $(cat "$log") in
-        *"NewConnectionError"* | *"name resolution"* | *"ProxyError"* | *"ConnectTimeout"*)
-            reason="the package index cannot be reached; check the network or pip's settings"
-            ;;
-        esac
+        reason=$(grep -oE '(ERROR|Error): .*' "$log" | tail -n 1)
+        if grep -qE 'NewConnectionError|name resolution|ProxyError|Timeout|versions: none' "$log"; then
+            reason="${reason:+$reason; }the package index cannot be reached or lacks it:"
+            reason="$reason check the network and pip's settings"
+        fi
         fail "$what failed: ${reason:-see the log} (log: $log)"
     fi
 }
