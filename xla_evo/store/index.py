@@ -31,7 +31,8 @@ _ATTEMPTS = 3
 _SIDE_FILES = ("", "-wal", "-shm")
 _ELSEWHERE = "set XLA_EVO_CACHE to a folder that you can write"
 _HINTS = {
-    sqlite3.SQLITE_FULL: "no space left on its disk: free some, or set XLA_EVO_CACHE elsewhere",
+    sqlite3.SQLITE_FULL: "no space left on its disk: free some (`xla-evo cache prune`), "
+    "or set XLA_EVO_CACHE to another disk",
     sqlite3.SQLITE_READONLY: f"it is read-only: make it writable, or {_ELSEWHERE}",
     sqlite3.SQLITE_CANTOPEN: f"it cannot be opened: check its rights, or {_ELSEWHERE}",
     sqlite3.SQLITE_BUSY: f"another process has kept it locked for {BUSY_S:.0f} s: "
@@ -39,6 +40,10 @@ _HINTS = {
 }
 _ABANDONED: list[sqlite3.Connection] = []
 _INDEXES: "weakref.WeakSet[Index]" = weakref.WeakSet()
+
+
+class StoreFullError(StoreError):
+    """There is no space left on the store's disk."""
 
 
 class Index:
@@ -175,9 +180,10 @@ class Index:
     def _explained(self, error: Exception) -> StoreError:
         where = f"store {self.path.parent}"
         code = getattr(error, "sqlite_errorcode", None)
-        if code is None and isinstance(error, OSError):
-            if error.errno == errno.ENOSPC:
-                return StoreError(f"{where}: {_HINTS[sqlite3.SQLITE_FULL]}")
+        no_space = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if no_space or code == sqlite3.SQLITE_FULL:
+            return StoreFullError(f"{where}: {_HINTS[sqlite3.SQLITE_FULL]}")
+        if isinstance(error, OSError):
             return StoreError(f"{where} cannot be used: {error.strerror or error}; {_ELSEWHERE}")
         hint = _HINTS.get((code or 0) & 0xFF)
         return StoreError(f"{where}: {hint}" if hint else f"{where}: SQLite says {error}")

@@ -3,13 +3,16 @@
 import contextlib
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from xla_evo.store.blobs import BlobFolder
-from xla_evo.store.index import Index
+from xla_evo.store.index import Index, StoreFullError
 from xla_evo.store.reports import KindStats, PruneReport, Stats
 from xla_evo.store.schema import VERSION
+
+T = TypeVar("T")
 
 _ROW_BYTES = (
     "length(CAST(digest AS BLOB)) + length(CAST(parts AS BLOB)) + length(CAST(value AS BLOB))"
@@ -91,7 +94,7 @@ def prune(
 ) -> PruneReport:
     """Removes entries as `Store.prune` says, then orphaned blobs, then empty pages."""
     folder = index.path.parent
-    before = index.read(lambda connection: _settled_bytes(connection, folder))
+    before = index.read(lambda connection: disk_bytes(connection, folder))
     of_kinds, names = "1", []
     if kinds is not None:
         of_kinds, names = f"kind IN ({', '.join('?' * len(kinds))})", list(kinds)
@@ -103,8 +106,11 @@ def prune(
         ).rowcount
 
     selects_all = kinds is not None and max_bytes is None
-    entries = index.write(by_age) if older_than_s is not None or selects_all else 0
-    removed = index.write(lambda connection: _remove_orphans(connection, blobs))
+    by_age_too = older_than_s is not None or selects_all
+    entries = _with_room(index, blobs, lambda: index.write(by_age) if by_age_too else 0)
+    removed = _with_room(
+        index, blobs, lambda: index.write(lambda connection: _remove_orphans(connection, blobs))
+    )
     after = index.read(lambda connection: _settled_bytes(connection, folder))
     while max_bytes is not None and after > max_bytes:
         excess = after - max_bytes
@@ -118,11 +124,50 @@ def prune(
     return PruneReport(entries=entries, blobs=removed, bytes_before=before, bytes_after=after)
 
 
+def _with_room(index: Index, blobs: BlobFolder, work: Callable[[], T]) -> T:
+    """Runs `work`; on a full disk, where even a removal needs room, makes some and tries again.
+
+    Room is made by removing the blob files of the oldest entries, ever more of them. Such an entry
+    goes when its blob is next asked for, as any whose blob is damaged.
+    """
+    wanted = 64 * 1024
+    while True:
+        try:
+            return work()
+        except StoreFullError:
+            if not _remove_files(blobs, index.read(_oldest_blobs), wanted):
+                raise
+            wanted *= 2
+
+
+def _oldest_blobs(connection: sqlite3.Connection) -> list[str]:
+    query = (
+        "SELECT eb.blob FROM entry_blobs eb JOIN entries e ON e.digest = eb.entry "
+        "ORDER BY e.created"
+    )
+    return [digest for (digest,) in connection.execute(query)]
+
+
+def _remove_files(blobs: BlobFolder, digests: Sequence[str], wanted_bytes: int) -> int:
+    freed = 0
+    for digest in digests:
+        if freed >= wanted_bytes:
+            break
+        size = blobs.stored_bytes(digest) or 0
+        if blobs.remove(digest):
+            freed += size
+    return freed
+
+
 def _settled_bytes(connection: sqlite3.Connection, folder: Path) -> int:
-    """Gives empty pages and the log back to the disk, then measures."""
-    # A script, because `execute` takes one step, and a step gives back one page.
-    connection.executescript("PRAGMA incremental_vacuum")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    """Gives empty pages and the log back to the disk, where it has room to, then measures."""
+    try:
+        # A script, because `execute` takes one step, and a step gives back one page.
+        connection.executescript("PRAGMA incremental_vacuum")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
     return disk_bytes(connection, folder)
 
 
