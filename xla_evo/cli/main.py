@@ -61,7 +61,7 @@ class _Parser(argparse_flags.ArgumentParser):
     Given the name of a subcommand, it declares that command's arguments when it is first used.
     """
 
-    def __init__(self, *, pending: str | None = None, **options: Any) -> None:  # noqa: ANN401 - argparse's own
+    def __init__(self, *, pending: str | None = None, **options: Any) -> None:
         super().__init__(
             formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options
         )

@@ -74,7 +74,8 @@ class BlobFolder:
         target = self.path(packed.digest)
         if target.is_file():
             return False
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.root, target.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=_PARTIAL, dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from xla_evo.store.blobs import BlobFolder
-from xla_evo.store.index import Index, StoreFullError
+from xla_evo.store.index import Index, StoreFullError, Work
 from xla_evo.store.reports import KindStats, PruneReport, Stats
 from xla_evo.store.schema import VERSION
 
@@ -106,16 +106,19 @@ def prune(
         ).rowcount
 
     selects_all = kinds is not None and max_bytes is None
-    by_age_too = older_than_s is not None or selects_all
-    entries = _with_room(index, blobs, lambda: index.write(by_age) if by_age_too else 0)
-    removed = _with_room(
-        index, blobs, lambda: index.write(lambda connection: _remove_orphans(connection, blobs))
-    )
+    entries = 0
+
+    def write(work: Work[int]) -> int:
+        return _with_room(index, blobs, lambda: index.write(work))
+
+    if older_than_s is not None or selects_all:
+        entries = write(by_age)
+    removed = write(lambda connection: _remove_orphans(connection, blobs))
     after = index.read(lambda connection: _settled_bytes(connection, folder))
     while max_bytes is not None and after > max_bytes:
         excess = after - max_bytes
-        dropped = index.write(lambda c, excess=excess: _drop_oldest(c, excess, of_kinds, names))
-        removed += index.write(lambda connection: _remove_orphans(connection, blobs))
+        dropped = write(lambda c, excess=excess: _drop_oldest(c, excess, of_kinds, names))
+        removed += write(lambda connection: _remove_orphans(connection, blobs))
         after = index.read(lambda connection: _settled_bytes(connection, folder))
         entries += dropped
         if not dropped:

@@ -164,7 +164,8 @@ class Store:
         Raises:
             StoreError: the index cannot be read.
         """
-        pending = {} if self.read_only or self._flush() else self._lookups.pending()
+        written = not self.read_only and self._flush()
+        pending = {} if written else self._lookups.pending()
         return self._index.read(
             lambda connection: maintenance.stats(
                 connection, self.path, pending, read_only=self.read_only
