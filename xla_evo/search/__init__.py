@@ -1,0 +1,1 @@
+"""Evolution of machine-number programs: error and measured time, from empty programs upwards."""

@@ -1,0 +1,247 @@
+"""Genomes: programs as the search edits them.
+
+A genome is a short tuple of nodes in single-assignment order. Unlike a `Program` it keeps its float
+constants as float64 parameters that are fitted before they are rounded, and it may be wrong while it
+is edited; `to_program` makes a checked program of the target's format from it, and only programs
+are compiled, stored or shown.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from xla_evo_lowering.dtypes import BOOL, F32, I32, DType
+from xla_evo_lowering.program import Builder, Program, bits_float, constant
+
+FLOAT, INT, BOOLEAN = 0, 1, 2
+_DTYPES: tuple[DType, ...] = (F32, I32, BOOL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneOp:
+    """How the search treats one row of the op table.
+
+    Attributes:
+        code: number of the operation in the compiled kernels.
+        op: name in the op table.
+        result: type of the result (`FLOAT`, `INT` or `BOOLEAN`).
+        operands: types of the operands.
+        cost: throughput in vector operations, a first guess that orders candidates until they are
+            measured; a division of the machines at hand costs about five additions.
+    """
+
+    code: int
+    op: str
+    result: int
+    operands: tuple[int, ...]
+    cost: float = 1.0
+
+
+_F1, _F2, _I1, _I2 = (FLOAT,), (FLOAT, FLOAT), (INT,), (INT, INT)
+CONST, ADD, SUB, MUL, DIV, NEG, ABS, MIN, MAX, SQRT, FLOOR, ROUND = range(1, 13)
+TO_INT, TO_FLOAT, AS_INT, AS_FLOAT = range(13, 17)
+INT_ADD, INT_SUB, INT_MUL, AND, OR, XOR, SHL, SHR, SAR = range(17, 26)
+LT, LE, SELECT, FMA, FMS, FNMA = range(26, 32)
+
+GENE_OPS: tuple[GeneOp, ...] = (
+    GeneOp(code=ADD, op="add", result=FLOAT, operands=_F2),
+    GeneOp(code=SUB, op="sub", result=FLOAT, operands=_F2),
+    GeneOp(code=MUL, op="mul", result=FLOAT, operands=_F2),
+    GeneOp(code=DIV, op="div", result=FLOAT, operands=_F2, cost=5.0),
+    GeneOp(code=NEG, op="neg", result=FLOAT, operands=_F1),
+    GeneOp(code=ABS, op="abs", result=FLOAT, operands=_F1),
+    GeneOp(code=MIN, op="min", result=FLOAT, operands=_F2),
+    GeneOp(code=MAX, op="max", result=FLOAT, operands=_F2),
+    GeneOp(code=SQRT, op="sqrt", result=FLOAT, operands=_F1, cost=7.0),
+    GeneOp(code=FLOOR, op="floor", result=FLOAT, operands=_F1),
+    GeneOp(code=ROUND, op="round_even", result=FLOAT, operands=_F1),
+    GeneOp(code=TO_INT, op="convert", result=INT, operands=_F1, cost=3.0),
+    GeneOp(code=TO_FLOAT, op="convert", result=FLOAT, operands=_I1),
+    GeneOp(code=AS_INT, op="bitcast", result=INT, operands=_F1, cost=0.0),
+    GeneOp(code=AS_FLOAT, op="bitcast", result=FLOAT, operands=_I1, cost=0.0),
+    GeneOp(code=INT_ADD, op="add", result=INT, operands=_I2),
+    GeneOp(code=INT_SUB, op="sub", result=INT, operands=_I2),
+    GeneOp(code=INT_MUL, op="mul", result=INT, operands=_I2, cost=2.0),
+    GeneOp(code=AND, op="and", result=INT, operands=_I2),
+    GeneOp(code=OR, op="or", result=INT, operands=_I2),
+    GeneOp(code=XOR, op="xor", result=INT, operands=_I2),
+    GeneOp(code=SHL, op="shl", result=INT, operands=_I2),
+    GeneOp(code=SHR, op="shr_logical", result=INT, operands=_I2),
+    GeneOp(code=SAR, op="shr_arith", result=INT, operands=_I2),
+    GeneOp(code=LT, op="lt", result=BOOLEAN, operands=_F2),
+    GeneOp(code=LE, op="le", result=BOOLEAN, operands=_F2),
+    GeneOp(code=SELECT, op="select", result=FLOAT, operands=(BOOLEAN, FLOAT, FLOAT)),
+)
+BY_CODE: dict[int, GeneOp] = {row.code: row for row in GENE_OPS}
+COMMUTATIVE = frozenset({ADD, MUL, MIN, MAX, INT_ADD, INT_MUL, AND, OR, XOR})
+
+
+class Node(NamedTuple):
+    """One value of a genome: an operation on earlier values, or a constant.
+
+    Value 0 is the input; node ``i`` makes value ``i + 1``.
+    """
+
+    code: int
+    type: int
+    a: int = 0
+    b: int = 0
+    c: int = 0
+    value: float = 0.0
+
+    @property
+    def operands(self) -> tuple[int, ...]:
+        """Numbers of the values it uses."""
+        if self.code == CONST:
+            return ()
+        return (self.a, self.b, self.c)[: len(BY_CODE[self.code].operands)]
+
+
+Nodes = tuple[Node, ...]
+
+
+def node(code: int, *operands: int) -> Node:
+    """Returns the node of an operation."""
+    padded = (*operands, 0, 0, 0)
+    return Node(code, BY_CODE[code].result, padded[0], padded[1], padded[2])
+
+
+def float_constant(value: float) -> Node:
+    """Returns a constant that is fitted."""
+    return Node(CONST, FLOAT, value=float(value))
+
+
+def int_constant(value: int) -> Node:
+    """Returns an integer constant, which only mutation changes."""
+    return Node(CONST, INT, value=float(value))
+
+
+def value_types(nodes: Sequence[Node]) -> list[int]:
+    """Types of all values, the input first."""
+    return [FLOAT, *(item.type for item in nodes)]
+
+
+def to_program(nodes: Sequence[Node], name: str) -> Program:
+    """Returns the program, its constants rounded to float32; the last node is the result."""
+    builder = Builder(name, x=F32)
+    if not nodes:
+        return builder.build(0)
+    for item in nodes:
+        if item.code == CONST:
+            value = item.value if item.type == FLOAT else int(item.value)
+            builder.add_instruction(constant(value, _DTYPES[item.type]))
+        else:
+            row = BY_CODE[item.code]
+            builder.apply(row.op, *item.operands, dtype=_DTYPES[item.type])
+    return builder.build(len(nodes))
+
+
+_FROM_PROGRAM = {
+    (row.op, row.result, row.operands): row.code for row in GENE_OPS
+}  # fmt: skip
+
+
+def from_program(program: Program) -> Nodes | None:
+    """Returns the genome of a float32 program of one input, None where the search has no such op."""
+    types = {F32: FLOAT, I32: INT, BOOL: BOOLEAN}
+    values = program.types
+    if len(program.parameters) != 1 or any(dtype not in types for dtype in values):
+        return None
+    nodes: list[Node] = []
+    for instruction in program.body:
+        kind = types[instruction.dtype]
+        if instruction.op == "const":
+            bits = int(instruction.value or 0)
+            signed = bits - (bits >> 31 << 32)
+            number = bits_float(bits, F32) if kind == FLOAT else float(signed)
+            nodes.append(Node(CONST, kind, value=number))
+            continue
+        operands = tuple(types[values[operand]] for operand in instruction.operands)
+        code = _FROM_PROGRAM.get((instruction.op, kind, operands))
+        if code is None:
+            return None
+        nodes.append(node(code, *instruction.operands))
+    return tuple(nodes) if program.result == len(nodes) else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tape:
+    """A genome as arrays, for the compiled kernels.
+
+    Attributes:
+        code: operation of each node, shape (n,), int64.
+        operands: values each node uses, shape (n, 3), int64.
+        constants: value of each constant node, else 0, shape (n,), float64.
+        free: indices of the nodes whose constants are fitted, shape (m,), int64.
+    """
+
+    code: npt.NDArray[np.int64]
+    operands: npt.NDArray[np.int64]
+    constants: npt.NDArray[np.float64]
+    free: npt.NDArray[np.int64] = field(repr=False)
+
+
+def to_tape(nodes: Sequence[Node]) -> Tape:
+    """Returns a genome as arrays."""
+    size = len(nodes)
+    code = np.fromiter((item.code for item in nodes), np.int64, size)
+    operands = np.array([(item.a, item.b, item.c) for item in nodes], np.int64).reshape(size, 3)
+    constants = np.fromiter((item.value for item in nodes), np.float64, size)
+    free = [i for i, item in enumerate(nodes) if item.code == CONST and item.type == FLOAT]
+    return Tape(code, operands, constants, np.array(free, np.int64))
+
+
+def with_constants(nodes: Sequence[Node], tape: Tape, values: npt.NDArray[np.float64]) -> Nodes:
+    """Returns the genome with its fitted constants replaced."""
+    changed = list(nodes)
+    for index, value in zip(tape.free, values, strict=True):
+        changed[index] = changed[index]._replace(value=float(value))
+    return tuple(changed)
+
+
+def contracted(nodes: Sequence[Node]) -> Nodes:
+    """Fuses products that feed one sum or difference, as the CPU backend does when it compiles.
+
+    The rule is that of `xla_evo_lowering.interpret.contract`. The fused product stays in place as a
+    dead node, so value numbers do not change.
+    """
+    uses = [0] * (len(nodes) + 1)
+    for item in nodes:
+        for operand in item.operands:
+            uses[operand] += 1
+    fused = list(nodes)
+    for index, item in enumerate(nodes):
+        if item.code not in (ADD, SUB):
+            continue
+        for side, other in ((item.a, item.b), (item.b, item.a)):
+            product = nodes[side - 1] if side else None
+            if product is None or product.code != MUL or uses[side] > 1:
+                continue
+            code = FMA if item.code == ADD else FMS if side == item.a else FNMA
+            fused[index] = Node(code, FLOAT, product.a, product.b, other)
+            break
+    return tuple(fused)
+
+
+def static_cost(nodes: Sequence[Node]) -> float:
+    """Estimated vector operations of the compiled form: contracted, dead products not counted."""
+    fused = contracted(nodes)
+    live = [False] * (len(nodes) + 1)
+    live[len(nodes)] = True
+    total = 0.0
+    for index in range(len(nodes) - 1, -1, -1):
+        item = fused[index]
+        if not live[index + 1] or item.code == CONST:
+            continue
+        if item.code in (FMA, FMS, FNMA):
+            total += 1.0
+            operands: tuple[int, ...] = (item.a, item.b, item.c)
+        else:
+            total += BY_CODE[item.code].cost
+            operands = item.operands
+        for operand in operands:
+            live[operand] = True
+    return total

@@ -1,0 +1,256 @@
+"""Compiled kernels over tapes: evaluation, derivatives, and errors in units in the last place.
+
+`forward` computes all values of a tape at all points, either over the reals (float64) or rounding
+every operation to float32 as the machine does. `fit.py` and `polish.py` are built on it.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from xla_evo._numba import njit
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+BIG = 1e300
+
+
+@njit
+def _integer(value: float) -> int:
+    """A float64-held 32-bit integer as int64, wrapped to 32 bits."""
+    wide = np.int64(value) & 0xFFFFFFFF
+    return wide - 0x100000000 if wide >= 0x80000000 else wide
+
+
+@njit
+def _wrap(value: int) -> float:
+    wide = value & 0xFFFFFFFF
+    return float(wide - 0x100000000 if wide >= 0x80000000 else wide)
+
+
+@njit
+def _to_int(value: float) -> float:
+    if value != value:
+        return 0.0
+    return float(np.trunc(min(max(value, -2147483648.0), 2147483647.0)))
+
+
+@njit
+def _shift(code: int, value: int, amount: int) -> float:
+    inside = 0 <= amount < 32
+    if code == 23:
+        return _wrap(value << amount) if inside else 0.0
+    if code == 24:
+        return _wrap((value & 0xFFFFFFFF) >> amount) if inside else 0.0
+    return float(value >> amount) if inside else (-1.0 if value < 0 else 0.0)
+
+
+@njit
+def _bit_row(code: int, a: Floats, b: Floats, out: Floats) -> None:
+    """Operations on bits and integers; one loop each would not pay, they are rare."""
+    for i in range(out.size):
+        if code == 13:
+            out[i] = _to_int(a[i])
+        elif code == 14:
+            out[i] = a[i]
+        elif code == 15:
+            out[i] = float(np.float32(a[i]).view(np.int32))
+        elif code == 16:
+            out[i] = float(np.int32(_integer(a[i])).view(np.float32))
+        elif code == 17:
+            out[i] = _wrap(_integer(a[i]) + _integer(b[i]))
+        elif code == 18:
+            out[i] = _wrap(_integer(a[i]) - _integer(b[i]))
+        elif code == 19:
+            out[i] = _wrap(_integer(a[i]) * _integer(b[i]))
+        elif code == 20:
+            out[i] = _wrap(_integer(a[i]) & _integer(b[i]))
+        elif code == 21:
+            out[i] = _wrap(_integer(a[i]) | _integer(b[i]))
+        elif code == 22:
+            out[i] = _wrap(_integer(a[i]) ^ _integer(b[i]))
+        else:
+            out[i] = _shift(code, _integer(a[i]), _integer(b[i]))
+
+
+@njit
+def _row(code: int, a: Floats, b: Floats, c: Floats, out: Floats) -> None:
+    n = out.size
+    if code == 2:
+        for i in range(n):
+            out[i] = a[i] + b[i]
+    elif code == 3:
+        for i in range(n):
+            out[i] = a[i] - b[i]
+    elif code == 4:
+        for i in range(n):
+            out[i] = a[i] * b[i]
+    elif code == 5:
+        for i in range(n):
+            out[i] = a[i] / b[i]
+    elif code == 6:
+        for i in range(n):
+            out[i] = -a[i]
+    elif code == 7:
+        for i in range(n):
+            out[i] = abs(a[i])
+    elif code == 8:
+        for i in range(n):
+            out[i] = min(a[i], b[i])
+    elif code == 9:
+        for i in range(n):
+            out[i] = max(a[i], b[i])
+    elif code == 10:
+        for i in range(n):
+            out[i] = np.sqrt(a[i])
+    elif code == 11:
+        for i in range(n):
+            out[i] = np.floor(a[i])
+    elif code == 12:
+        for i in range(n):
+            out[i] = np.rint(a[i])
+    elif code == 26:
+        for i in range(n):
+            out[i] = 1.0 if a[i] < b[i] else 0.0
+    elif code == 27:
+        for i in range(n):
+            out[i] = 1.0 if a[i] <= b[i] else 0.0
+    elif code == 28:
+        for i in range(n):
+            out[i] = b[i] if a[i] != 0.0 else c[i]
+    elif code == 29:
+        for i in range(n):
+            out[i] = a[i] * b[i] + c[i]
+    elif code == 30:
+        for i in range(n):
+            out[i] = a[i] * b[i] - c[i]
+    elif code == 31:
+        for i in range(n):
+            out[i] = c[i] - a[i] * b[i]
+    else:
+        _bit_row(code, a, b, out)
+
+
+@njit
+def forward(code: Ints, operands: Ints, constants: Floats, values: Floats, single: bool) -> None:
+    """Computes all values of a tape.
+
+    Args:
+        code: operations, shape (n,).
+        operands: shape (n, 3).
+        constants: shape (n,).
+        values: shape (n + 1, points); row 0 holds the inputs, the others are written.
+        single: round every float operation to float32. A product in float64 of float32 numbers is
+            exact, so fused operations round once, but for a double rounding in about 2**-29 of the
+            cases; the compiled program, not this model, decides in the end.
+    """
+    points = values.shape[1]
+    for node in range(code.size):
+        out = values[node + 1]
+        if code[node] == 1:
+            value = constants[node]
+            if single:
+                value = float(np.float32(value))
+            for i in range(points):
+                out[i] = value
+            continue
+        row = operands[node]
+        _row(code[node], values[row[0]], values[row[1]], values[row[2]], out)
+        kind = code[node]
+        if single and (kind <= 14 or kind >= 29) and kind != 13:
+            for i in range(points):
+                out[i] = float(np.float32(out[i]))
+
+
+@njit
+def jacobian(
+    code: Ints, operands: Ints, values: Floats, free: Ints, adjoint: Floats, out: Floats
+) -> None:
+    """Derivatives of the result with respect to the fitted constants, in reverse mode.
+
+    Operations on bits pass no derivative. Rows of `out`, shape (points, m), are points.
+
+    Args:
+        code: operations, shape (n,).
+        operands: shape (n, 3).
+        values: what `forward` computed over the reals, shape (n + 1, points).
+        free: indices of the fitted constants, shape (m,).
+        adjoint: scratch, shape (n + 1, points).
+        out: the Jacobian.
+    """
+    count, points = code.size, values.shape[1]
+    adjoint[:] = 0.0
+    for i in range(points):
+        adjoint[count, i] = 1.0
+    for node in range(count - 1, -1, -1):
+        kind = code[node]
+        left, right = operands[node, 0], operands[node, 1]
+        bar = adjoint[node + 1]
+        if kind == 2:
+            for i in range(points):
+                adjoint[left, i] += bar[i]
+                adjoint[right, i] += bar[i]
+        elif kind == 3:
+            for i in range(points):
+                adjoint[left, i] += bar[i]
+                adjoint[right, i] -= bar[i]
+        elif kind == 4:
+            for i in range(points):
+                first, second = values[left, i], values[right, i]
+                adjoint[left, i] += bar[i] * second
+                adjoint[right, i] += bar[i] * first
+        elif kind == 5:
+            for i in range(points):
+                scaled = bar[i] / values[right, i]
+                adjoint[left, i] += scaled
+                adjoint[right, i] -= scaled * values[node + 1, i]
+        elif kind == 6:
+            for i in range(points):
+                adjoint[left, i] -= bar[i]
+        elif kind == 7:
+            for i in range(points):
+                adjoint[left, i] += bar[i] if values[left, i] >= 0.0 else -bar[i]
+        elif kind in (8, 9):
+            for i in range(points):
+                smaller = values[left, i] < values[right, i]
+                if smaller == (kind == 8):
+                    adjoint[left, i] += bar[i]
+                else:
+                    adjoint[right, i] += bar[i]
+        elif kind == 10:
+            for i in range(points):
+                adjoint[left, i] += bar[i] * 0.5 / values[node + 1, i]
+        elif kind == 28:
+            other = operands[node, 2]
+            for i in range(points):
+                if values[left, i] != 0.0:
+                    adjoint[right, i] += bar[i]
+                else:
+                    adjoint[other, i] += bar[i]
+    for k in range(free.size):
+        bar = adjoint[free[k] + 1]
+        for i in range(points):
+            out[i, k] = bar[i]
+
+
+@njit
+def max_error(result: Floats, reference: Floats, weight: Floats) -> float:
+    """Largest |result - reference| * weight; BIG when any result is not finite."""
+    worst = 0.0
+    for i in range(result.size):
+        error = abs(result[i] - reference[i]) * weight[i]
+        if not error < BIG:
+            return BIG
+        worst = max(worst, error)
+    return worst
+
+
+@njit
+def worst_index(result: Floats, reference: Floats, weight: Floats) -> int:
+    """Index of the largest weighted error."""
+    worst, where = -1.0, 0
+    for i in range(result.size):
+        error = abs(result[i] - reference[i]) * weight[i]
+        if not error <= worst:
+            worst, where = error, i
+    return where
