@@ -7,9 +7,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from xla_evo.store.key import Json
+if TYPE_CHECKING:
+    from xla_evo.store import Json  # at run time it would load SQLite before a --help
 
 Align = Literal["left", "right"]
 
@@ -86,7 +87,7 @@ def print_json(value: object) -> None:
     print_line(json.dumps(to_json(value), indent=2, allow_nan=False))
 
 
-def to_json(value: object) -> Json:
+def to_json(value: object) -> "Json":
     """Returns a value of JSON's types: dataclasses become objects, paths and enums text.
 
     Infinities and nan, which JSON lacks, become the texts ``inf``, ``-inf`` and ``nan``.
