@@ -49,7 +49,7 @@ def reliable(form: Callable[..., Any], what: str = "function") -> Callable[..., 
         what: name for the error message.
 
     Raises:
-        TargetError: (when called) no agreement at 12,000 spare bits, unless the value vanishes there,
+        TargetError: (when called) no agreement at 12,000 spare bits, unless the value vanishes,
             which is taken to be an exact zero.
     """
 

@@ -1,0 +1,274 @@
+"""One-pass kernels over results and float64 references: errors, histogram, worst points.
+
+The error is that of `xla_evo.accuracy.ulp`. A chunk in which everything is an ordinary number takes
+branch-free loops, each small enough that it vectorises; any other takes a scalar one. All of them
+release the GIL.
+
+A reference a hair above a power of two may stand for a real value just below it, whose ULP is half
+as large. ``slack`` float64 ULP are taken off before its exponent is read, so that an error is never
+reported too small; the worst points are decided in mpmath afterwards.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from xla_evo_lowering.dtypes import DType
+
+Floats = NDArray[Any]
+Integers = NDArray[np.int64]
+Integer = int | np.integer[Any]
+
+HISTOGRAM_EDGES: tuple[float, ...] = (0.5, 0.51, 0.6, 0.75, 1.0, 1.5, 2.0, 4.0, 16.0)
+"""Upper ends of the histogram's bins in ULP, each included; the last bin is what is above."""
+
+WORST_KEPT = 16
+CHUNK = 2048
+_EDGE_BITS = np.asarray(HISTOGRAM_EDGES).view(np.int64)
+_MAGNITUDE = np.int64(0x7FFF_FFFF_FFFF_FFFF)
+_MAGNITUDE_32 = np.int32(0x7FFF_FFFF)
+_LARGEST_32 = np.int32(0x7F7F_FFFF)
+
+
+class Format(NamedTuple):
+    """What the kernels need of a format; made by `format_constants`."""
+
+    precision: int
+    emin: int
+    emax: int
+    slack: int
+    flush_to_zero: bool
+    least: float
+    """2^emin."""
+    top: float
+    """2^emax."""
+    infinity_units: float
+    """2^p: where an infinity stands, in ULP of the top binade."""
+    gap_units: float
+    """2^(p-1) - 1: what flush-to-zero takes off a magnitude, in ULP at 2^emin."""
+    least_bits_32: int
+    """Pattern of 2^emin in float32."""
+
+
+def format_constants(dtype: DType, *, flush_to_zero: bool, slack: int = 0) -> Format:
+    """Returns the kernels' constants of a float format.
+
+    Args:
+        dtype: the format; results of the 16-bit ones are passed in float32.
+        flush_to_zero: whether its subnormal numbers do not exist.
+        slack: float64 ULP taken off |reference| before its exponent is read.
+    """
+    least = 2.0**dtype.emin
+    return Format(
+        precision=dtype.precision,
+        emin=dtype.emin,
+        emax=dtype.emax,
+        slack=slack,
+        flush_to_zero=flush_to_zero,
+        least=least,
+        top=2.0**dtype.emax,
+        infinity_units=2.0**dtype.precision,
+        gap_units=2.0 ** (dtype.precision - 1) - 1.0,
+        least_bits_32=int(np.float32(least).view(np.int32)) if dtype.bits < 64 else 0,
+    )
+
+
+@njit(nogil=True, cache=True)
+def element_error(y: float, r: float, form: Format) -> float:
+    """Returns the error of one float64 result against one float64 reference in ULP."""
+    if math.isnan(y) or math.isnan(r):
+        return 0.0 if math.isnan(y) and math.isnan(r) else np.inf
+    y_size, r_size = abs(y), abs(r)
+    if form.flush_to_zero and y_size < form.least and r_size < form.least:
+        return 0.0
+    same_sign = math.copysign(1.0, y) == math.copysign(1.0, r)
+    if r_size >= form.top:
+        exponent = form.emax
+    else:
+        exponent = form.emin
+        if r_size >= form.least:
+            lowered = r_size - r_size * (form.slack * 2.0**-53)
+            exponent = max(math.frexp(lowered)[1] - 1, form.emin)
+    shift = form.precision - 1 - exponent
+    r_units = form.infinity_units
+    if r_size < np.inf:
+        r_units = (
+            min(math.ldexp(r_size, shift), r_units)
+            if exponent == form.emax
+            else (math.ldexp(r_size, shift))
+        )
+    if math.isinf(y):
+        if r_size < form.top or not same_sign:
+            return np.inf
+        short = form.infinity_units - r_units
+        return 0.0 if short <= 0.5 else short
+    y_units = math.ldexp(y_size, shift)
+    if form.flush_to_zero and (y_size < form.least or r_size < form.least or not same_sign):
+        gap = math.ldexp(form.gap_units, form.emin - exponent)
+        y_units, r_units = max(y_units - gap, 0.0), max(r_units - gap, 0.0)
+    return abs(y_units - r_units) if same_sign else y_units + r_units
+
+
+@njit(nogil=True, cache=True)
+def _write_scales(
+    out: Floats, r: Floats, emin: Integer, emax: Integer, precision: Integer, slack: Integer
+) -> Integer:
+    """Writes 1/ulp(r) to ``out``; negative if any r lies outside [2^emin, 2^emax)."""
+    bits, scale_bits = r.view(np.int64), out.view(np.int64)
+    top = np.int64(precision - 1 + 2 * 1023)
+    outside = np.int64(0)
+    for i in range(len(out)):
+        size = bits[i] & _MAGNITUDE
+        biased = (size - slack) >> 52
+        outside |= (biased - (emin + 1023)) | (emax + 1022 - (size >> 52))
+        scale_bits[i] = (top - biased) << 52
+    return outside
+
+
+@njit(nogil=True, cache=True)
+def _outside(y: Floats, least: Integer) -> Integer:
+    """Negative if any float32 is below the pattern ``least`` in magnitude, infinite or nan."""
+    bits = y.view(np.int32)
+    outside = np.int32(0)
+    for i in range(len(bits)):
+        size = bits[i] & _MAGNITUDE_32
+        outside |= (size - least) | (_LARGEST_32 - size)
+    return outside
+
+
+@njit(nogil=True, cache=True)
+def _scaled_distance(out: Floats, y: Floats, r: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = abs(np.float64(y[i]) - r[i]) * out[i]
+
+
+@njit(nogil=True, cache=True)
+def _largest(patterns: Integers) -> Integer:
+    largest = np.int64(0)
+    for i in range(len(patterns)):
+        largest = max(largest, patterns[i])
+    return largest
+
+
+@njit(nogil=True, cache=True)
+def _count_above(patterns: Integers, limit: Integer) -> Integer:
+    count = np.int64(0)
+    for i in range(len(patterns)):
+        count += np.int64(patterns[i] > limit)
+    return count
+
+
+@njit(nogil=True, cache=True)
+def errors_into(out: Floats, y: Floats, r: Floats, form: Format) -> int:
+    """Writes the error in ULP of each ``y`` against ``r`` to ``out``.
+
+    Args:
+        out: float64 array that receives the errors.
+        y: results; float32 for formats of at most 32 bits, else float64.
+        r: float64 references.
+        form: constants of the format.
+
+    Returns:
+        How many elements are nan in one of ``y`` and ``r`` alone.
+    """
+    ordinary = (
+        form.precision <= 24
+        and _outside(y, np.int32(form.least_bits_32)) >= 0
+        and _write_scales(
+            out, r, np.int64(form.emin), np.int64(form.emax), form.precision, np.int64(form.slack)
+        )
+        >= 0
+    )
+    mismatches = 0
+    if ordinary:
+        _scaled_distance(out, y, r)
+    else:
+        for i in range(len(out)):
+            out[i] = element_error(np.float64(y[i]), r[i], form)
+            mismatches += math.isnan(y[i]) != math.isnan(r[i])
+    return mismatches
+
+
+@njit(nogil=True, cache=True)
+def _keep_worst(out: Floats, offset: int, worst_error: Floats, worst_index: Integers) -> None:
+    last = len(worst_error) - 1
+    for i in range(len(out)):
+        if out[i] > worst_error[last]:
+            place = last
+            while place > 0 and worst_error[place - 1] < out[i]:
+                worst_error[place] = worst_error[place - 1]
+                worst_index[place] = worst_index[place - 1]
+                place -= 1
+            worst_error[place] = out[i]
+            worst_index[place] = offset + i
+
+
+@njit(nogil=True, cache=True)
+def scan(
+    y: Floats,
+    r: Floats,
+    offset: int,
+    form: Format,
+    uncertainty: float,
+    above: Integers,
+    worst_error: Floats,
+    worst_index: Integers,
+    undecided: Integers,
+    totals: Integers,
+) -> None:
+    """Adds one run of results to running statistics.
+
+    Args:
+        y: results; float32 for formats of at most 32 bits, else float64.
+        r: float64 references.
+        offset: position of the first of them, added to the indices that are kept.
+        form: constants of the format.
+        uncertainty: error of the references in ULP of the format; errors this near to 0.5 leave
+            open whether the result is correctly rounded.
+        above: int64, one per histogram edge; counts of errors above it.
+        worst_error: float64, the largest errors so far in descending order, -1 where none is.
+        worst_index: int64, where they are.
+        undecided: int64, receives the positions of undecided results while there is room.
+        totals: int64 of 4: results seen, certainly not correctly rounded, undecided, nan alone.
+    """
+    errors = np.empty(CHUNK, np.float64)
+    bounds = np.array([0.5 - uncertainty, 0.5 + uncertainty])
+    low, high = bounds[0], bounds[1]
+    # Errors are neither negative nor nan, so that their patterns are ordered as they are.
+    below_low, high_bits = bounds.view(np.int64)[0] - 1, bounds.view(np.int64)[1]
+    for start in range(0, len(y), CHUNK):
+        stop = min(start + CHUNK, len(y))
+        out = errors[: stop - start]
+        totals[0] += stop - start
+        totals[3] += errors_into(out, y[start:stop], r[start:stop], form)
+        patterns = out.view(np.int64)
+        largest = _largest(patterns)
+        if largest > below_low:
+            for edge in range(len(_EDGE_BITS)):
+                if largest <= _EDGE_BITS[edge]:
+                    break
+                above[edge] += _count_above(patterns, _EDGE_BITS[edge])
+            wrong = _count_above(patterns, high_bits)
+            totals[1] += wrong
+            if _count_above(patterns, below_low) > wrong:
+                for i in range(len(out)):
+                    if low <= out[i] <= high:
+                        if totals[2] < len(undecided):
+                            undecided[totals[2]] = offset + start + i
+                        totals[2] += 1
+        if largest > max(worst_error.view(np.int64)[-1], 0):
+            _keep_worst(out, offset + start, worst_error, worst_index)
+
+
+def compute_errors(
+    result: NDArray[Any], reference: NDArray[np.float64], form: Format
+) -> NDArray[np.float64]:
+    """Returns the errors in ULP of float32 (or float64) results as an array."""
+    out = np.empty(len(result), np.float64)
+    for start in range(0, len(out), CHUNK):
+        part = slice(start, start + CHUNK)
+        errors_into(out[part], result[part], reference[part], form)
+    return out

@@ -1,0 +1,274 @@
+"""Measures a compiled function: on given inputs, on a sample, or on every input of a domain.
+
+``evaluate`` is a callable from 1-D arrays of the target's format to their results, of any length;
+a compiled XLA function wrapped in ``numpy.asarray`` serves. It must be safe to call from several
+threads. Blocks have one length (the last is padded), so that it is compiled once.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xla_evo.accuracy.inputs import sample_inputs, write_values
+from xla_evo.accuracy.kernels import compute_errors
+from xla_evo.accuracy.measurement import ErrorMeasurement
+from xla_evo.accuracy.statistics import Statistics, widened_results
+from xla_evo.errors import TargetError
+from xla_evo.targets.ordering import ordinal
+from xla_evo.targets.target import Target
+from xla_evo_lowering.dtypes import F64, REAL
+
+Evaluate = Callable[..., Any]
+Array = NDArray[Any]
+Arguments = tuple[Array, ...]
+
+_CACHE_CHUNK = 1 << 15
+_SMALLEST_BLOCK = 1 << 7
+
+
+def references(target: Target, arguments: Arguments) -> Array:
+    """Returns float64 references at inputs of the target's format (not flushed)."""
+    return target.function.f64(*_widened(arguments))
+
+
+def _widened(arguments: Arguments) -> Arguments:
+    with np.errstate(invalid="ignore"):  # a signalling nan becomes a quiet one
+        return tuple(a.astype(np.float64) for a in arguments)
+
+
+def measure_inputs(
+    evaluate: Evaluate,
+    target: Target,
+    inputs: Array | Arguments,
+    *,
+    flush_to_zero: bool,
+    reference: Array | None = None,
+    exhaustive: bool = False,
+) -> ErrorMeasurement:
+    """Measures on given inputs.
+
+    Args:
+        evaluate: the compiled function.
+        target: what it should compute.
+        inputs: 1-D array of the target's format, or one for each argument.
+        flush_to_zero: whether subnormal numbers of the format do not exist; an input below 2^emin
+            may then be read as itself or as a zero, whichever is better.
+        reference: ``references(target, inputs)`` if the caller has it already.
+        exhaustive: whether the inputs are all that the domain has (the caller knows).
+
+    Raises:
+        TargetError: the target is in real numbers, or a result has another shape than its input.
+    """
+    started = time.perf_counter()
+    _check_format(target)
+    arguments = inputs if isinstance(inputs, tuple) else (inputs,)
+    statistics = Statistics(target, flush_to_zero)
+    results = _evaluated(evaluate, target, arguments)
+    _add(statistics, arguments, results, reference)
+    return statistics.finish(exhaustive=exhaustive, seconds=time.perf_counter() - started)
+
+
+def measure_sampled(
+    evaluate: Evaluate,
+    target: Target,
+    *,
+    flush_to_zero: bool,
+    samples: int = 1 << 16,
+    seed: int = 0,
+    near: Iterable[float] = (),
+) -> ErrorMeasurement:
+    """Measures on `sample_inputs`; a function of two arguments gets two samples, shuffled.
+
+    Args:
+        evaluate: the compiled function.
+        target: what it should compute.
+        flush_to_zero: see `measure_inputs`.
+        samples: how many inputs.
+        seed: of the sample.
+        near: points whose neighbours are to be in it.
+    """
+    _check_format(target)
+    inputs = sample_inputs(target, samples, seed, near)
+    if target.function.arity == 1:
+        return measure_inputs(evaluate, target, inputs, flush_to_zero=flush_to_zero)
+    random = np.random.default_rng(seed)
+    pair = random.permutation(inputs), random.permutation(inputs)
+    return measure_inputs(evaluate, target, pair, flush_to_zero=flush_to_zero)
+
+
+def measure_exhaustive(
+    evaluate: Evaluate,
+    target: Target,
+    *,
+    flush_to_zero: bool,
+    every_pattern: bool = False,
+    threads: int | None = None,
+    block: int = 1 << 20,
+    limit_ulp: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> ErrorMeasurement:
+    """Measures on every input of the domain.
+
+    Args:
+        evaluate: the compiled function, of one argument.
+        target: what it should compute, in a format of at most 32 bits.
+        flush_to_zero: see `measure_inputs`.
+        every_pattern: measure every bit pattern of the format instead, nan and what lies outside
+            the domain included.
+        threads: worker threads; one per processor when left out.
+        block: inputs per call of ``evaluate``.
+        limit_ulp: stop early when an error is certainly above it.
+        progress: called in this thread with (inputs done, inputs in all).
+        stop: asked now and then; the sweep ends early when it returns True.
+
+    Returns:
+        The measurement; ``exhaustive`` is False and ``count`` short when it ended early.
+
+    Raises:
+        TargetError: a target of two arguments, of 64 bits or of real numbers.
+    """
+    started = time.perf_counter()
+    _check_format(target)
+    if target.dtype is F64 or target.function.arity != 1:
+        raise TargetError(f"{target.describe()} has too many inputs to measure all; sample it")
+    half = 1 << (target.dtype.bits - 1)
+    low, high = ordinal(target.low, target.dtype), ordinal(target.high, target.dtype)
+    if every_pattern:
+        low, high = -half, half - 1
+    total = high - low + 1
+    block = max(_SMALLEST_BLOCK, min(block, 1 << (total - 1).bit_length()))
+    sweep = _Sweep(evaluate, target, flush_to_zero, block, limit_ulp)
+    sweep.run(low, high, threads or os.cpu_count() or 1, progress, stop)
+    merged = sweep.merged()
+    seconds = time.perf_counter() - started
+    return merged.finish(exhaustive=int(merged.totals[0]) == total, seconds=seconds)
+
+
+class _Sweep:
+    """One exhaustive sweep: a thread's buffers and statistics, and the queue of blocks."""
+
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        target: Target,
+        flush_to_zero: bool,
+        block: int,
+        limit_ulp: float | None,
+    ) -> None:
+        self._evaluate = evaluate
+        self._target = target
+        self._flush_to_zero = flush_to_zero
+        self._block = block
+        self._limit_ulp = limit_ulp
+        self._local = threading.local()
+        self._parts: list[Statistics] = []
+        self._ended = threading.Event()
+
+    def run(
+        self,
+        low: int,
+        high: int,
+        threads: int,
+        progress: Callable[[int, int], None] | None,
+        stop: Callable[[], bool] | None,
+    ) -> None:
+        starts = iter(range(low, high + 1, self._block))
+        done, total = 0, high - low + 1
+        pending: set[Future[int]] = set()
+        with ThreadPoolExecutor(threads, thread_name_prefix="xla-evo-sweep") as pool:
+            try:
+                while True:
+                    while len(pending) < 2 * threads and not self._ended.is_set():
+                        first = next(starts, None)
+                        if first is None:
+                            break
+                        count = min(self._block, high + 1 - first)
+                        pending.add(pool.submit(self._measure_block, first, count))
+                    if not pending:
+                        return
+                    finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    done += sum(future.result() for future in finished)
+                    if progress is not None:
+                        progress(done, total)
+                    if stop is not None and stop():
+                        self._ended.set()
+            finally:
+                self._ended.set()
+
+    def _measure_block(self, first: int, count: int) -> int:
+        if self._ended.is_set():
+            return 0
+        target = self._target
+        if not hasattr(self._local, "statistics"):
+            self._local.statistics = Statistics(target, self._flush_to_zero)
+            self._parts.append(self._local.statistics)
+        statistics: Statistics = self._local.statistics
+        inputs = np.empty(self._block, target.dtype.numpy)
+        write_values(inputs[:count], first, target.dtype)
+        inputs[count:] = inputs[count - 1]
+        results = _evaluated(self._evaluate, target, (inputs,))[:count]
+        _add(statistics, (inputs[:count],), results, None)
+        if self._limit_ulp is not None and self._certainly_above(statistics, self._limit_ulp):
+            self._ended.set()
+        return count
+
+    @staticmethod
+    def _certainly_above(statistics: Statistics, limit_ulp: float) -> bool:
+        # The kernel's errors may be too large near powers of two, so mpmath has the word.
+        return statistics.largest_ulp > limit_ulp and statistics.decided_max_ulp() > limit_ulp
+
+    def merged(self) -> Statistics:
+        merged = Statistics(self._target, self._flush_to_zero)
+        for part in self._parts:
+            merged.merge(part)
+        return merged
+
+
+def _check_format(target: Target) -> None:
+    if target.dtype is REAL:
+        raise TargetError("a function of real numbers has no rounding to measure; choose a format")
+
+
+def _evaluated(evaluate: Evaluate, target: Target, arguments: Arguments) -> Array:
+    results = np.asarray(evaluate(*arguments))
+    if results.shape != arguments[0].shape or results.dtype != target.dtype.numpy:
+        raise TargetError(
+            f"the function for {target.describe()} gave {results.dtype}{list(results.shape)}"
+            f" for {arguments[0].dtype}{list(arguments[0].shape)}"
+        )
+    return results
+
+
+def _add(
+    statistics: Statistics, arguments: Arguments, results: Array, reference: Array | None
+) -> None:
+    """Feeds the statistics in runs that stay in cache."""
+    target = statistics.target
+    for start in range(0, len(results), _CACHE_CHUNK):
+        part = slice(start, start + _CACHE_CHUNK)
+        inputs = tuple(a[part] for a in arguments)
+        wide = _widened(inputs)
+        r = target.function.f64(*wide) if reference is None else reference[part]
+        if statistics.flush_to_zero:
+            r = _better_reading(statistics, wide, results[part], r)
+        statistics.add(inputs, results[part], r)
+
+
+def _better_reading(statistics: Statistics, wide: Arguments, results: Array, r: Array) -> Array:
+    """References that read inputs below 2^emin as themselves or as zero, whichever is nearer."""
+    least = statistics.form.least
+    small = [np.abs(a) < least for a in wide]
+    if not any(s.any() for s in small):
+        return r
+    flushed = tuple(np.where(s, np.copysign(0.0, a), a) for s, a in zip(small, wide, strict=True))
+    other = statistics.target.function.f64(*flushed)
+    results = widened_results(results)
+    as_is = compute_errors(results, r, statistics.form)
+    return np.where(compute_errors(results, other, statistics.form) < as_is, other, r)
