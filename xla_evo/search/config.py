@@ -1,0 +1,132 @@
+"""Settings of a search: frozen, checked, and written beside every result."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from xla_evo.budget import Budget
+from xla_evo.errors import ConfigError
+from xla_evo.targets.target import Target
+from xla_evo_lowering.backends import backend
+from xla_evo_lowering.dtypes import F32
+
+DEFAULT_OPS: Mapping[str, float] = {
+    "add": 3.0,
+    "sub": 2.0,
+    "mul": 4.0,
+    "div": 0.7,
+    "neg": 0.2,
+    "abs": 0.1,
+    "min": 0.1,
+    "max": 0.1,
+    "sqrt": 0.1,
+    "floor": 0.05,
+    "round_even": 0.05,
+    "convert": 0.03,
+    "bitcast": 0.05,
+    "and": 0.02,
+    "or": 0.02,
+    "xor": 0.02,
+    "shl": 0.02,
+    "shr_logical": 0.02,
+    "shr_arith": 0.02,
+    "lt": 0.02,
+    "le": 0.02,
+    "select": 0.05,
+}
+"""Relative frequencies of operations in mutations; they shape the search, not what is allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchConfig:
+    """What to search for, and how.
+
+    Attributes:
+        target: function, format and domain.
+        max_ulp: error bound, in units of the target's measure, that a winner must hold everywhere.
+        budget: time or number of candidates; the final proof is part of the time.
+        backend: name of a row of the backend table.
+        seed: of every random choice.
+        max_cost: programs above this many vector operations are not considered.
+        ops: op table name to relative frequency; absent operations do not occur.
+        offspring: candidates a generation.
+        bucket: candidates kept for each cost.
+        test_points: inputs in the format that every promising candidate meets.
+        workers: processes that screen, compile and time.
+        compile_limit_s: a compilation that takes longer counts as failed, and its worker is ended.
+    """
+
+    target: Target
+    max_ulp: float
+    budget: Budget
+    backend: str = "cpu"
+    seed: int = 0
+    max_cost: float = 24.0
+    ops: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_OPS))
+    offspring: int = 800
+    bucket: int = 24
+    test_points: int = 1024
+    workers: int = 2
+    compile_limit_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        row = backend(self.backend)
+        if row.name != "cpu":
+            raise ConfigError(
+                f"backend {row.name} cannot run programs here; the search measures on cpu"
+            )
+        if self.target.dtype is not F32:
+            raise ConfigError(
+                f"the search over machine numbers works in float32, not {self.target.dtype.name};"
+                " choose --dtype float32 or --dtype real"
+            )
+        if self.target.function.arity != 1:
+            raise ConfigError(
+                f"{self.target.function.name} has {self.target.function.arity} arguments;"
+                " the search finds functions of one"
+            )
+        if not self.max_ulp > 0:
+            raise ConfigError(f"--max-ulp must be above 0, not {self.max_ulp}")
+        if min(self.offspring, self.bucket, self.test_points, self.workers) < 1:
+            raise ConfigError("offspring, bucket, test points and workers must be at least 1")
+        if not any(self.ops.get(name, 0) > 0 for name in ("add", "sub", "mul", "div")):
+            raise ConfigError("ops must allow at least one of add, sub, mul and div")
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain JSON data that `from_json` reads back."""
+        data = {name: getattr(self, name) for name in self.__slots__}
+        return {
+            **data,
+            "target": self.target.to_json(),
+            "budget": asdict(self.budget),
+            "ops": dict(self.ops),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "SearchConfig":
+        """Returns the settings of `to_json`.
+
+        Raises:
+            ConfigError: a setting is unknown, missing or wrong.
+        """
+        try:
+            return cls(
+                **{
+                    **data,
+                    "target": Target.from_json(dict(data["target"])),
+                    "budget": Budget(**data["budget"]),
+                }
+            )
+        except (KeyError, TypeError) as error:
+            raise ConfigError(f"these are not search settings: {error}") from None
+
+    def with_budget(self, budget: Budget) -> "SearchConfig":
+        """Returns the same settings with another budget."""
+        return replace(self, budget=budget)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of the settings that decide what the search does; not of the budget."""
+        data = {key: value for key, value in self.to_json().items() if key != "budget"}
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

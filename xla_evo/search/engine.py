@@ -1,0 +1,263 @@
+"""The search: generations of screening, compiling, timing and proving, until the budget is spent.
+
+A generation makes candidates from the population by mutation, screens them on all workers, compiles
+and times those that earned it, and now and then sweeps the leader over every input. The worst inputs
+that a sweep finds join the points that later candidates are tested at. Random choices depend on the
+seed and the generation alone; measured times enter through the store, so a second run with the same
+seed and a warm store repeats the first.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from xla_evo.search.checkpoint import State
+from xla_evo.search.config import SearchConfig
+from xla_evo.search.evaluator import Candidate, Evaluator, candidate
+from xla_evo.search.genome import Nodes, float_constant, static_cost, to_program
+from xla_evo.search.mutate import Mutator
+from xla_evo.search.population import Measured, Population, Sketch, fastest
+from xla_evo.search.screen import Screened
+from xla_evo.search.structure import simplify
+from xla_evo.search.worker import Failure, Job, Pool
+from xla_evo.store import Store
+from xla_evo_lowering.canonical import canonical
+from xla_evo_lowering.text import print_program
+
+_SHARD = 50
+_SCREEN_LIMIT_S, _PROOF_LIMIT_S = 120.0, 3600.0
+_FRONT = 64
+_BATCH = 10
+_FITS_A_STRUCTURE = 3
+_COST_SLACK = 4.0
+_PROVE_EVERY, _REFINE_EVERY = 16, 4
+_REFINE_TRIES, _REFINED = 20_000, 4
+_NEAR_BOUND = 2.0
+_HARD_POINTS = 512
+
+Observer = Callable[["Search"], None]
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Result of a sweep.
+
+    Attributes:
+        complete: True when every input was swept.
+        bound_ulp: no input has a larger error, where complete.
+        max_ulp: largest error found.
+        count: inputs swept.
+    """
+
+    complete: bool
+    bound_ulp: float
+    max_ulp: float
+    count: int
+
+
+class Search:
+    """One search in progress.
+
+    Args:
+        config: its settings.
+        store: where compilations and timings are kept.
+        pool: workers.
+        state: where to go on; a new search starts from the empty program and a constant.
+    """
+
+    def __init__(self, config: SearchConfig, store: Store, pool: Pool, state: State | None) -> None:
+        self.config = config
+        self.state = state or State(Population(config.bucket))
+        self._pool = pool
+        self._evaluator = Evaluator(config, store, pool, self.state.counters)
+        self.phase = "starting"
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """Compiles and times for this search."""
+        return self._evaluator
+
+    @property
+    def population(self) -> Population:
+        """The archives."""
+        return self.state.population
+
+    def leader(self) -> Measured | None:
+        """The fastest candidate that is proven, else the fastest that held on the sample."""
+        within = fastest(self.population.front, self.config.max_ulp)
+        proven = [item for item in within if item.proven]
+        return (proven or within or [None])[0]
+
+    def generation(self, report: Report | None = None) -> None:
+        """Runs one generation."""
+        counters = self.state.counters
+        self.phase = "screening"
+        random = Random(f"{self.config.seed}:{counters.generation}")
+        started = time.monotonic()
+        self._screen(self._offspring(random), random)
+        counters.spend("screen", time.monotonic() - started)
+        self.phase = "compiling and timing"
+        self._measure(self._queue())
+        if counters.generation % _REFINE_EVERY == _REFINE_EVERY - 1:
+            self.phase = "polishing"
+            self._refine(random)
+        if counters.generation % _PROVE_EVERY == _PROVE_EVERY - 1:
+            self.prove_leaders(limit=1, report=report)
+        counters.generation += 1
+
+    def _offspring(self, random: Random) -> list[tuple[Nodes, int]]:
+        """New genomes with the hash of their structure."""
+        if self.state.counters.generation == 0:
+            return [((float_constant(1.0),), simplify((float_constant(1.0),))[1]), ((), 1)]
+        mutator = Mutator(random, self.config.ops)
+        limit = min(
+            self.config.max_cost,
+            self.population.useful_cost(self.config.max_ulp, _COST_SLACK),
+        )
+        made: list[tuple[Nodes, int]] = []
+        fresh: set[int] = set()
+        for _ in range(6 * self.config.offspring):
+            if len(made) == self.config.offspring:
+                break
+            parent = self.population.pick(random, limit)
+            mate = self.population.pick(random, limit)
+            nodes, key = simplify(*mutator.mutate(parent, mate))
+            self.state.counters.proposed += 1
+            often = self.state.seen.get(key, 0)
+            if key in fresh or often >= _FITS_A_STRUCTURE or static_cost(nodes) > limit:
+                continue
+            fresh.add(key)
+            self.state.seen[key] = often + 1
+            made.append((nodes, key))
+        return made
+
+    def _screen(self, made: list[tuple[Nodes, int]], random: Random) -> None:
+        batch = [
+            (nodes, self.population.threshold(static_cost(nodes)), random.getrandbits(31))
+            for nodes, _ in made
+        ]
+        hard = tuple(self.state.hard_points)
+        jobs = [
+            Job("screen", (batch[start : start + _SHARD], hard), _SCREEN_LIMIT_S)
+            for start in range(0, len(batch), _SHARD)
+        ]
+        counters = self.state.counters
+        counters.screened += len(batch)
+        for index, (answer, _) in enumerate(self._pool.run(jobs)):
+            if isinstance(answer, Failure):
+                counters.fail(f"screening {answer.reason}")
+                continue
+            results, steps = answer
+            for step, count in steps.items():
+                counters.steps[step] = counters.steps.get(step, 0) + count
+            keys = [key for _, key in made[index * _SHARD : (index + 1) * _SHARD]]
+            for result, key in zip(results, keys, strict=True):
+                if result is not None:
+                    self._admit(result, key)
+
+    def _admit(self, result: Screened, key: int) -> Sketch | None:
+        cost = static_cost(result.rounded)
+        sketch = Sketch(key, cost, result.nodes, result.rounded, result.fit_ulp, result.ulp)
+        return sketch if self.population.add_sketch(sketch) else None
+
+    def _queue(self) -> list[Candidate]:
+        """Sketches that earned compilation: those that hold, then those no cheaper one matches."""
+        bound = self.config.max_ulp
+        holding: list[Sketch] = []
+        leading: list[Sketch] = []
+        best = float("inf")
+        for cost in sorted(self.population.sketches):
+            for rank, sketch in enumerate(self.population.sketches[cost]):
+                if sketch.ulp <= bound:
+                    holding.append(sketch)
+                elif sketch.ulp < best and rank < 2:
+                    leading.append(sketch)
+            best = min(best, self.population.sketches[cost][0].ulp)
+        queue: list[Candidate] = []
+        for sketch in (*holding, *leading):
+            if not sketch.rounded:
+                continue
+            item = candidate(sketch, self.config.target.function.name)
+            if item.hash not in self.state.tried:
+                self.state.tried.add(item.hash)
+                queue.append(item)
+                if len(queue) == _BATCH:
+                    break
+        return queue
+
+    def _measure(self, queue: list[Candidate]) -> None:
+        for item in self._evaluator.measure(queue):
+            self.population.add_measured(item, _FRONT)
+
+    def _refine(self, random: Random) -> None:
+        """Polishes measured candidates that nearly hold and would be faster than the leader."""
+        leader = self.leader()
+        bound = self.config.max_ulp
+        near = [
+            item
+            for item in self.population.front
+            if bound < item.ulp <= _NEAR_BOUND * bound
+            and (leader is None or item.time < leader.time)
+        ]
+        near.sort(key=lambda item: (item.ulp, item.program))
+        self._polish(near[:_REFINED], random)
+
+    def _polish(self, items: list[Measured], random: Random) -> None:
+        started = time.monotonic()
+        jobs = [
+            Job(
+                "refine",
+                (item.nodes, item.rounded, random.getrandbits(31), _REFINE_TRIES,
+                 tuple(self.state.hard_points)),
+                _SCREEN_LIMIT_S,
+            )
+            for item in items
+        ]  # fmt: skip
+        sketches: list[Candidate] = []
+        for item, (answer, _) in zip(items, self._pool.run(jobs), strict=True):
+            if isinstance(answer, Failure):
+                self.state.counters.fail(f"screening {answer.reason}")
+                continue
+            rounded, ulp = answer
+            sketch = Sketch(item.key, item.cost, item.nodes, rounded, ulp, ulp)
+            fresh = candidate(sketch, self.config.target.function.name)
+            if fresh.hash not in self.state.tried:
+                self.state.tried.add(fresh.hash)
+                sketches.append(fresh)
+        self.state.counters.spend("polish", time.monotonic() - started)
+        self._measure(sketches)
+
+    def prove_leaders(self, *, limit: int, report: Report | None = None) -> None:
+        """Sweeps up to `limit` candidates that hold on the sample and beat every proven one."""
+        for _ in range(limit):
+            within = fastest(self.population.front, self.config.max_ulp)
+            if not within or within[0].proven:
+                return
+            self.phase = "proving"
+            self.prove(within[0], report)
+
+    def prove(self, item: Measured, report: Report | None = None) -> Proof | None:
+        """Sweeps every input; the worst ones join the test points when the bound fails."""
+        started = time.monotonic()
+        text = print_program(canonical(to_program(item.rounded, self.config.target.function.name)))
+        job = Job("prove", (text, self.config.max_ulp), _PROOF_LIMIT_S, reports=True)
+        answer, _ = self._pool.run([job], report=report)[0]
+        counters = self.state.counters
+        counters.spend("prove", time.monotonic() - started)
+        counters.proofs += 1
+        if isinstance(answer, Failure):
+            counters.fail(f"proof {answer.reason}")
+            item.ulp = float("inf")
+            return None
+        complete, bound, worst, inputs, count = answer
+        holds = complete and bound <= self.config.max_ulp
+        item.proven = holds
+        item.ulp = bound if complete else max(item.ulp, worst, self.config.max_ulp * (1 + 1e-9))
+        if not holds:
+            known = set(self.state.hard_points)
+            self.state.hard_points += [point for point in inputs if point not in known]
+            del self.state.hard_points[:-_HARD_POINTS]
+            self._polish([item], Random(f"{self.config.seed}:{item.program}"))
+        return Proof(complete, bound, worst, count)

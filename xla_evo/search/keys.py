@@ -1,0 +1,30 @@
+"""Store keys of the search: what a compilation and a timing depend on, by name."""
+
+import json
+
+from xla_evo.search.config import SearchConfig
+from xla_evo.store.key import Key
+from xla_evo.targets.target import Target
+from xla_evo_lowering.backends import Backend, fingerprint
+from xla_evo_lowering.compile import SINGLE_THREAD
+from xla_evo_lowering.timing import ELEMENTS
+
+FORM = f"loop over {ELEMENTS} elements"
+
+
+def _machine(row: Backend) -> dict[str, str]:
+    return fingerprint(row, SINGLE_THREAD)
+
+
+def compile_key(program_hash: str, target: Target, config: SearchConfig, row: Backend) -> Key:
+    """Key of a compiled program and its sampled error."""
+    parts = {"program": program_hash, "form": FORM, **_machine(row)}
+    sample = {"target": json.dumps(target.to_json(), sort_keys=True), "seed": str(config.seed)}
+    return Key.of("compile", **parts, **sample)
+
+
+def timing_key(code_hash: str, target: Target, row: Backend) -> Key:
+    """Key of the timing of machine code against the built-in of a function."""
+    domain = f"{target.low.hex()} {target.high.hex()}"
+    parts = {"code": code_hash, "form": FORM, **_machine(row)}
+    return Key.of("timing", **parts, builtin=target.function.name, domain=domain)

@@ -1,0 +1,97 @@
+"""Where candidates are compared with the function: points to fit at and points to test at.
+
+Errors are weighted by one over the unit in the last place of the reference, so that a weighted
+error is in ULP for fitting, testing and polishing alike.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from xla_evo.accuracy.inputs import sample_inputs
+from xla_evo.errors import TargetError
+from xla_evo.targets.target import Target
+
+Floats = npt.NDArray[np.float64]
+
+FIT_POINTS = 40
+_NEAR_ZERO = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Inputs with references and weights, all of shape (points,) and float64.
+
+    Attributes:
+        x: inputs.
+        reference: the function's values.
+        weight: one over the error that counts as one unit.
+    """
+
+    x: Floats
+    reference: Floats
+    weight: Floats
+
+
+def _weights(target: Target, reference: Floats) -> Floats:
+    if target.measure == "absolute":
+        return np.ones_like(reference)
+    if target.measure == "relative":
+        return 1.0 / np.maximum(np.abs(reference), 2.0**target.dtype.emin)
+    _, exponent = np.frexp(reference)
+    place = np.clip(exponent - 1, target.dtype.emin, target.dtype.emax)
+    return np.ldexp(1.0, target.dtype.precision - 1 - place)
+
+
+def make_points(target: Target, x: Floats) -> Points:
+    """Returns the points at some inputs.
+
+    Raises:
+        TargetError: the function is not finite at one of them.
+    """
+    reference = np.asarray(target.function.f64(x), np.float64)
+    if not np.isfinite(reference).all():
+        where = float(x[~np.isfinite(reference)][0])
+        raise TargetError(
+            f"{target.function.name}({where!r}) is not finite; give a domain where it is,"
+            " with --domain LOW HIGH"
+        )
+    return Points(x, reference, _weights(target, reference))
+
+
+def fit_points(target: Target) -> Points:
+    """Chebyshev nodes of the domain, and points that approach zeros of the input and the output.
+
+    Floating-point numbers crowd at 0, and where the function vanishes a relative error counts: both
+    places need points that a grid of even spacing does not have. An output of exactly 0 is left to
+    the test points, since there no error but 0 is allowed.
+
+    Raises:
+        TargetError: the domain is not finite, or the function is not finite on it.
+    """
+    low, high = target.low, target.high
+    if not np.isfinite([low, high]).all():
+        raise TargetError(
+            f"the domain of {target.function.name} is not finite; give one with --domain LOW HIGH"
+        )
+    angles = (np.arange(FIT_POINTS) + 0.5) / FIT_POINTS * np.pi
+    x = (low + high) / 2 - (high - low) / 2 * np.cos(angles)
+    ends = target.function.f64(np.array([low, high]))
+    centres = [end for end, value in zip((low, high), ends, strict=True) if value == 0]
+    centres += [zero for zero in (0.0, *target.function.zeros) if low <= zero <= high]
+    steps = (high - low) * 0.5 ** np.arange(4, 4 + _NEAR_ZERO)
+    for centre in sorted(set(centres)):
+        near = np.concatenate([centre + steps, centre - steps])
+        x = np.concatenate([x, near[(near >= low) & (near <= high)]])
+    points = make_points(target, np.unique(x))
+    kept = np.abs(points.reference) >= 2.0**target.dtype.emin
+    return Points(points.x[kept], points.reference[kept], points.weight[kept])
+
+
+def test_points(target: Target, count: int, seed: int, near: Iterable[float] = ()) -> Points:
+    """Inputs of the target's own format: edges, binades, a uniform part, and known hard points."""
+    inputs = sample_inputs(target, count, seed, near).astype(np.float64)
+    normal = (np.abs(inputs) >= 2.0**target.dtype.emin) | (inputs == 0)
+    return make_points(target, inputs[normal])

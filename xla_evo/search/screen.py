@@ -1,0 +1,113 @@
+"""Screening one candidate: fit over the reals, round, test in float32, polish.
+
+Each step is cheaper than the next, and a candidate that cannot enter the population stops at the
+first step that shows it. All of it is compiled code and needs no JAX.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xla_evo.search.fit import fit_minimax
+from xla_evo.search.genome import Nodes, contracted, to_tape, with_constants
+from xla_evo.search.kernels import BIG
+from xla_evo.search.points import Points
+from xla_evo.search.polish import polish
+
+_ITERATIONS, _LAWSON = 40, 8
+_CLOSE = 2.5
+_POLISH_TRIES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """A candidate that passed.
+
+    Attributes:
+        nodes: the genome with the constants of the fit, from which children start.
+        rounded: the genome with float32 constants, as it would be compiled.
+        fit_ulp: largest error of the fit over the reals, at the fit points.
+        ulp: largest error of the rounded program in the float32 model, at the test points.
+    """
+
+    nodes: Nodes
+    rounded: Nodes
+    fit_ulp: float
+    ulp: float
+
+
+def _values(nodes: Nodes, points: Points) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    values = np.empty((len(nodes) + 1, points.x.size))
+    values[0] = points.x
+    return values
+
+
+def fit(nodes: Nodes, points: Points, hopeless: float) -> tuple[Nodes, float]:
+    """Fits the constants over the reals; returns the genome and its largest error."""
+    tape = to_tape(nodes)
+    error = fit_minimax(
+        tape.code, tape.operands, tape.constants, tape.free, _values(nodes, points),
+        points.reference, points.weight, _ITERATIONS, hopeless, _LAWSON,
+    )  # fmt: skip
+    return with_constants(nodes, tape, tape.constants[tape.free]), error
+
+
+def improve(
+    nodes: Nodes, points: Points, tries: int, goal: float, seed: int
+) -> tuple[Nodes, float]:
+    """Rounds the constants to float32 and polishes them; returns the genome and its error."""
+    tape = to_tape(contracted(nodes))
+    error = polish(
+        tape.code, tape.operands, tape.constants, tape.free, _values(nodes, points),
+        points.reference, points.weight, tries, goal, seed,
+    )  # fmt: skip
+    return with_constants(nodes, tape, tape.constants[tape.free]), error
+
+
+def screen(
+    nodes: Nodes, fit_at: Points, test_at: Points, threshold: float, goal: float, seed: int
+) -> tuple[Screened | None, str]:
+    """Screens one candidate.
+
+    Args:
+        nodes: a simplified genome.
+        fit_at: points to fit at.
+        test_at: points in float32.
+        threshold: an error above this does not enter the population.
+        goal: polishing below this is of no use.
+        seed: of the polishing moves.
+
+    Returns:
+        The candidate or None, and the name of the last step it reached.
+    """
+    fitted, fit_error = fit(nodes, fit_at, threshold)
+    # The largest error between the points is a little above that at them, never far below.
+    if not fit_error < min(threshold, BIG):
+        return None, "fitted"
+    rounded, error = improve(fitted, test_at, 0, goal, seed)
+    if fit_error < _CLOSE and error > goal:
+        rounded, error = improve(fitted, test_at, _POLISH_TRIES, goal, seed)
+        step = "polished"
+    else:
+        step = "tested"
+    if not error < min(threshold, BIG):
+        return None, step
+    return Screened(fitted, rounded, fit_error, error), "passed"
+
+
+def screen_batch(
+    batch: Sequence[tuple[Nodes, float, int]], fit_at: Points, test_at: Points, goal: float
+) -> tuple[list[Screened | None], dict[str, int]]:
+    """Screens (genome, threshold, seed) one after the other.
+
+    Returns:
+        One result each, and how many candidates stopped at each step.
+    """
+    counts: dict[str, int] = {}
+    results: list[Screened | None] = []
+    for nodes, threshold, seed in batch:
+        result, step = screen(nodes, fit_at, test_at, threshold, goal, seed)
+        counts[step] = counts.get(step, 0) + 1
+        results.append(result)
+    return results, counts

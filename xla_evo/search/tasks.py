@@ -1,0 +1,192 @@
+"""What a worker process does: screen, compile, time and prove. Runs where JAX may crash or hang.
+
+Jobs are methods of `Tasks`; their arguments and results are plain data that can be pickled. A
+worker keeps what it compiled, so that timing needs no second compilation.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xla_evo.accuracy.inputs import sample_inputs
+from xla_evo.accuracy.kernels import compute_errors, format_constants
+from xla_evo.accuracy.sweep import measure_exhaustive
+from xla_evo.search.genome import Nodes
+from xla_evo.search.points import Points, fit_points
+from xla_evo.search.points import test_points as make_test_points
+from xla_evo.search.screen import Screened, improve, screen_batch
+from xla_evo.targets.target import Target
+
+_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What compiling and running one program gave.
+
+    Attributes:
+        code_hash: identity of the machine code of the timing loop.
+        ulp: largest error of the compiled program over the sample.
+        worst: input with that error.
+        blobs: stage name to bytes.
+    """
+
+    code_hash: str
+    ulp: float
+    worst: float
+    blobs: dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Nanoseconds an element, one sample a round, taken in turn."""
+
+    candidate: tuple[float, ...]
+    builtin: tuple[float, ...]
+    floor: tuple[float, ...]
+    elements: int
+
+
+_STORED_STAGES = ("stablehlo", "optimized", "object")
+
+
+class Tasks:
+    """The state of one worker.
+
+    Args:
+        target: what is sought.
+        goal_ulp: polishing below this is of no use.
+        test_count: inputs that every promising candidate meets.
+        seed: of samples.
+    """
+
+    def __init__(self, target: Target, goal_ulp: float, test_count: int, seed: int) -> None:
+        self._target = target
+        self._goal = goal_ulp
+        self._fit_at = fit_points(target)
+        self._test_count = test_count
+        self._test_at = make_test_points(target, test_count, seed)
+        self._hard: tuple[float, ...] = ()
+        self._loops: OrderedDict[str, Callable[..., Any]] = OrderedDict()
+        self._sample: tuple[npt.NDArray[Any], npt.NDArray[np.float64]] | None = None
+        self._seed = seed
+
+    def screen(
+        self, batch: Sequence[tuple[Nodes, float, int]], hard_points: Sequence[float]
+    ) -> tuple[list[Screened | None], dict[str, int]]:
+        """Screens genomes; `hard_points` join the test points."""
+        return screen_batch(batch, self._fit_at, self._tests(hard_points), self._goal)
+
+    def refine(
+        self, nodes: Nodes, rounded: Nodes, seed: int, tries: int, hard_points: Sequence[float]
+    ) -> tuple[Nodes, float]:
+        """Polishes for longer, from the fit and from the present constants; the better result."""
+        tests = self._tests(hard_points)
+        results = [improve(start, tests, tries, self._goal, seed) for start in (rounded, nodes)]
+        return min(results, key=lambda result: result[1])
+
+    def _tests(self, hard_points: Sequence[float]) -> Points:
+        """The test points with the known hard points among them."""
+        if tuple(hard_points) != self._hard:
+            self._hard = tuple(hard_points)
+            self._test_at = make_test_points(
+                self._target, self._test_count, self._seed, self._hard
+            )
+        return self._test_at
+
+    def compile(self, name: str, text: str) -> Compiled:
+        """Compiles a program's timing loop, keeps it, and measures its error on a sample."""
+        from xla_evo_lowering.compile import SINGLE_THREAD, compile_stages
+        from xla_evo_lowering.stablehlo import as_function
+        from xla_evo_lowering.text import parse_program
+        from xla_evo_lowering.timing import loop, loop_specs
+
+        function = as_function(parse_program(text, source=name))
+        stages = compile_stages(loop(function), loop_specs(self._target.dtype), SINGLE_THREAD)
+        self._keep(name, stages.call)
+        inputs, reference = self._inputs()
+        results = [
+            np.asarray(stages.call(np.stack([rows, rows]), np.int32(1))) for rows in inputs
+        ]
+        form = format_constants(self._target.dtype, flush_to_zero=True)
+        errors = compute_errors(np.concatenate(results), reference, form)
+        worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
+        return Compiled(
+            stages.code_hash,
+            float(errors[worst]),
+            float(inputs.reshape(-1)[worst]),
+            {stage: stages.texts[stage] for stage in _STORED_STAGES},
+        )
+
+    def time(self, name: str, text: str, rounds: int) -> Timed:
+        """Times a program against the built-in and the loop's floor, in turn."""
+        from xla_evo_lowering.stablehlo import as_function
+        from xla_evo_lowering.text import parse_program
+        from xla_evo_lowering.timing import compile_loop, floor_function, time_loops
+
+        dtype = self._target.dtype
+        if name not in self._loops:
+            program = parse_program(text, source=name)
+            self._keep(name, compile_loop(as_function(program), dtype))
+        for fixed, function in (
+            ("built-in", self._builtin),
+            ("floor", lambda: floor_function),
+        ):
+            if fixed not in self._loops:
+                self._keep(fixed, compile_loop(function(), dtype))
+        loops = [self._loops["floor"], self._loops["built-in"], self._loops[name]]
+        floor, builtin, candidate = time_loops(loops, self._inputs()[0][:2], rounds=rounds)
+        return Timed(
+            candidate.samples_ns, builtin.samples_ns, floor.samples_ns, candidate.elements
+        )
+
+    def prove(
+        self, text: str, limit_ulp: float, report: Callable[[int, int], None]
+    ) -> tuple[bool, float, float, list[float], int]:
+        """Sweeps every input of the domain with the plainly compiled program.
+
+        Returns:
+            Whether all inputs were swept, the error bound (or the error that ended it), the largest
+            error, the worst inputs, and how many inputs were swept.
+        """
+        from xla_evo_lowering.compile import Executable
+        from xla_evo_lowering.text import parse_program
+
+        executable = Executable.of_program(parse_program(text))
+        measured = measure_exhaustive(
+            executable, self._target, flush_to_zero=True, limit_ulp=limit_ulp, progress=report
+        )
+        inputs = [float(point.input) for point in measured.worst_inputs[:8]]  # pyright: ignore[reportArgumentType]
+        return measured.exhaustive, measured.bound_ulp, measured.max_ulp, inputs, measured.count
+
+    def _builtin(self) -> Callable[..., Any]:
+        return self._target.function.builtin_function()
+
+    def _keep(self, name: str, loop: Callable[..., Any]) -> None:
+        self._loops[name] = loop
+        while len(self._loops) > _KEPT:
+            self._loops.pop(next(key for key in self._loops if key not in ("built-in", "floor")))
+
+    def _inputs(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+        """Inputs of the compiled sample, shape (rows, elements), and their references.
+
+        Uniform values come first: the timing loop runs on the first two rows, and the built-in's
+        speed may depend on where its inputs lie.
+        """
+        if self._sample is None:
+            from xla_evo_lowering.timing import ELEMENTS
+
+            target = self._target
+            random = np.random.default_rng(self._seed)
+            uniform = random.uniform(target.low, target.high, 2 * ELEMENTS)
+            uniform = uniform.astype(target.dtype.numpy)
+            hard = sample_inputs(target, 2 * ELEMENTS, self._seed)
+            hard = np.resize(hard, 2 * ELEMENTS)
+            inputs = np.concatenate([uniform.clip(target.low, target.high), hard])
+            reference = np.asarray(target.function.f64(inputs.astype(np.float64)), np.float64)
+            self._sample = inputs.reshape(4, ELEMENTS), reference
+        return self._sample

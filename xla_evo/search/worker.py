@@ -1,0 +1,205 @@
+"""Worker processes: jobs run with a time limit, and a worker that hangs or dies is replaced.
+
+A candidate that crashes or hangs the compiler costs its worker, not the search. Workers are
+spawned, not forked, since JAX does not survive a fork.
+"""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from xla_evo.errors import XlaEvoError
+from xla_evo.search.tasks import Tasks
+from xla_evo.targets.target import Target
+
+_RECYCLE_AFTER = 600
+"""Jobs that compile, after which a worker is replaced: XLA keeps some memory for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job gave no result.
+
+    Attributes:
+        reason: a short class for counting: ``refused``, ``crashed``, ``timeout``, ``error``.
+        message: one line.
+    """
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A method of `Tasks` and its arguments."""
+
+    method: str
+    arguments: tuple[Any, ...]
+    limit_s: float
+    reports: bool = False
+
+
+def _serve(connection: Connection, target: Target, settings: tuple[float, int, int]) -> None:
+    """Body of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    tasks = Tasks(target, *settings)
+
+    def report(done: int, total: int) -> None:
+        connection.send(("report", (done, total)))
+
+    while True:
+        try:
+            job: Job | None = connection.recv()
+        except EOFError:
+            return
+        if job is None:
+            return
+        arguments = (*job.arguments, report) if job.reports else job.arguments
+        try:
+            answer = ("result", getattr(tasks, job.method)(*arguments))
+        except XlaEvoError as error:
+            answer = ("result", Failure("refused", str(error)))
+        except Exception as error:
+            text = str(error).splitlines()[0] if str(error) else ""
+            answer = ("result", Failure("error", f"{type(error).__name__}: {text}"))
+        try:
+            connection.send(answer)
+        except BrokenPipeError:
+            return
+
+
+class Worker:
+    """One process; started when first used, replaced when it fails."""
+
+    def __init__(self, target: Target, settings: tuple[float, int, int]) -> None:
+        self._target = target
+        self._settings = settings
+        self._process: Any = None
+        self.connection: Connection | None = None
+        self._deadline = float("inf")
+        self._compiled = 0
+
+    def start(self, job: Job) -> None:
+        """Gives the worker a job."""
+        if self._process is None:
+            self._spawn()
+        self._compiled += job.method == "compile"
+        self._deadline = time.monotonic() + job.limit_s
+        assert self.connection is not None
+        try:
+            self.connection.send(job)
+        except (BrokenPipeError, OSError):
+            self.stop()
+            self._spawn()
+            assert self.connection is not None
+            self.connection.send(job)
+
+    def _spawn(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        mine, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(theirs, self._target, self._settings), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self.connection = mine
+        self._compiled = 0
+
+    @property
+    def overdue(self) -> bool:
+        """True when the present job is past its limit."""
+        return time.monotonic() > self._deadline
+
+    def receive(self) -> tuple[str, Any]:
+        """The next message: a report, or the result, where a dead process is a `Failure`."""
+        assert self.connection is not None
+        try:
+            kind, payload = self.connection.recv()
+        except (EOFError, OSError):
+            self.stop()
+            return "result", Failure("crashed", "the worker process died")
+        if kind == "result" and self._compiled >= _RECYCLE_AFTER:
+            self.stop()
+        return kind, payload
+
+    def expire(self) -> Failure:
+        """Ends a job that is past its limit."""
+        self.stop()
+        return Failure("timeout", "the job took too long and was ended")
+
+    def stop(self) -> None:
+        """Ends the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._process = None
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+class Pool:
+    """A few workers that take jobs in order and give results in order."""
+
+    def __init__(self, count: int, target: Target, settings: tuple[float, int, int]) -> None:
+        self.workers = [Worker(target, settings) for _ in range(count)]
+
+    def run(
+        self,
+        jobs: Sequence[Job],
+        *,
+        workers: Sequence[Worker] | None = None,
+        report: Callable[[int, int], None] | None = None,
+    ) -> list[tuple[Any, Worker]]:
+        """Runs jobs, each on the next idle worker.
+
+        Args:
+            jobs: what to run.
+            workers: use only these.
+            report: receives what jobs report while they run.
+
+        Returns:
+            For each job its result (or a `Failure`) and the worker that had it.
+        """
+        idle = list(workers or self.workers)
+        busy: dict[Worker, int] = {}
+        results: list[tuple[Any, Worker] | None] = [None] * len(jobs)
+        pending = list(enumerate(jobs))
+        while pending or busy:
+            while pending and idle:
+                index, job = pending.pop(0)
+                worker = idle.pop(0)
+                worker.start(job)
+                busy[worker] = index
+            ready = wait([worker.connection for worker in busy if worker.connection], timeout=1.0)
+            for worker in list(busy):
+                if worker.connection in ready:
+                    kind, payload = worker.receive()
+                    if kind == "report":
+                        if report is not None:
+                            report(*payload)
+                        continue
+                elif worker.overdue:
+                    payload = worker.expire()
+                else:
+                    continue
+                results[busy.pop(worker)] = (payload, worker)
+                idle.append(worker)
+        return [result for result in results if result is not None]
+
+    def close(self) -> None:
+        """Ends all workers."""
+        for worker in self.workers:
+            worker.stop()
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
