@@ -117,6 +117,8 @@ def test_an_index_that_another_process_set_aside_is_noticed(folder):
         one.put(KEYS[0], {"n": 0})
         (folder / "index.sqlite").rename(folder / "aside")
         other.put(KEYS[1], {"n": 1})
+        one._index._set_aside(sqlite3.DatabaseError("seen before the other process acted"))
+        assert list(folder.glob("*.corrupt-*")) == []
         assert one.get(KEYS[1]).value == {"n": 1}
         assert one.notices == other.notices == ()
 

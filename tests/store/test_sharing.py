@@ -33,6 +33,7 @@ with Store.open(Path(sys.argv[1])) as store:
     for name in "abc":
         child = os.fork()
         if child == 0:
+            assert store._index._connection is None
             for n in range(30):
                 store.put(Key.of("own", name=name, n=str(n)), {"n": n}, {"a": bytes([n])})
                 store.get(Key.of("before"))

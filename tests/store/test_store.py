@@ -96,6 +96,21 @@ def test_hits_and_misses_are_kept(folder):
     assert again["compile"].entries == 0
 
 
+def test_lookups_that_cannot_be_written_are_counted_later(folder, store, monkeypatch):
+    with monkeypatch.context() as patch:
+
+        def full(_):
+            raise StoreError("full")
+
+        patch.setattr(store._index, "write", full)
+        store.get(KEY)
+        assert kinds(store)["timing"].misses == 1
+    store.get(KEY)
+    store.close()
+    with Store.open(folder) as again:
+        assert kinds(again)["timing"].misses == 2
+
+
 def test_a_damaged_blob_is_an_error_and_then_a_miss(folder, store):
     entry = store.put(KEY, {"n": 1}, {"a": b"the code"})
     other = Key.of("timing", program="cd", backend="cpu")
@@ -127,8 +142,8 @@ def test_a_row_with_flipped_bits_is_a_miss(store):
 def test_explain(store):
     key = Key.of("timing", program="ab", backend="cpu", jaxlib="0.12.0")
     assert "no timing entry is recorded" in store.explain(key)
-    store.put(Key.of("timing", program="zz", backend="cuda", jaxlib="0.10.2"), {})
     store.put(Key.of("timing", program="ab", backend="cpu", jaxlib="0.10.2"), {})
+    store.put(Key.of("timing", program="zz", backend="cuda", jaxlib="0.10.2"), {})
     store.put(Key.of("compile", program="ab", backend="cpu", jaxlib="0.12.0"), {})
     lines = store.explain(key).splitlines()
     assert lines[0].startswith("miss: timing(program=ab")

@@ -57,12 +57,11 @@ class Row:
 
 
 def write_row(connection: sqlite3.Connection, row: Row) -> None:
-    """Inserts or replaces a row; its blobs must be in the table of blobs."""
+    """Inserts or replaces a row and its links to blobs, which must be in the table of blobs."""
     connection.execute(
         "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)",
         (row.digest, row.kind, row.parts, row.value, row.created, row.checksum),
     )
-    connection.execute("DELETE FROM entry_blobs WHERE entry = ?", (row.digest,))
     connection.executemany(
         "INSERT INTO entry_blobs VALUES (?, ?, ?)",
         [(row.digest, name, blob) for name, blob in row.blobs.items()],
