@@ -25,6 +25,11 @@ from xla_evo.errors import (
 )
 
 COMMANDS: dict[str, str] = {
+    "evolve": "a program for a function from nothing, proven over every input",
+    "resume": "go on with a run that was stopped, killed or should go further",
+    "show": "what a run has found",
+    "verify": "prove a program over every input of a domain",
+    "bench": "time programs against the built-in, in turn",
     "cache": "counts and upkeep of the store of compiled and timed programs",
 }
 """A row a subcommand: its name, which is that of its module in `xla_evo.cli`, and its help."""
@@ -38,6 +43,8 @@ Evolves transcendental functions for XLA, proves them over every input
 and puts them under jax.numpy."""
 _EPILOG = """\
 examples:
+  xla-evo evolve exp2 --domain 0 1 --max-ulp 1 --budget 3m --out runs/exp2
+  xla-evo verify runs/exp2
   xla-evo cache stats
   xla-evo cache prune --max-bytes 2G
 

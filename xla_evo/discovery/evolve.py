@@ -117,7 +117,7 @@ def homotopy(d: Draft, n: int, problem: Problem, s: Scratch, present: Reals) -> 
         for j in range(NODES):
             s.fh[j] = present[j] + part * (problem.fh[j] - present[j])
         levenberg(
-            d.op, d.a, d.b, d.c, d.cl, n, problem.weight, s, False, 4, np.inf, -1, 1e-2
+            d.op, d.a, d.b, d.c, d.cl, n, problem.weight, s, False, 4, np.inf, 0, 1e-2
         )
     for j in range(NODES):
         s.fh[j] = problem.fh[j]
@@ -143,12 +143,13 @@ def slide(
     little = 0
     for _ in range(effort):
         extended = error < EXTENDED_BELOW
-        if not gauss_newton(d.op, d.a, d.b, d.c, d.cl, n, problem.weight, s, extended, reach * sign):
+        if not gauss_newton(d.op, d.a, d.b, d.c, d.cl, n, problem.weight, s, extended,
+                            reach * sign):
             break
         for i in range(n):
             trial.c[i] = s.ch[i]
             trial.cl[i] = s.cl[i]
-        found = _fit(trial, n, problem, s, 10, error, -1, 1e-2, error)
+        found = _fit(trial, n, problem, s, 10, error, 0, 1e-2, error)
         if found < error:
             copy_constants(trial, d, n)
             little = little + 1 if found > 0.99 * error else 0
@@ -290,7 +291,7 @@ def evolve(
         kind = kind_of(d, n)
         goal = threshold(island, n, kind)
         copy_constants(d, bench.best, n)
-        error = _fit(d, n, problem, s, int(bench.knobs[5]), goal, -1, 1e-2, np.inf)
+        error = _fit(d, n, problem, s, int(bench.knobs[5]), goal, 0, 1e-2, np.inf)
         island.stats[1, 0] += 1
         if error < goal:
             island.stats[1, 1] += 1
@@ -307,7 +308,7 @@ def evolve(
                 for i in range(n):
                     d.c[i] = normal(rng) * 2.0
                     d.cl[i] = 0.0
-            error = _fit(d, n, problem, s, int(bench.knobs[5]), goal, -1, 1e-2, np.inf)
+            error = _fit(d, n, problem, s, int(bench.knobs[5]), goal, 0, 1e-2, np.inf)
             if error < goal:
                 island.stats[way, 1] += 1
         if error < goal and sound(d, n, grid, error, finite):

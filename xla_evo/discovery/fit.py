@@ -153,7 +153,7 @@ def _column_scales(s: Scratch, k: int, frozen: int) -> bool:
             total += row[j] * row[j]
         if not total < 1e250:
             return False
-        s.scale[i] = 1.0 / np.sqrt(total) if total > 1e-250 and i != frozen else 0.0
+        s.scale[i] = 1.0 / np.sqrt(total) if total > 1e-250 and not (frozen >> i) & 1 else 0.0
     return True
 
 
@@ -205,7 +205,7 @@ def levenberg(
         extended: whether residuals are computed in double-double.
         iterations: most Jacobians.
         threshold: root mean square error of interest; a fit that stays far above it stops early.
-        frozen: number of the constant that must not move, -1 for none.
+        frozen: bit k is set where the k-th constant must not move.
         accept: relative decrease of the sum of squares below which a step counts as no progress.
     """
     cost = residuals(op, a, b, c, cl, n, extended, weight, s, s.residual)
@@ -284,7 +284,7 @@ def gauss_newton(
     if not cost < np.inf:
         return False
     k = backward(op, a, b, c, n, s.values, weight, s.adjoint, s.jacobian)
-    if k == 0 or not _column_scales(s, k, -1):
+    if k == 0 or not _column_scales(s, k, 0):
         return False
     _damped_step(s, k, 1e-32, s.step)
     length = 0.0

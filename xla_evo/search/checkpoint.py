@@ -1,7 +1,7 @@
 """Checkpoints: the whole state of a search as JSON, replaced atomically every few seconds.
 
-Random choices of a generation are derived from the seed and its number, so populations, counters and
-the structures already seen are all the state there is.
+Random choices of a generation are derived from the seed and its number, so populations, counters
+and the structures already seen are all the state there is.
 """
 
 import json
@@ -156,7 +156,9 @@ def write_atomically(path: Path, text: str) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise RunError(f"cannot write {path}: {error.strerror}; free space or choose --out") from None
+        raise RunError(
+            f"cannot write {path}: {error.strerror}; free space or choose --out"
+        ) from None
 
 
 def write_state(path: Path, state: State) -> None:

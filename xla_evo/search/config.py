@@ -112,13 +112,10 @@ class SearchConfig:
             ConfigError: a setting is unknown, missing or wrong.
         """
         try:
-            return cls(
-                **{
-                    **data,
-                    "target": Target.from_json(dict(data["target"])),
-                    "budget": Budget(**data["budget"]),
-                }
-            )
+            target = Target.from_json(dict(data["target"]))
+            budget = Budget(**data["budget"])
+            fields: dict[str, Any] = {**data, "target": target, "budget": budget}
+            return cls(**fields)
         except (KeyError, TypeError) as error:
             raise ConfigError(f"these are not search settings: {error}") from None
 

@@ -1,17 +1,17 @@
 """The search: generations of screening, compiling, timing and proving, until the budget is spent.
 
-A generation makes candidates from the population by mutation, screens them on all workers, compiles
-and times those that earned it, and now and then sweeps the leader over every input. The worst inputs
-that a sweep finds join the points that later candidates are tested at. Random choices depend on the
-seed and the generation alone; measured times enter through the store, so a second run with the same
-seed and a warm store repeats the first.
+A generation makes candidates from the population by mutation, screens them on all workers,
+compiles and times those that earned it, and now and then sweeps the leader over every input. The
+worst inputs that a sweep finds join the points that later candidates are tested at. Random choices
+depend on the seed and the generation alone; measured times enter through the store, so a second run
+with the same seed and a warm store repeats the first.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 
+from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.search.checkpoint import State
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.evaluator import Candidate, Evaluator, candidate
@@ -38,23 +38,6 @@ _HARD_POINTS = 512
 
 Observer = Callable[["Search"], None]
 Report = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """Result of a sweep.
-
-    Attributes:
-        complete: True when every input was swept.
-        bound_ulp: no input has a larger error, where complete.
-        max_ulp: largest error found.
-        count: inputs swept.
-    """
-
-    complete: bool
-    bound_ulp: float
-    max_ulp: float
-    count: int
 
 
 class Search:
@@ -238,11 +221,10 @@ class Search:
             self.phase = "proving"
             self.prove(within[0], report)
 
-    def prove(self, item: Measured, report: Report | None = None) -> Proof | None:
+    def prove(self, item: Measured, report: Report | None = None) -> ErrorMeasurement | None:
         """Sweeps every input; the worst ones join the test points when the bound fails."""
         started = time.monotonic()
-        text = print_program(canonical(to_program(item.rounded, self.config.target.function.name)))
-        job = Job("prove", (text, self.config.max_ulp), _PROOF_LIMIT_S, reports=True)
+        job = Job("prove", (self.text(item), self.config.max_ulp), _PROOF_LIMIT_S, reports=True)
         answer, _ = self._pool.run([job], report=report)[0]
         counters = self.state.counters
         counters.spend("prove", time.monotonic() - started)
@@ -251,13 +233,18 @@ class Search:
             counters.fail(f"proof {answer.reason}")
             item.ulp = float("inf")
             return None
-        complete, bound, worst, inputs, count = answer
-        holds = complete and bound <= self.config.max_ulp
-        item.proven = holds
-        item.ulp = bound if complete else max(item.ulp, worst, self.config.max_ulp * (1 + 1e-9))
-        if not holds:
-            known = set(self.state.hard_points)
-            self.state.hard_points += [point for point in inputs if point not in known]
-            del self.state.hard_points[:-_HARD_POINTS]
-            self._polish([item], Random(f"{self.config.seed}:{item.program}"))
-        return Proof(complete, bound, worst, count)
+        item.proven = answer.exhaustive and answer.bound_ulp <= self.config.max_ulp
+        if item.proven:
+            item.ulp = answer.bound_ulp
+            return answer
+        item.ulp = max(item.ulp, answer.max_ulp, self.config.max_ulp * (1 + 1e-9))
+        known = set(self.state.hard_points)
+        worst = [float(point.input) for point in answer.worst_inputs[:8]]  # pyright: ignore[reportArgumentType]
+        self.state.hard_points += [point for point in worst if point not in known]
+        del self.state.hard_points[:-_HARD_POINTS]
+        self._polish([item], Random(f"{self.config.seed}:{item.program}"))
+        return answer
+
+    def text(self, item: Measured) -> str:
+        """Program text of a measured candidate."""
+        return print_program(canonical(to_program(item.rounded, self.config.target.function.name)))

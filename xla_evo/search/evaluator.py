@@ -1,7 +1,7 @@
 """Compiled error and time of candidates: from the store where it has them, else from the workers.
 
-Compilations run on all workers at once; timings run one at a time while everything else rests, since
-a core that computes beside a measurement disturbs it.
+Compilations run on all workers at once; timings run one at a time while everything else rests,
+since a core that computes beside a measurement disturbs it.
 """
 
 import statistics

@@ -145,7 +145,9 @@ def levenberg_marquardt(
                 constants[free[k]] = saved[k]
             break
         slow = slow + 1 if best > 0.98 * before else 0
-        if slow >= 4 or (step >= 12 and best > 0.5 * before and best > hopeless * hopeless * points):
+        if slow >= 4 or (
+            step >= 12 and best > 0.5 * before and best > hopeless * hopeless * points
+        ):
             break
     forward(code, operands, constants, values, False)
     return np.sqrt(best / points)
@@ -188,9 +190,7 @@ def fit_minimax(
         for i in range(points):
             lawson[i] = max(lawson[i] * points / total, 1e-6)
             tuned[i] = weight[i] * np.sqrt(lawson[i])
-        levenberg_marquardt(
-            code, operands, constants, free, values, reference, tuned, 4, hopeless
-        )
+        levenberg_marquardt(code, operands, constants, free, values, reference, tuned, 4, hopeless)
         now = max_error(values[code.size], reference, weight)
         if now < worst:
             worst = now

@@ -1,9 +1,9 @@
 """Genomes: programs as the search edits them.
 
-A genome is a short tuple of nodes in single-assignment order. Unlike a `Program` it keeps its float
-constants as float64 parameters that are fitted before they are rounded, and it may be wrong while it
-is edited; `to_program` makes a checked program of the target's format from it, and only programs
-are compiled, stored or shown.
+A genome is a short tuple of nodes in single-assignment order. Unlike a `Program` it keeps its
+float constants as float64 parameters that are fitted before they are rounded, and it may be wrong
+while it is edited; `to_program` makes a checked program of the target's format from it, and only
+programs are compiled, stored or shown.
 """
 
 from collections.abc import Sequence
@@ -145,7 +145,7 @@ _FROM_PROGRAM = {
 
 
 def from_program(program: Program) -> Nodes | None:
-    """Returns the genome of a float32 program of one input, None where the search has no such op."""
+    """Returns the genome of a float32 program of one input, None where it has other operations."""
     types = {F32: FLOAT, I32: INT, BOOL: BOOLEAN}
     values = program.types
     if len(program.parameters) != 1 or any(dtype not in types for dtype in values):

@@ -18,7 +18,7 @@ BIG = 1e300
 @njit
 def _integer(value: float) -> int:
     """A float64-held 32-bit integer as int64, wrapped to 32 bits."""
-    wide = np.int64(value) & 0xFFFFFFFF
+    wide = int(value) & 0xFFFFFFFF
     return wide - 0x100000000 if wide >= 0x80000000 else wide
 
 

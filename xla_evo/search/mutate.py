@@ -6,7 +6,7 @@ begins with its parent's accuracy and the fit improves on it. None of them knows
 is sought.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from xla_evo.search.genome import (
@@ -44,16 +44,16 @@ class Mutator:
 
     def __init__(self, random: Random, op_weights: Mapping[str, float]) -> None:
         self.random = random
-        self._weights = {row.code: op_weights.get(row.op, 0.0) for row in GENE_OPS}
+        self.weights = {row.code: op_weights.get(row.op, 0.0) for row in GENE_OPS}
         self._by_result = {
-            kind: [row for row in GENE_OPS if row.result == kind and self._weights[row.code] > 0]
+            kind: [row for row in GENE_OPS if row.result == kind and self.weights[row.code] > 0]
             for kind in (FLOAT, INT, BOOLEAN)
         }
         self._by_signature: dict[tuple[int, tuple[int, ...]], list[int]] = {}
         for row in GENE_OPS:
-            if self._weights[row.code] > 0:
+            if self.weights[row.code] > 0:
                 self._by_signature.setdefault((row.result, row.operands), []).append(row.code)
-        self._arithmetic = [code for code in _BINARY if self._weights[code] > 0]
+        self._arithmetic = [code for code in _BINARY if self.weights[code] > 0]
 
     def mutate(self, nodes: Nodes, mate: Nodes) -> tuple[list[Node], int]:
         """Returns an edited copy and its result value; `mate` lends subtrees.
@@ -92,7 +92,7 @@ class Mutator:
             nodes.append(self.constant(kind))
             return len(nodes)
         rows = self._by_result[kind]
-        row = self.random.choices(rows, [self._weights[item.code] for item in rows])[0]
+        row = self.random.choices(rows, [self.weights[item.code] for item in rows])[0]
         operands = [self.grow(nodes, operand, pool, depth - 1) for operand in row.operands]
         nodes.append(node(row.code, *operands))
         return len(nodes)
@@ -112,12 +112,12 @@ class Mutator:
 
     def arithmetic(self) -> int:
         """One of + - * / by weight."""
-        weights = [self._weights[code] for code in self._arithmetic]
+        weights = [self.weights[code] for code in self._arithmetic]
         return self.random.choices(self._arithmetic, weights)[0]
 
     def allows(self, *codes: int) -> bool:
         """True when all these operations may occur."""
-        return all(self._weights[code] > 0 for code in codes)
+        return all(self.weights[code] > 0 for code in codes)
 
 
 def _ordered(nodes: Sequence[Node], root: int) -> Nodes:
@@ -165,7 +165,7 @@ def _before(edge: tuple[int, int, int], nodes: Nodes) -> range:
 
 
 def _insert(self: Mutator, nodes: Nodes, mate: Nodes) -> tuple[list[Node], int] | None:
-    """v becomes v op w, with w a constant that changes nothing or an earlier value."""
+    """V becomes v op w, with w a constant that changes nothing or an earlier value."""
     edge = self.pick_edge(nodes)
     value = edge[2]
     types = value_types(nodes)
@@ -185,7 +185,7 @@ def _insert(self: Mutator, nodes: Nodes, mate: Nodes) -> tuple[list[Node], int] 
 
 
 def _insert_term(self: Mutator, nodes: Nodes, mate: Nodes) -> tuple[list[Node], int] | None:
-    """v becomes v + c*w, v * (1 + c*w) or v / (1 + c*w) with c = 0: two operations, neutral."""
+    """V becomes v + c*w, v * (1 + c*w) or v / (1 + c*w) with c = 0: two operations, neutral."""
     edge = self.pick_edge(nodes)
     value = edge[2]
     types = value_types(nodes)
@@ -208,7 +208,7 @@ def _insert_term(self: Mutator, nodes: Nodes, mate: Nodes) -> tuple[list[Node], 
 
 
 def _insert_bits(self: Mutator, nodes: Nodes, mate: Nodes) -> tuple[list[Node], int] | None:
-    """v becomes the float whose bits are those of v plus an integer, which starts at 0 or small."""
+    """V becomes the float whose bits are those of v plus an integer, which starts at 0 or small."""
     edge = self.pick_edge(nodes)
     if value_types(nodes)[edge[2]] != FLOAT or not self.allows(AS_INT, AS_FLOAT, INT_ADD):
         return None
@@ -257,7 +257,7 @@ def _replace(self: Mutator, nodes: Nodes, mate: Nodes) -> tuple[list[Node], int]
         return None
     work = list(nodes)
     work[index] = work[index]._replace(
-        code=self.random.choices(codes, [self._weights[code] for code in codes])[0]
+        code=self.random.choices(codes, [self.weights[code] for code in codes])[0]
     )
     return work, len(work)
 

@@ -6,6 +6,7 @@ error is in ULP for fitting, testing and polishing alike.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,12 +46,13 @@ def _weights(target: Target, reference: Floats) -> Floats:
     return np.ldexp(1.0, target.dtype.precision - 1 - place)
 
 
-def make_points(target: Target, x: Floats) -> Points:
+def make_points(target: Target, x: npt.NDArray[Any]) -> Points:
     """Returns the points at some inputs.
 
     Raises:
         TargetError: the function is not finite at one of them.
     """
+    x = np.asarray(x, np.float64)
     reference = np.asarray(target.function.f64(x), np.float64)
     if not np.isfinite(reference).all():
         where = float(x[~np.isfinite(reference)][0])
@@ -90,7 +92,7 @@ def fit_points(target: Target) -> Points:
     return Points(points.x[kept], points.reference[kept], points.weight[kept])
 
 
-def test_points(target: Target, count: int, seed: int, near: Iterable[float] = ()) -> Points:
+def format_points(target: Target, count: int, seed: int, near: Iterable[float] = ()) -> Points:
     """Inputs of the target's own format: edges, binades, a uniform part, and known hard points."""
     inputs = sample_inputs(target, count, seed, near).astype(np.float64)
     normal = (np.abs(inputs) >= 2.0**target.dtype.emin) | (inputs == 0)

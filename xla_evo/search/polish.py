@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from xla_evo._numba import njit
+from xla_evo.discovery.random import below, uniform
 from xla_evo.search.kernels import BIG, forward, max_error
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
 
 WATCHED = 48
 
@@ -54,6 +56,13 @@ def _watch(result: Floats, reference: Floats, weight: Floats, best: float, out: 
 
 
 @njit
+def _units(random: Words, reach: int) -> int:
+    """A step of 1 to `reach` units, up or down."""
+    size = 1 + below(random, reach)
+    return size if uniform(random) < 0.5 else -size
+
+
+@njit
 def polish(
     code: Ints,
     operands: Ints,
@@ -64,7 +73,7 @@ def polish(
     weight: Floats,
     tries: int,
     goal: float,
-    seed: int,
+    random: Words,
 ) -> float:
     """Improves float32 constants by steps of units in the last place, in place.
 
@@ -78,7 +87,7 @@ def polish(
         weight: shape (points,).
         tries: moves to try.
         goal: stop when the largest error is at most this.
-        seed: of the moves.
+        random: state of the generator of moves, see `xla_evo.discovery.random`.
 
     Returns:
         The largest weighted error of the constants left in `constants`.
@@ -88,7 +97,6 @@ def polish(
     best = max_error(values[code.size], reference, weight)
     if free.size == 0 or best >= BIG:
         return best
-    np.random.seed(seed)
     watched = np.empty(WATCHED, np.int64)
     small = np.empty((code.size + 1, WATCHED))
     few_reference = np.zeros(WATCHED)
@@ -108,17 +116,13 @@ def polish(
                 few_reference[i] = reference[watched[i]]
                 few_weight[i] = weight[watched[i]]
             fresh = False
-        first = np.random.randint(free.size)
-        second = np.random.randint(free.size)
-        reach = 1 << np.random.randint(0, 7)
-        old_first, old_second = constants[free[first]], constants[free[second]]
-        units = np.random.randint(1, reach + 1)
-        sign = 1 if np.random.random() < 0.5 else -1
-        constants[free[first]] = step_single(old_first, sign * units)
-        if np.random.random() < 0.6 and second != first:
-            other = np.random.randint(1, reach + 1)
-            flip = 1 if np.random.random() < 0.5 else -1
-            constants[free[second]] = step_single(old_second, flip * other)
+        first = free[below(random, free.size)]
+        second = free[below(random, free.size)]
+        reach = 1 << below(random, 7)
+        old_first, old_second = float(constants[first]), float(constants[second])
+        constants[first] = step_single(old_first, _units(random, reach))
+        if second != first and uniform(random) < 0.6:
+            constants[second] = step_single(old_second, _units(random, reach))
         forward(code, operands, constants, small, True)
         keep = max_error(small[code.size], few_reference, few_weight) <= best
         if keep:
@@ -129,6 +133,6 @@ def polish(
                 fresh = fresh or now < best
                 best = now
         if not keep:
-            constants[free[first]] = old_first
-            constants[free[second]] = old_second
+            constants[first] = old_first
+            constants[second] = old_second
     return best

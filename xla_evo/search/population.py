@@ -1,9 +1,9 @@
 """Who survives: the sketches by estimated cost, and the measured front.
 
 *Sketches* are screened candidates, a bucket for each estimated cost, so that short programs are
-never crowded out by long accurate ones. The *front* holds compiled and timed candidates, ordered by
-NSGA-II (Deb et al., IEEE Trans. Evol. Comput. 6(2), 2002) on error and measured time. NSGA-II, since
-there are two objectives of unlike units and what is wanted is their whole trade-off: it needs no
+never crowded out by long accurate ones. The *front* holds compiled and timed candidates, ordered
+by NSGA-II (Deb et al., IEEE Trans. Evol. Comput. 6(2), 2002) on error and measured time: there are
+two objectives of unlike units, and what is wanted is their whole trade-off. NSGA-II needs no
 weights, and its crowding keeps both ends. Half of the parents come from either.
 """
 
@@ -64,7 +64,7 @@ class Population:
 
     def threshold(self, cost: float) -> float:
         """An error at or above this has no place in the bucket of a cost."""
-        bucket = self.sketches.get(cost, ())
+        bucket = self.sketches.get(cost, [])
         return bucket[-1].ulp if len(bucket) >= self.bucket else float("inf")
 
     def add_sketch(self, sketch: Sketch) -> bool:

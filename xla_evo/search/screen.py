@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xla_evo.discovery.random import seeded
 from xla_evo.search.fit import fit_minimax
 from xla_evo.search.genome import Nodes, contracted, to_tape, with_constants
 from xla_evo.search.kernels import BIG
@@ -60,7 +61,7 @@ def improve(
     tape = to_tape(contracted(nodes))
     error = polish(
         tape.code, tape.operands, tape.constants, tape.free, _values(nodes, points),
-        points.reference, points.weight, tries, goal, seed,
+        points.reference, points.weight, tries, goal, seeded(seed, 0),
     )  # fmt: skip
     return with_constants(nodes, tape, tape.constants[tape.free]), error
 

@@ -7,20 +7,23 @@ worker keeps what it compiled, so that timing needs no second compilation.
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from xla_evo.accuracy.inputs import sample_inputs
 from xla_evo.accuracy.kernels import compute_errors, format_constants
-from xla_evo.accuracy.sweep import measure_exhaustive
 from xla_evo.search.genome import Nodes
-from xla_evo.search.points import Points, fit_points
-from xla_evo.search.points import test_points as make_test_points
+from xla_evo.search.points import Points, fit_points, format_points
 from xla_evo.search.screen import Screened, improve, screen_batch
 from xla_evo.targets.target import Target
 
+if TYPE_CHECKING:
+    from xla_evo.accuracy.measurement import ErrorMeasurement
+    from xla_evo.proof import Examination
+
+Report = Callable[[int, int], None]
 _KEPT = 256
 
 
@@ -69,7 +72,7 @@ class Tasks:
         self._goal = goal_ulp
         self._fit_at = fit_points(target)
         self._test_count = test_count
-        self._test_at = make_test_points(target, test_count, seed)
+        self._test_at = format_points(target, test_count, seed)
         self._hard: tuple[float, ...] = ()
         self._loops: OrderedDict[str, Callable[..., Any]] = OrderedDict()
         self._sample: tuple[npt.NDArray[Any], npt.NDArray[np.float64]] | None = None
@@ -93,9 +96,7 @@ class Tasks:
         """The test points with the known hard points among them."""
         if tuple(hard_points) != self._hard:
             self._hard = tuple(hard_points)
-            self._test_at = make_test_points(
-                self._target, self._test_count, self._seed, self._hard
-            )
+            self._test_at = format_points(self._target, self._test_count, self._seed, self._hard)
         return self._test_at
 
     def compile(self, name: str, text: str) -> Compiled:
@@ -109,9 +110,7 @@ class Tasks:
         stages = compile_stages(loop(function), loop_specs(self._target.dtype), SINGLE_THREAD)
         self._keep(name, stages.call)
         inputs, reference = self._inputs()
-        results = [
-            np.asarray(stages.call(np.stack([rows, rows]), np.int32(1))) for rows in inputs
-        ]
+        results = [np.asarray(stages.call(np.stack([rows, rows]), np.int32(1))) for rows in inputs]
         form = format_constants(self._target.dtype, flush_to_zero=True)
         errors = compute_errors(np.concatenate(results), reference, form)
         worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
@@ -140,31 +139,34 @@ class Tasks:
                 self._keep(fixed, compile_loop(function(), dtype))
         loops = [self._loops["floor"], self._loops["built-in"], self._loops[name]]
         floor, builtin, candidate = time_loops(loops, self._inputs()[0][:2], rounds=rounds)
-        return Timed(
-            candidate.samples_ns, builtin.samples_ns, floor.samples_ns, candidate.elements
-        )
+        return Timed(candidate.samples_ns, builtin.samples_ns, floor.samples_ns, candidate.elements)
 
-    def prove(
-        self, text: str, limit_ulp: float, report: Callable[[int, int], None]
-    ) -> tuple[bool, float, float, list[float], int]:
-        """Sweeps every input of the domain with the plainly compiled program.
-
-        Returns:
-            Whether all inputs were swept, the error bound (or the error that ended it), the largest
-            error, the worst inputs, and how many inputs were swept.
-        """
-        from xla_evo_lowering.compile import Executable
+    def prove(self, text: str, limit_ulp: float, report: Report) -> "ErrorMeasurement":
+        """Sweeps every input of the domain; ends early when an error is above the limit."""
+        from xla_evo.proof import sweep
         from xla_evo_lowering.text import parse_program
 
-        executable = Executable.of_program(parse_program(text))
-        measured = measure_exhaustive(
-            executable, self._target, flush_to_zero=True, limit_ulp=limit_ulp, progress=report
-        )
-        inputs = [float(point.input) for point in measured.worst_inputs[:8]]  # pyright: ignore[reportArgumentType]
-        return measured.exhaustive, measured.bound_ulp, measured.max_ulp, inputs, measured.count
+        return sweep(parse_program(text), self._target, limit_ulp=limit_ulp, report=report)
+
+    def examine(self, text: str, max_ulp: float) -> "Examination":
+        """Checks special inputs and array lengths."""
+        from xla_evo.proof import examine
+        from xla_evo_lowering.text import parse_program
+
+        return examine(parse_program(text), self._target, max_ulp=max_ulp)
+
+    def prove_builtin(self, report: Report) -> "ErrorMeasurement":
+        """Sweeps the built-in over every input of the domain."""
+        from xla_evo.proof import sweep
+
+        return sweep(self._builtin(), self._target, report=report)
 
     def _builtin(self) -> Callable[..., Any]:
-        return self._target.function.builtin_function()
+        """What candidates are timed against; the loop's floor where JAX has no such function."""
+        from xla_evo_lowering.timing import floor_function
+
+        function = self._target.function
+        return function.builtin_function() if function.builtin else floor_function
 
     def _keep(self, name: str, loop: Callable[..., Any]) -> None:
         self._loops[name] = loop

@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from typing import Any
 
 from xla_evo.errors import XlaEvoError
@@ -44,7 +44,7 @@ class Job:
     reports: bool = False
 
 
-def _serve(connection: Connection, target: Target, settings: tuple[float, int, int]) -> None:
+def _serve(connection: Any, target: Target, settings: tuple[float, int, int]) -> None:
     """Body of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -81,7 +81,7 @@ class Worker:
         self._target = target
         self._settings = settings
         self._process: Any = None
-        self.connection: Connection | None = None
+        self.connection: Any = None
         self._deadline = float("inf")
         self._compiled = 0
 
@@ -91,18 +91,16 @@ class Worker:
             self._spawn()
         self._compiled += job.method == "compile"
         self._deadline = time.monotonic() + job.limit_s
-        assert self.connection is not None
         try:
             self.connection.send(job)
         except (BrokenPipeError, OSError):
             self.stop()
             self._spawn()
-            assert self.connection is not None
             self.connection.send(job)
 
     def _spawn(self) -> None:
         context = multiprocessing.get_context("spawn")
-        mine, theirs = context.Pipe()
+        mine, theirs = multiprocessing.Pipe()
         self._process = context.Process(
             target=_serve, args=(theirs, self._target, self._settings), daemon=True
         )
@@ -118,7 +116,6 @@ class Worker:
 
     def receive(self) -> tuple[str, Any]:
         """The next message: a report, or the result, where a dead process is a `Failure`."""
-        assert self.connection is not None
         try:
             kind, payload = self.connection.recv()
         except (EOFError, OSError):

@@ -22,8 +22,8 @@ _ROW_BYTES = (
 def add_lookups(connection: sqlite3.Connection, counts: Mapping[str, tuple[int, int]]) -> None:
     """Adds (hits, misses) a kind to the recorded ones."""
     connection.executemany(
-        "INSERT INTO lookups VALUES (?1, ?2, ?3) ON CONFLICT (kind) "
-        "DO UPDATE SET hits = hits + ?2, misses = misses + ?3",
+        "INSERT INTO lookups VALUES (?, ?, ?) ON CONFLICT (kind) DO UPDATE "
+        "SET hits = hits + excluded.hits, misses = misses + excluded.misses",
         [(kind, hits, misses) for kind, (hits, misses) in counts.items()],
     )
 

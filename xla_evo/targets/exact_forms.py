@@ -25,10 +25,32 @@ atanh = guarded(lambda x: mp.atanh(x) if abs(x) != 1 else mp.sign(x) * mp.inf)
 logistic = guarded(lambda x: 1 / (1 + mp.exp(-x)))
 lgamma = _except_at_poles(reliable(lambda x: mp.re(mp.loggamma(x)), "lgamma"), mp.inf)
 digamma = _except_at_poles(reliable(mp.digamma, "digamma"), mp.nan)
-gelu = guarded(lambda x: x * mp.erfc(-x / mp.sqrt(2)) / 2)
+gelu = guarded(lambda x: x * erfc(-x / mp.sqrt(2)) / 2)
 silu = guarded(lambda x: x / (1 + mp.exp(-x)))
 softplus = guarded(lambda x: x + mp.log1p(mp.exp(-x)) if x > 0 else mp.log1p(mp.exp(x)))
 log_sigmoid = guarded(lambda x: -softplus(-x))
+
+
+@guarded
+def erfc(x: Mp) -> Mp:
+    """Complementary error function; mpmath's own overflows for arguments beyond 1e154."""
+    if abs(x) < 1000:
+        return mp.erfc(x)
+    if x < 0:
+        return 2 - erfc(-x)
+    # DLMF 7.12.1.
+    term, total, k = mp.mpf(1), mp.mpf(1), 1
+    while abs(term) > mp.ldexp(1, -working_precision() - 5):
+        term *= -(2 * k - 1) / (2 * x * x)
+        total += term
+        k += 1
+    return total * mp.exp(-x * x) / (x * mp.sqrt(mp.pi))
+
+
+@guarded
+def erf(x: Mp) -> Mp:
+    """Error function."""
+    return mp.erf(x) if abs(x) < 1000 else mp.sign(x) * (1 - erfc(abs(x)))
 
 
 @guarded

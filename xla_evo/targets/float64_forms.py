@@ -8,13 +8,19 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import mpmath as mp
 import numpy as np
+from numba import njit
 from scipy import special
 
+from xla_evo.targets import double_double as dd
 from xla_evo.targets.function import Array64
 
+_EXP_MINUS_700 = float(np.exp(-700.0))
 _SQRT_HALF = float(np.sqrt(0.5))
-_SQRT_2_OVER_PI = float(np.sqrt(2 / np.pi))
+with mp.workprec(300):
+    _GELU_LINEAR = dd.constant_pair(2 * mp.sqrt(2 / mp.pi))
+    _GELU_CUBIC = dd.constant_pair(mp.mpf(44715) / 1_000_000)
 
 
 def quiet(form: Callable[..., Any]) -> Callable[..., Array64]:
@@ -45,7 +51,14 @@ def logistic(x: Array64) -> Array64:
 def silu(x: Array64) -> Array64:
     """X logistic(x)."""
     e = np.exp(-np.abs(x))
-    return x * np.where(x < 0, e, 1.0) / (1.0 + e)
+    return _left_tail(x, x * np.where(x < 0, e, 1.0) / (1.0 + e))
+
+
+def _left_tail(x: Array64, value: Array64) -> Array64:
+    """``value``, but x exp(x) below -700, where exp(x) alone is subnormal before the product is."""
+    if not np.any(x < -700.0):
+        return value
+    return np.where(x < -700.0, (x * np.exp(x + 700.0)) * _EXP_MINUS_700, value)
 
 
 @quiet
@@ -67,7 +80,7 @@ def mish(x: Array64) -> Array64:
     negative = x < 0
     numerator = np.where(negative, e * (e + 2.0), 1.0 + 2.0 * e)
     denominator = numerator + np.where(negative, 2.0, 2.0 * e * e)
-    return x * numerator / denominator
+    return _left_tail(x, x * numerator / denominator)
 
 
 @quiet
@@ -80,28 +93,73 @@ def sinc(x: Array64) -> Array64:
     return np.where(x == 0.0, 1.0, value)
 
 
+@njit(nogil=True, cache=True)
+def _square_parts(high: Array64, low: Array64, x: Array64) -> None:
+    for i in range(len(x)):
+        high[i], low[i] = dd.two_product(x[i], x[i])
+
+
+def _exp_minus_square(x: Array64, factor: float) -> Array64:
+    """exp(-factor x^2) for a factor that is a power of two, with x^2 kept to 106 bits."""
+    high, low = np.empty_like(x), np.empty_like(x)
+    _square_parts(high, low, x)
+    e = np.exp(-factor * high)
+    return np.where(e > 0.0, e - e * (factor * low), e)
+
+
+@quiet
+def erfc(x: Array64) -> Array64:
+    """erfc(x), from 1/2 on as erfcx(x) exp(-x^2), whose error does not grow with x^2."""
+    if not np.any(x > 0.5):
+        return special.erfc(x)
+    x = np.ascontiguousarray(x)
+    tail = special.erfcx(x) * _exp_minus_square(np.minimum(np.abs(x), 40.0), 1.0)
+    return np.where(x > 0.5, tail, special.erfc(x)) if np.any(~(x > 0.5)) else tail
+
+
+@quiet
+def erf_inv(x: Array64) -> Array64:
+    """Inverse of erf; SciPy takes microseconds to refuse an argument beyond 1, so it gets none."""
+    outside = ~(np.abs(x) <= 1.0)
+    if not np.any(outside):
+        return np.copysign(special.erfinv(x), x)
+    return np.copysign(np.where(outside, np.nan, special.erfinv(np.where(outside, 0.0, x))), x)
+
+
+@quiet
+def bessel_i1e(x: Array64) -> Array64:
+    """exp(-|x|) I1(x), with the sign of x also at -0 and -inf, where SciPy gives +0."""
+    return np.copysign(special.i1e(x), x)
+
+
 @quiet
 def gelu(x: Array64) -> Array64:
-    """X erfc(-x / sqrt 2) / 2."""
-    return 0.5 * x * special.erfc(-x * _SQRT_HALF)
+    """X erfc(-x / sqrt 2) / 2, for negative x as in `erfc`."""
+    negative = (x < 0.0) & (x > -np.inf)
+    if not np.any(negative):
+        return 0.5 * x * special.erfc(-x * _SQRT_HALF)
+    x = np.ascontiguousarray(x)
+    size = np.minimum(np.abs(x), 60.0)
+    tail = 0.5 * x * special.erfcx(size * _SQRT_HALF) * _exp_minus_square(size, 0.5)
+    if np.all(negative):
+        return tail
+    return np.where(negative, tail, 0.5 * x * special.erfc(-x * _SQRT_HALF))
+
+
+@njit(nogil=True, cache=True)
+def _gelu_tanh_argument(high: Array64, low: Array64, x: Array64) -> None:
+    """2 sqrt(2/pi) (x + 0.044715 x^3) in double-double, for |x| up to 1e6."""
+    for i in range(len(x)):
+        square = dd.two_product(x[i], x[i])
+        bracket = dd.add(dd.multiply(square, _GELU_CUBIC), (1.0, 0.0))
+        high[i], low[i] = dd.multiply(dd.multiply(bracket, _GELU_LINEAR), (x[i], 0.0))
 
 
 @quiet
 def gelu_tanh(x: Array64) -> Array64:
     """X logistic(2 sqrt(2/pi) (x + 0.044715 x^3)), which is the tanh form without cancellation."""
-    u = 2.0 * _SQRT_2_OVER_PI * (x + 0.044715 * (x * x * x))
-    e = np.exp(-np.abs(u))
-    return x * np.where(u < 0, e, 1.0) / (1.0 + e)
-
-
-@quiet
-def lgamma(x: Array64) -> Array64:
-    """Log |gamma(x)|."""
-    return np.where(x == -np.inf, np.inf, special.gammaln(x))
-
-
-@quiet
-def digamma(x: Array64) -> Array64:
-    """Logarithmic derivative of gamma; nan at its poles as in JAX."""
-    pole = (x <= 0) & (np.floor(x) == x)
-    return np.where(pole, np.nan, special.psi(x))
+    high, low = np.empty(np.shape(x)), np.empty(np.shape(x))
+    _gelu_tanh_argument(high, low, np.clip(x, -1e6, 1e6))
+    e = np.exp(-np.abs(high))
+    value = np.where(high < 0, e, 1.0) / (1.0 + e)
+    return x * (value + value * (low * np.where(high < 0, 1.0, e) / (1.0 + e)))

@@ -35,7 +35,8 @@ class Function:
             finite arguments inside the domain. May give an infinity at a pole.
         f64: float64 reference, vectorised over equal-shaped arrays; total (nan outside the domain,
             the values of ``specials`` at special inputs) and free of warnings.
-        f64_error_ulp: bound on the error of ``f64`` in float64 ULP of the exact value.
+        f64_error_ulp: bound on the error of ``f64`` in float64 ULP of the exact value, where that
+            is a normal float64 number (below 2^-1022 it may be that of a few quanta more).
         domain: largest interval on which the function is real, ends included.
         symmetry: whether f(-x) is -f(x) or f(x).
         specials: inputs whose output is fixed bit by bit (sign of zero, infinities, nan).

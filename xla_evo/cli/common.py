@@ -1,0 +1,71 @@
+"""Arguments and output that the commands about runs share."""
+
+import argparse
+from pathlib import Path
+
+from xla_evo.cli.output import Column, print_json, print_line, print_table
+from xla_evo.reports import summary
+from xla_evo.search.run import Outcome
+from xla_evo.targets.target import Target, make_target
+
+
+def add_target(parser: argparse.ArgumentParser, *, name: bool = True) -> None:
+    """Declares the function, its format and its domain."""
+    if name:
+        parser.add_argument("function", nargs="?", help="a function of the catalogue, e.g. exp2")
+    parser.add_argument(
+        "--expr", metavar="TEXT", help="an mpmath expression of x in place of a function"
+    )
+    parser.add_argument("--dtype", default="float32", help="format, or real (default: float32)")
+    parser.add_argument(
+        "--domain", nargs=2, type=float, metavar=("LOW", "HIGH"),
+        help="least and greatest input (default: all of the function's domain)",
+    )  # fmt: skip
+
+
+def target_of(args: argparse.Namespace) -> Target:
+    """Returns the target that the arguments name."""
+    low, high = args.domain or (None, None)
+    return make_target(args.function, args.dtype, low, high, expr=args.expr)
+
+
+def print_outcome(outcome: Outcome, *, json: bool) -> int:
+    """Prints a summary; returns 0 when a program holds the bound, else 1."""
+    if json:
+        print_json(summary.to_json(outcome))
+        return 0 if outcome.winner else 1
+    config = outcome.config
+    target = config.target
+    front = summary.hall_of_fame(outcome)
+    if front:
+        columns = [
+            Column(name="max ULP"),
+            Column(name="speed vs built-in"),
+            Column(name="vector ops"),
+            Column(name="known by", align="left"),
+        ]
+        print_table(columns, front, title="hall of fame (error of the compiled program)")
+        print_line()
+    print_table(["stage", "candidates", "seconds", "per second"], summary.counts(outcome))
+    print_line()
+    winner = outcome.winner
+    if winner is None:
+        print_line(
+            f"no program for {target.describe()} holds {config.max_ulp:g} ULP on every input yet;"
+            f" go on with: xla-evo resume {outcome.path} --budget 10m"
+        )
+        return 1
+    builtin = target.function.builtin or "built-in"
+    title = f"{target.describe()}: over all {winner.error.count:,} inputs, timed in turn"
+    columns = [
+        Column(name="", align="left"),
+        Column(name="max ULP"),
+        Column(name="ns/element"),
+        Column(name="speed"),
+    ]
+    print_table(columns, summary.comparison(winner, builtin), title=title)
+    print_line()
+    print_line(winner.text.rstrip())
+    print_line()
+    print_line(f"kept in {outcome.path}: {Path(outcome.path) / 'best.prog'}")
+    return 0

@@ -1,0 +1,64 @@
+"""``xla-evo evolve``: a program from nothing, proven over every input, faster than the built-in."""
+
+import argparse
+from pathlib import Path
+
+from xla_evo.budget import parse_budget
+from xla_evo.cli.arguments import add_json, argument
+from xla_evo.cli.common import add_target, print_outcome, target_of
+from xla_evo.cli.output import print_line
+
+NAME = "evolve"
+HELP = "Evolves a program for a function from nothing and proves it over every input."
+EXAMPLES = """\
+  xla-evo evolve exp2 --domain 0 1 --max-ulp 1 --budget 3m --seed 0 --out runs/exp2
+  xla-evo evolve tanh --domain -0.5 0.5 --max-ulp 1 --budget 10m
+  xla-evo evolve --expr 'sin(x)/x' --domain 0.1 1 --max-ulp 1 --budget 5m
+  xla-evo evolve log2 --domain 1 2 --budget 200000c --json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    add_target(parser)
+    parser.add_argument(
+        "--max-ulp", type=float, default=1.0, metavar="U",
+        help="error bound in units in the last place (default: 1)",
+    )  # fmt: skip
+    parser.add_argument("--backend", default="cpu", help="compiler backend (default: cpu)")
+    parser.add_argument(
+        "--budget", type=argument(parse_budget), default="3m", metavar="B",
+        help="time (90s, 3m, 1h) or candidates (200000c) (default: 3m)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="of every random choice (default: 0)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the run (default: under runs/)"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=2, metavar="N", help="worker processes (default: 2)"
+    )
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Starts a run and prints how it ended."""
+    # Imported here: `--help` should not wait for numba and jax.
+    from xla_evo.reports.progress import Progress
+    from xla_evo.search.config import SearchConfig
+    from xla_evo.search.run import default_folder, evolve
+
+    config = SearchConfig(
+        target=target_of(args),
+        max_ulp=args.max_ulp,
+        budget=args.budget,
+        backend=args.backend,
+        seed=args.seed,
+        workers=args.workers,
+    )
+    out = args.out or default_folder(config)
+    with Progress(config) as progress:
+        try:
+            outcome = evolve(config, out, observer=progress)
+        except KeyboardInterrupt:
+            print_line(f"stopped; everything is kept: xla-evo resume {out}")
+            raise
+    return print_outcome(outcome, json=args.json)

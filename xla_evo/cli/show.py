@@ -1,0 +1,32 @@
+"""``xla-evo show``: what a run has found so far."""
+
+import argparse
+from pathlib import Path
+
+from xla_evo.cli.arguments import add_json
+from xla_evo.cli.common import print_outcome
+
+NAME = "show"
+HELP = "Shows what a run has found: hall of fame, winner, work done."
+EXAMPLES = """\
+  xla-evo show runs/exp2
+  xla-evo show runs/exp2 --json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Reads a run and prints it."""
+    from xla_evo.search.checkpoint import read_state
+    from xla_evo.search.run import Outcome, RunFolder
+
+    folder = RunFolder(args.run)
+    config = folder.config()
+    outcome = Outcome(
+        path=args.run, config=config, state=read_state(folder.checkpoint), winner=folder.result()
+    )
+    return print_outcome(outcome, json=args.json)

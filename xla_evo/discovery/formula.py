@@ -1,0 +1,195 @@
+"""A found program as something to read: steps with decimal constants, source code, formula, graph."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import mpmath as mp
+
+from xla_evo.discovery.encoding import ADD, ADDC, DIV, MUL, MULC, RSUBC, SUB
+from xla_evo.targets.reliable import Mp
+from xla_evo_lowering.dtypes import REAL, DType
+from xla_evo_lowering.program import Builder, Program
+
+T = TypeVar("T")
+_SIGNS = {ADD: "+", SUB: "-", MUL: "*", DIV: "/"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation.
+
+    Attributes:
+        code: operation code of `xla_evo.discovery.encoding`.
+        a: first operand: 0 is x, ``i + 1`` the result of step ``i``.
+        b: second operand, 0 where there is a constant.
+        constant: decimal literal, empty where there is none.
+    """
+
+    code: int
+    a: int
+    b: int
+    constant: str = ""
+
+    def parts(self) -> tuple[str, int | str, int | str]:
+        """The sign of the operation, and its operands: a value's number or a constant's literal."""
+        if self.code >= ADD:
+            return _SIGNS[self.code], self.a, self.b
+        if self.code == ADDC:
+            return ("-", self.a, self.constant[1:]) if self.constant[0] == "-" else (
+                "+", self.a, self.constant
+            )  # fmt: skip
+        if self.code == MULC:
+            return "*", self.a, self.constant
+        return ("-" if self.code == RSUBC else "/"), self.constant, self.a
+
+
+Steps = tuple[Step, ...]
+
+
+def decimal_literal(value: Mp, digits: int) -> str:
+    """A value as a decimal literal of so many digits; ``value`` itself is not rounded to binary."""
+    text = mp.nstr(value, digits, strip_zeros=True)
+    return text[:-2] if text.endswith(".0") and "e" not in text and len(text) > 3 else text
+
+
+def _apply(sign: str, left: Any, right: Any) -> Any:
+    if sign == "+":
+        return left + right
+    if sign == "-":
+        return left - right
+    return left * right if sign == "*" else left / right
+
+
+def compile_steps(steps: Steps, number: Callable[[str], T]) -> Callable[[Any], list[Any]]:
+    """Returns a function from x to all values: x, then one value a step.
+
+    Args:
+        steps: the program.
+        number: makes a constant of its literal, e.g. ``float`` or ``mpmath.mpf``.
+    """
+    rows: list[tuple[str, int, Any, bool]] = []
+    for step in steps:
+        sign, left, right = step.parts()
+        if isinstance(left, str):
+            rows.append((sign, int(right), number(left), True))
+        elif isinstance(right, str):
+            rows.append((sign, left, number(right), False))
+        else:
+            rows.append((sign, left, right, False))
+    binary = [step.code >= ADD for step in steps]
+
+    def evaluate(x: Any) -> list[Any]:
+        values = [x]
+        for (sign, left, right, turned), two in zip(rows, binary, strict=True):
+            other = values[right] if two else right
+            pair = (other, values[left]) if turned else (values[left], other)
+            values.append(_apply(sign, *pair))
+        return values
+
+    return evaluate
+
+
+def _uses(steps: Steps) -> list[int]:
+    uses = [0] * (len(steps) + 1)
+    for step in steps:
+        for operand in step.parts()[1:]:
+            if isinstance(operand, int):
+                uses[operand] += 1
+    return uses
+
+
+def _literal(text: str) -> str:
+    return f"({text})" if text.startswith("-") else text
+
+
+def _lines(steps: Steps, constant: Callable[[int, str], str]) -> list[tuple[str, str]]:
+    """Names and expressions: a value used once is written where it is used."""
+    uses = _uses(steps)
+    texts = ["x"]
+    lines: list[tuple[str, str]] = []
+    for i, step in enumerate(steps):
+        sign, left, right = step.parts()
+        words = [
+            texts[part] if isinstance(part, int) else _literal(constant(i, part))
+            for part in (left, right)
+        ]
+        text = f"{words[0]} {sign} {words[1]}"
+        if i == len(steps) - 1:
+            lines.append(("", text))
+        elif uses[i + 1] == 1:
+            texts.append(f"({text})")
+        else:
+            name = f"t{sum(1 for known, _ in lines if known) + 1}"
+            lines.append((name, text))
+            texts.append(name)
+    return lines
+
+
+def python_source(steps: Steps, *, name: str = "f") -> str:
+    """Source of a Python function of x: one ``+ - * /`` an operation, decimal literals, names.
+
+    The digits of the literals are those of the record. Python rounds a literal to a float; to have
+    all digits with mpmath, convert the literals, or use `mpmath_source`.
+    """
+    return _source(steps, name, lambda text: text)
+
+
+def mpmath_source(steps: Steps, *, name: str = "f") -> str:
+    """As `python_source`, with the literals as ``mpf`` of all their digits."""
+    return "from mpmath import mpf\n\n\n" + _source(steps, name, lambda text: f'mpf("{text}")')
+
+
+def _source(steps: Steps, name: str, literal: Callable[[str], str]) -> str:
+    lines = [f"def {name}(x):"]
+    for target, text in _lines(steps, lambda _, value: literal(value)):
+        lines.append(f"    {target} = {text}" if target else f"    return {text}")
+    return "\n".join(lines) + "\n"
+
+
+def formula(steps: Steps) -> str:
+    """The structure for a person, constants to six digits."""
+    short = (lambda _, text: f"{float(text):.6g}")  # noqa: E731
+    lines = _lines(steps, short)
+    return "; ".join(f"{name} = {text}" if name else text for name, text in lines)
+
+
+def structure(steps: Steps) -> str:
+    """The structure with constants as c1, c2, ..."""
+    places = {i: k + 1 for k, i in enumerate(j for j, s in enumerate(steps) if s.code < ADD)}
+    lines = _lines(steps, lambda i, _: f"c{places[i]}")
+    return "; ".join(f"{name} = {text}" if name else text for name, text in lines)
+
+
+def graph(steps: Steps) -> str:
+    """The data flow in Graphviz's DOT language."""
+    lines = ["digraph program {", '  v0 [label="x", shape=plain];']
+    for i, step in enumerate(steps):
+        sign, left, right = step.parts()
+        lines.append(f'  v{i + 1} [label="{sign}"];')
+        for place, part in enumerate((left, right)):
+            label = "" if place == 0 else " [style=dashed]" if sign in "-/" else ""
+            if isinstance(part, int):
+                lines.append(f"  v{part} -> v{i + 1}{label};")
+            else:
+                lines.append(f'  c{i + 1} [label="{float(part):.6g}", shape=plain];')
+                lines.append(f"  c{i + 1} -> v{i + 1}{label};")
+    lines.append("}")
+    return "\n".join(lines) + "\n"
+
+
+def to_program(steps: Steps, *, name: str, dtype: DType = REAL) -> Program:
+    """Returns the program of the steps in a format; constants are rounded to it."""
+    with mp.workdps(60):
+        build = Builder(name, x=dtype)
+        values = [0]
+        ops = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
+        for step in steps:
+            sign, left, right = step.parts()
+            numbers = [
+                values[part] if isinstance(part, int)
+                else build.const(part if dtype is REAL else float(part), dtype)
+                for part in (left, right)
+            ]  # fmt: skip
+            values.append(build.apply(ops[sign], *numbers))
+        return build.build(values[-1])

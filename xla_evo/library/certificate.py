@@ -1,0 +1,219 @@
+"""What is known about a shipped program, and under which compiler: plain data beside its text.
+
+A certificate belongs to one program by its content hash. It holds one proof for each way in which
+the program was compiled and measured: inlined or as a custom call, with fused multiply-add or
+without. Anyone can recompute it with `xla_evo.library.certify`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from xla_evo.accuracy.measurement import ErrorMeasurement
+from xla_evo.errors import ConfigError, XlaEvoError
+
+SCHEMA = 1
+Lowering = Literal["inline", "custom_call"]
+_IDENTITY = ("backend", "isa", "jaxlib", "xla_flags", "options")
+_HARMLESS_FLAGS = ("--xla_force_host_platform_device_count", "--xla_dump_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a program came from.
+
+    Attributes:
+        kind: ``from scratch`` or ``from scaffold NAME`` for an evolved program, ``baseline by
+            hand`` for one whose form a person chose (its constants may be fitted).
+        run: identity of the search, empty for a baseline.
+        seed: of the search or of the fit, None where there was none.
+        note: one line for a person.
+    """
+
+    kind: str
+    run: str = ""
+    seed: int | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        known = self.kind in ("from scratch", "baseline by hand")
+        if not known and not self.kind.startswith("from scaffold "):
+            raise ConfigError(
+                f"provenance {self.kind!r} is none of: from scratch, from scaffold NAME,"
+                " baseline by hand"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeRatio:
+    """Time of a program against the built-in, taken in turn in one run.
+
+    Attributes:
+        candidate_ns: samples of the program, nanoseconds an element.
+        builtin_ns: samples of the built-in, in the same rounds; empty where JAX has none.
+        floor_ns: samples of a loop with one negation.
+        ratio: median over the rounds of built-in over program; 0 where JAX has none.
+        range: inputs were uniform in this interval.
+    """
+
+    candidate_ns: tuple[float, ...]
+    builtin_ns: tuple[float, ...]
+    floor_ns: tuple[float, ...]
+    ratio: float
+    range: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What was measured of a program under one compiler.
+
+    Attributes:
+        lowering: how it was put into the compiled code.
+        fingerprint: what decides the machine code (`xla_evo_lowering.backends.fingerprint`).
+        measurement: the error over the function's domain.
+        specials_checked: how many special inputs gave the right value; none gave a wrong one.
+        lengths_checked: array lengths at which every bit was the same.
+        contexts: name of a neighbourhood (`xla_evo.library.contexts`) to the largest error in ULP
+            that the program had in it, sampled.
+        time: against the built-in.
+    """
+
+    lowering: Lowering
+    fingerprint: Mapping[str, str]
+    measurement: ErrorMeasurement
+    specials_checked: int
+    lengths_checked: int
+    contexts: Mapping[str, float] = field(default_factory=dict[str, float])
+    time: TimeRatio | None = None
+
+    def __post_init__(self) -> None:
+        if self.lowering not in get_args(Lowering):
+            raise ConfigError(
+                f"unknown lowering {self.lowering!r}; choose {' or '.join(get_args(Lowering))}"
+            )
+
+    @property
+    def max_ulp(self) -> float:
+        """The bound that may be relied on, contexts included, in ULP."""
+        return max(self.measurement.bound_ulp, *self.contexts.values(), 0.0)
+
+    @property
+    def ratio(self) -> float:
+        """Speed-up over the built-in; 0 where it was not timed."""
+        return self.time.ratio if self.time else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """All that is known of one program.
+
+    Attributes:
+        program_hash: content hash of the program that it belongs to.
+        text_hash: SHA-256 of the program's file, so that no byte of it changes unseen.
+        function: name in the catalogue.
+        dtype: format of input and output.
+        low: least input of the domain.
+        high: greatest input of the domain.
+        provenance: where the program came from.
+        proofs: one a compiler.
+        builtin_max_ulp: error of the built-in, sampled when the program was certified; None where
+            it is infinite somewhere or JAX has no built-in.
+        versions: of the packages that made the certificate.
+    """
+
+    program_hash: str
+    text_hash: str
+    function: str
+    dtype: str
+    low: float
+    high: float
+    provenance: Provenance
+    proofs: tuple[Proof, ...]
+    builtin_max_ulp: float | None = None
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain data; `from_json` undoes it."""
+        return {
+            "schema": SCHEMA,
+            "program_hash": self.program_hash,
+            "text_hash": self.text_hash,
+            "function": self.function,
+            "dtype": self.dtype,
+            "low": float(self.low).hex(),
+            "high": float(self.high).hex(),
+            "provenance": _fields(self.provenance),
+            "builtin_max_ulp": self.builtin_max_ulp,
+            "versions": dict(self.versions),
+            "proofs": [
+                {
+                    **_fields(proof),
+                    "fingerprint": dict(proof.fingerprint),
+                    "contexts": dict(proof.contexts),
+                    "measurement": proof.measurement.to_json(),
+                    "time": _fields(proof.time) if proof.time else None,
+                }
+                for proof in self.proofs
+            ],
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "Certificate":
+        """Returns the certificate that `to_json` wrote.
+
+        Raises:
+            ConfigError: a field is missing, unknown or wrong, or the schema is another.
+        """
+        try:
+            fields = dict(data)
+            if fields.pop("schema") != SCHEMA:
+                raise ConfigError(f"certificate schema {data['schema']!r}, expected {SCHEMA}")
+            fields["low"] = float.fromhex(fields["low"])
+            fields["high"] = float.fromhex(fields["high"])
+            fields["provenance"] = Provenance(**fields["provenance"])
+            fields["proofs"] = tuple(_proof(item) for item in fields["proofs"])
+            return Certificate(**fields)
+        except XlaEvoError as error:
+            raise ConfigError(str(error)) from None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigError(f"not a certificate: {error}") from None
+
+
+def _fields(item: Any) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in item.__slots__}
+
+
+def _proof(data: Mapping[str, Any]) -> Proof:
+    fields = dict(data)
+    fields["measurement"] = ErrorMeasurement.from_json(fields["measurement"])
+    if fields.get("time"):
+        time = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in fields["time"].items()
+        }
+        fields["time"] = TimeRatio(**time)
+    return Proof(**fields)
+
+
+def machine_identity(fingerprint: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Returns what of a fingerprint decides the machine code.
+
+    The processor's model and JAX's own version do not; flags that neither optimiser nor code
+    generator reads are dropped.
+    """
+    found = {name: fingerprint.get(name, "") for name in _IDENTITY}
+    flags = found["xla_flags"].split()
+    found["xla_flags"] = " ".join(sorted(f for f in flags if not f.startswith(_HARMLESS_FLAGS)))
+    return tuple(sorted(found.items()))
+
+
+def contracts(fingerprint: Mapping[str, str]) -> bool:
+    """Returns whether a*b + c becomes one fused operation under a CPU fingerprint.
+
+    Instruction sets without fused multiply-add, of the machine or by ``--xla_cpu_max_isa``, cannot.
+    """
+    for flag in fingerprint.get("xla_flags", "").split():
+        name, _, value = flag.partition("=")
+        if name == "--xla_cpu_max_isa":
+            return value.upper().startswith(("AVX2", "AVX512", "AVX10", "AMX"))
+    return "+fma" in fingerprint.get("isa", "")

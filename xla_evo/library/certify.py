@@ -1,0 +1,221 @@
+"""Makes certificates: compiles a program, sweeps every input, and writes down what was found."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import jaxlib.version
+import numpy as np
+
+import jax
+from xla_evo.accuracy.lengths import DEFAULT_LENGTHS, check_length_invariance
+from xla_evo.accuracy.specials import check_specials, special_inputs
+from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled
+from xla_evo.errors import XlaEvoError
+from xla_evo.library.certificate import (
+    Certificate,
+    Lowering,
+    Proof,
+    Provenance,
+    TimeRatio,
+    machine_identity,
+)
+from xla_evo.library.contexts import measure_contexts
+from xla_evo.library.loader import Entry, program_text, text_hash
+from xla_evo.targets.target import Target, make_target
+from xla_evo_lowering import timing
+from xla_evo_lowering.backends import backend as backend_row
+from xla_evo_lowering.backends import fingerprint
+from xla_evo_lowering.canonical import canonical, content_hash
+from xla_evo_lowering.compile import Executable
+from xla_evo_lowering.compile import Function as Graph
+from xla_evo_lowering.program import Program
+from xla_evo_lowering.stablehlo import as_function
+
+TIMED_RANGES: dict[str, tuple[float, float]] = {
+    "exp": (-10.0, 10.0), "exp2": (-10.0, 10.0), "expm1": (-4.0, 4.0), "tanh": (-4.0, 4.0),
+    "sinh": (-4.0, 4.0), "cosh": (-4.0, 4.0), "asin": (-1.0, 1.0), "acos": (-1.0, 1.0),
+    "atanh": (-1.0, 1.0), "erf_inv": (-1.0, 1.0), "acosh": (1.0, 10.0), "erf": (-4.0, 4.0),
+    "erfc": (-4.0, 4.0), "log1p": (-0.9, 10.0), "logistic": (-8.0, 8.0),
+}  # fmt: skip
+"""Inputs of timings, uniform in an interval; functions not named here take `_TIMED_RANGE`."""
+
+_TIMED_RANGE = (0.05, 10.0)
+_BUILTIN_SAMPLES = 1 << 22
+
+
+class CertificationError(XlaEvoError, RuntimeError):
+    """A program does not have the property that was to be certified."""
+
+
+def certify(
+    program: Program,
+    function: str,
+    dtype: str = "float32",
+    *,
+    provenance: Provenance,
+    max_ulp: float | None = None,
+    time: bool = True,
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Entry:
+    """Compiles a program for the live CPU, measures it over its whole domain and returns an entry.
+
+    Every bit pattern of the format is met for functions of one argument and at most 32 bits; a
+    float64 program is sampled, and its certificate says so.
+
+    Args:
+        program: takes and gives the format.
+        function: name in the catalogue.
+        dtype: the format.
+        provenance: where the program came from.
+        max_ulp: give up as soon as an error is certainly above it.
+        time: also time it against the built-in.
+        threads: of the sweep; one per processor when left out.
+        progress: called with (inputs done, inputs in all).
+
+    Raises:
+        CertificationError: a special value is wrong, a result depends on the array's length, or an
+            error is above `max_ulp`.
+        TargetError: there is no such function.
+        CompileError: XLA refused it.
+    """
+    target = make_target(function, dtype)
+    form = canonical(program)
+    builtin_max = _builtin_error(target)
+    proof = prove(
+        form, target, "inline", as_function(form),
+        max_ulp=max_ulp, time=time, threads=threads, progress=progress,
+    )  # fmt: skip
+    certificate = Certificate(
+        program_hash=content_hash(form),
+        text_hash=text_hash(program_text(form)),
+        function=function,
+        dtype=target.dtype.name,
+        low=target.low,
+        high=target.high,
+        provenance=provenance,
+        proofs=(proof,),
+        builtin_max_ulp=builtin_max,
+        versions={
+            "jax": jax.__version__,
+            "jaxlib": jaxlib.version.__version__,
+            "xla-evo": version("xla-evo"),
+        },
+    )
+    return Entry(form, certificate)
+
+
+def prove(
+    program: Program,
+    target: Target,
+    lowering: Lowering,
+    graph: Graph,
+    *,
+    max_ulp: float | None = None,
+    time: bool = True,
+    contexts: bool = True,
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Proof:
+    """Measures one compiled form of a program and returns what was found.
+
+    Args:
+        program: the program.
+        target: what it computes.
+        lowering: how ``graph`` computes it.
+        graph: the program as a function of JAX arrays.
+        max_ulp: give up as soon as an error is certainly above it.
+        time: also time it against the built-in.
+        contexts: also measure it in `xla_evo.library.contexts`.
+        threads: of the sweep.
+        progress: called with (inputs done, inputs in all).
+
+    Raises:
+        CertificationError: as `certify`.
+    """
+    row = backend_row("cpu")
+    run = Executable(graph, [parameter.dtype for parameter in program.parameters])
+    flush = row.flushes_subnormals
+    _check_specials(run, target, flush_to_zero=flush)
+    violation = check_length_invariance(run, target)
+    if violation is not None:
+        raise CertificationError(f"{target.describe()}: {violation}")
+    if target.dtype.bits <= 32 and target.function.arity == 1:
+        measurement = measure_exhaustive(
+            run, target, flush_to_zero=flush, threads=threads, limit_ulp=max_ulp,
+            progress=progress, every_pattern=True,
+        )  # fmt: skip
+    else:
+        measurement = measure_sampled(run, target, flush_to_zero=flush, samples=1 << 24)
+    if max_ulp is not None and measurement.bound_ulp > max_ulp:
+        raise CertificationError(
+            f"{target.describe()}: {measurement.max_ulp:.4g} ULP at {measurement.worst_input_hex},"
+            f" more than {max_ulp:g}"
+        )
+    found = measure_contexts(graph, target, flush_to_zero=flush) if contexts else {}
+    return Proof(
+        lowering=lowering,
+        fingerprint=fingerprint(row),
+        measurement=measurement,
+        specials_checked=len(
+            special_inputs(target.function, target.dtype, target.low, target.high)
+        ),
+        lengths_checked=len(DEFAULT_LENGTHS),
+        contexts=found,
+        time=time_ratio(graph, target) if time else None,
+    )
+
+
+def add_proof(entry: Entry, proof: Proof) -> Entry:
+    """Returns an entry with a proof added, in place of an older one of the same compiler."""
+    kept = tuple(
+        other
+        for other in entry.certificate.proofs
+        if other.lowering != proof.lowering
+        or machine_identity(other.fingerprint) != machine_identity(proof.fingerprint)
+    )
+    return Entry(entry.program, replace(entry.certificate, proofs=(*kept, proof)))
+
+
+def _check_specials(run: Executable, target: Target, *, flush_to_zero: bool) -> None:
+    failures = check_specials(
+        run, target.function, target.dtype, target.low, target.high, flush_to_zero=flush_to_zero
+    )
+    if failures:
+        raise CertificationError(f"{target.describe()}: {failures[0]}")
+
+
+def _builtin_error(target: Target) -> float | None:
+    if not target.function.builtin:
+        return None
+    run = Executable(target.function.builtin_function(), [target.dtype] * target.function.arity)
+    flush = backend_row("cpu").flushes_subnormals
+    found = measure_sampled(run, target, flush_to_zero=flush, samples=_BUILTIN_SAMPLES)
+    return found.max_ulp if np.isfinite(found.max_ulp) else None
+
+
+def time_ratio(graph: Graph, target: Target, *, rounds: int = 15) -> TimeRatio:
+    """Times a graph and the built-in in turn, inside compiled loops over an array in cache.
+
+    Args:
+        graph: the program as a function of JAX arrays.
+        target: what it computes.
+        rounds: samples of each.
+    """
+    low, high = TIMED_RANGES.get(target.function.name, _TIMED_RANGE)
+    random = np.random.default_rng(0)
+    xs = random.uniform(low, high, (timing.ROWS, timing.ELEMENTS)).astype(target.dtype.numpy)
+    functions: Sequence[Any] = [timing.floor_function, graph]
+    if target.function.builtin:
+        functions = [*functions, target.function.builtin_function()]
+    loops = [timing.compile_loop(function, target.dtype) for function in functions]
+    floor, candidate, *builtin = timing.time_loops(loops, xs, rounds=rounds)
+    return TimeRatio(
+        candidate_ns=candidate.samples_ns,
+        builtin_ns=builtin[0].samples_ns if builtin else (),
+        floor_ns=floor.samples_ns,
+        ratio=timing.ratio(builtin[0], candidate) if builtin else 0.0,
+        range=(low, high),
+    )

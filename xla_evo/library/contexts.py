@@ -1,0 +1,161 @@
+"""Neighbourhoods: a program is measured again beside the operations that users put around it.
+
+XLA rewrites a program together with its neighbours (products merge, sums and products contract), so
+a bound that was proven for the program alone is checked here inside small graphs. An operation
+before the program rounds its result; where the compiler contracts it into the program, the argument
+is the unrounded one, so the better of the two readings counts. What an operation after the program
+does by itself (half a unit in the last place for its own rounding) is not held against the program.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+from jax import numpy as jnp
+
+from xla_evo.accuracy.inputs import sample_inputs
+from xla_evo.accuracy.sweep import references
+from xla_evo.accuracy.ulp import ulp_error
+from xla_evo.targets.target import Target
+from xla_evo_lowering.compile import Executable, Function
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """An operation on the input.
+
+    Attributes:
+        name: for tables.
+        graph: the program in its neighbourhood.
+        argument: float64 inputs to the exact argument that the program is given.
+    """
+
+    name: str
+    graph: Callable[[Function, Any], Any]
+    argument: Callable[[Array], Array]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class After:
+    """An operation on the result, exact but for one rounding.
+
+    Attributes:
+        name: for tables.
+        graph: the program in its neighbourhood.
+        result: float64 results of the function to the exact result of the graph.
+        slope: how much an error of the program grows in the graph.
+    """
+
+    name: str
+    graph: Callable[[Function, Any], Any]
+    result: Callable[[Array], Array]
+    slope: float
+
+
+def _softmax_weight(f: Function, x: Any) -> Any:
+    """The numerators of a softmax whose greatest input is 0, kept beside their sum."""
+    values = f(x - lax.stop_gradient(jnp.float32(0)))
+    return jnp.where(jnp.isnan(jnp.sum(values)), values, values)
+
+
+BEFORE: tuple[Before, ...] = (
+    Before(name="f(2x)", graph=lambda f, x: f(x * 2), argument=lambda x: x * 2),
+    Before(name="f(0.7x)", graph=lambda f, x: f(x * np.float32(0.7)),
+           argument=lambda x: x * float(np.float32(0.7))),
+    Before(name="f(x+1)", graph=lambda f, x: f(x + 1), argument=lambda x: x + 1),
+    Before(name="f(x/3)", graph=lambda f, x: f(x / 3), argument=lambda x: x / 3),
+    Before(name="f(-x)", graph=lambda f, x: f(-x), argument=lambda x: -x),
+    Before(name="f(1.5x-0.25)", graph=lambda f, x: f(x * np.float32(1.5) - np.float32(0.25)),
+           argument=lambda x: x * 1.5 - 0.25),
+    Before(name="softmax", graph=_softmax_weight, argument=lambda x: x),
+)  # fmt: skip
+"""Operations on the input."""
+
+AFTER: tuple[After, ...] = (
+    After(name="2f(x)", graph=lambda f, x: f(x) * 2, result=lambda y: y * 2, slope=2.0),
+    After(name="0.7f(x)", graph=lambda f, x: f(x) * np.float32(0.7),
+          result=lambda y: y * float(np.float32(0.7)), slope=0.7),
+    After(name="f(x)+1", graph=lambda f, x: f(x) + 1, result=lambda y: y + 1, slope=1.0),
+    After(name="1-f(x)", graph=lambda f, x: 1 - f(x), result=lambda y: 1 - y, slope=1.0),
+    After(name="f(x)f(x)", graph=lambda f, x: f(x) * f(x), result=lambda y: y * y, slope=0.0),
+)  # fmt: skip
+"""Operations on the result; a slope of 0 stands for that of the square, 2 |f(x)|."""
+
+
+def measure_contexts(
+    function: Function, target: Target, *, flush_to_zero: bool, samples: int = 1 << 17, seed: int = 0
+) -> dict[str, float]:
+    """Returns the largest error of a function in each neighbourhood, in ULP of its own result.
+
+    Args:
+        function: the program as a function of JAX arrays.
+        target: what it computes, in float32, of one argument.
+        flush_to_zero: whether subnormal numbers do not exist.
+        samples: inputs of each.
+        seed: of the inputs.
+
+    Returns:
+        Name of each of `BEFORE` and `AFTER` to an error; sampled.
+    """
+    inputs = sample_inputs(target, samples, seed)
+    found = {
+        row.name: _before(row, function, target, inputs, flush_to_zero=flush_to_zero)
+        for row in BEFORE
+    }
+    wide = references(target, (inputs,))
+    for row in AFTER:
+        found[row.name] = _after(row, function, target, inputs, wide)
+    return found
+
+
+def _compiled(row: Before | After, function: Function, target: Target) -> Callable[[Array], Array]:
+    def graph(x: jax.Array) -> jax.Array:
+        return row.graph(function, x)
+
+    return Executable(graph, [target.dtype])
+
+
+def _before(
+    row: Before, function: Function, target: Target, inputs: Array, *, flush_to_zero: bool
+) -> float:
+    with np.errstate(all="ignore"):
+        result = _compiled(row, function, target)(inputs)
+        exact = row.argument(inputs.astype(np.float64))
+        rounded = exact.astype(target.dtype.numpy).astype(np.float64)
+        zeroed = np.where(np.abs(rounded) < 2.0**target.dtype.emin, 0.0 * rounded, rounded)
+        errors = [
+            ulp_error(
+                result, target.function.f64(argument), target.dtype, flush_to_zero=flush_to_zero
+            )
+            for argument in (exact, rounded, zeroed)
+        ]
+        # Next to the ends of the domain the argument may round out of it.
+        inside = (exact >= target.low) & (exact <= target.high) | np.isnan(exact)
+        least = np.minimum.reduce(errors)
+    return float(np.max(least[inside], initial=0.0))
+
+
+def _after(row: After, function: Function, target: Target, inputs: Array, wide: Array) -> float:
+    dtype = target.dtype
+    with np.errstate(all="ignore"):
+        result = _compiled(row, function, target)(inputs).astype(np.float64)
+        exact = row.result(wide)
+        ordinary = (np.abs(wide) >= 2.0 ** (dtype.emin + 1)) & (np.abs(wide) < 2.0 ** (dtype.emax // 2))
+        ordinary &= np.abs(exact) >= 2.0**dtype.emin
+        ordinary &= np.abs(exact) < 2.0**dtype.emax
+        slope = row.slope if row.slope else 2 * np.abs(wide)
+        own = 0.5 * _ulp(exact, dtype.precision)
+        excess = np.maximum(np.abs(result - exact) - own, 0.0)
+        error = np.where(ordinary, excess / (slope * _ulp(wide, dtype.precision)), 0.0)
+        error = np.where(np.isnan(result) & ordinary, np.inf, error)
+    return float(np.max(error, initial=0.0))
+
+
+def _ulp(values: Array, precision: int) -> Array:
+    _, exponent = np.frexp(values)
+    return np.ldexp(1.0, exponent - precision)

@@ -1,0 +1,201 @@
+"""Reads the shipped programs and holds each against its certificate.
+
+``data/<function>/<dtype>/<hash>.prog`` is the text of a program, in canonical form and without
+comments; ``<hash>.json`` beside it is its certificate. A file that was edited by hand no longer
+fits its certificate and is refused, by name and with the reason.
+"""
+
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xla_evo.errors import ConfigError, ProgramError, RunError, TargetError
+from xla_evo.library.certificate import Certificate, Lowering, Proof
+from xla_evo.targets.catalogue import function as catalogue_function
+from xla_evo_lowering.canonical import canonical, content_hash
+from xla_evo_lowering.dtypes import dtype as dtype_named
+from xla_evo_lowering.program import Program
+from xla_evo_lowering.text import parse_program, print_program
+
+DATA = Path(__file__).parent / "data"
+HASH_DIGITS = 16
+
+
+class CertificateError(RunError):
+    """A program and its certificate do not belong together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A shipped program and its certificate.
+
+    Attributes:
+        program: the program, canonical.
+        certificate: what was measured of it.
+    """
+
+    program: Program
+    certificate: Certificate
+
+    @property
+    def function(self) -> str:
+        """Name in the catalogue."""
+        return self.certificate.function
+
+    @property
+    def dtype(self) -> str:
+        """Format of input and output."""
+        return self.certificate.dtype
+
+    @property
+    def name(self) -> str:
+        """A short name for a person, unique in practice: ``exp/float32/0123456789abcdef``."""
+        return f"{self.function}/{self.dtype}/{self.certificate.program_hash[:HASH_DIGITS]}"
+
+    def __hash__(self) -> int:
+        return hash(self.certificate.program_hash)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Entry)
+            and self.certificate.program_hash == other.certificate.program_hash
+            and self.function == other.function
+        )
+
+    def proofs(self, lowering: Lowering, backend: str = "cpu") -> tuple[Proof, ...]:
+        """Returns the proofs for a lowering on a backend."""
+        return tuple(
+            proof
+            for proof in self.certificate.proofs
+            if proof.lowering == lowering and proof.fingerprint.get("backend") == backend
+        )
+
+
+def entry_paths(folder: Path, entry: Entry) -> tuple[Path, Path]:
+    """Returns where the text and the certificate of an entry lie."""
+    stem = folder / entry.function / entry.dtype / entry.certificate.program_hash[:HASH_DIGITS]
+    return stem.with_suffix(".prog"), stem.with_suffix(".json")
+
+
+def program_text(program: Program) -> str:
+    """Returns the text that is shipped: canonical, values renumbered, no comments."""
+    return print_program(canonical(program), comments=False)
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 (hex) of a program's text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_entry(path: Path) -> Entry:
+    """Reads one program and its certificate.
+
+    Args:
+        path: the ``.prog`` file; the certificate lies beside it.
+
+    Raises:
+        CertificateError: either cannot be read, or they do not belong together; says why.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        data: Any = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        certificate = Certificate.from_json(data)
+        program = parse_program(text, source=str(path))
+    except (OSError, ValueError, ConfigError, ProgramError) as error:
+        raise CertificateError(f"library entry {path} is refused: {error}") from None
+    for problem in _problems(path, text, program, certificate):
+        raise CertificateError(f"library entry {path} is refused: {problem}")
+    return Entry(canonical(program), certificate)
+
+
+def _problems(path: Path, text: str, program: Program, certificate: Certificate) -> list[str]:
+    found: list[str] = []
+    if content_hash(program) != certificate.program_hash:
+        found.append("the program is not the one that was certified (its hash differs)")
+    if text_hash(text) != certificate.text_hash:
+        found.append("its text was edited after it was certified")
+    if not certificate.program_hash.startswith(path.stem):
+        found.append(f"its file should be called {certificate.program_hash[:HASH_DIGITS]}.prog")
+    if (certificate.function, certificate.dtype) != (path.parent.parent.name, path.parent.name):
+        found.append(f"it is certified for {certificate.function} in {certificate.dtype}")
+    try:
+        arity = catalogue_function(certificate.function).arity
+        row = dtype_named(certificate.dtype)
+    except (TargetError, ConfigError) as error:
+        return [*found, str(error)]
+    types = [parameter.dtype for parameter in program.parameters]
+    if types != [row] * arity or program.dtype is not row:
+        found.append(f"it does not take and give {certificate.dtype}")
+    for proof in certificate.proofs:
+        if proof.measurement.nan_mismatches or not proof.specials_checked:
+            found.append("its certificate records wrong special values")
+    if not certificate.proofs:
+        found.append("its certificate proves nothing")
+    return found
+
+
+def write_entry(entry: Entry, folder: Path = DATA) -> Path:
+    """Writes an entry into a library folder and returns the path of its program.
+
+    Raises:
+        CertificateError: the files would be refused when read.
+    """
+    program, certificate = entry_paths(folder, entry)
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(program_text(entry.program), encoding="utf-8")
+    text = json.dumps(entry.certificate.to_json(), indent=1, allow_nan=False)
+    certificate.write_text(text + "\n", encoding="utf-8")
+    read_entry(program)
+    load.cache_clear()
+    return program
+
+
+@functools.cache
+def load(folder: Path, function: str, dtype: str) -> tuple[Entry, ...]:
+    """Reads all entries of a function and format, once.
+
+    Raises:
+        CertificateError: one of them is damaged.
+    """
+    paths = sorted((folder / function / dtype).glob("*.prog"))
+    return tuple(read_entry(path) for path in paths)
+
+
+def entries(
+    function: str | None = None,
+    dtype: str | None = None,
+    backend: str | None = None,
+    *,
+    folder: Path = DATA,
+) -> tuple[Entry, ...]:
+    """Returns the shipped programs, by function and format; None means every one.
+
+    Raises:
+        TargetError: there is no such function.
+        ConfigError: there is no such format.
+        CertificateError: an entry is damaged.
+    """
+    if function is not None:
+        catalogue_function(function)
+    if dtype is not None:
+        dtype = dtype_named(dtype).name
+    found = [
+        entry
+        for name, kind in _folders(folder)
+        if function in (None, name) and dtype in (None, kind)
+        for entry in load(folder, name, kind)
+    ]
+    if backend is not None:
+        found = [
+            entry
+            for entry in found
+            if any(proof.fingerprint.get("backend") == backend for proof in entry.certificate.proofs)
+        ]
+    return tuple(found)
+
+
+def _folders(folder: Path) -> list[tuple[str, str]]:
+    return sorted({(path.parent.parent.name, path.parent.name) for path in folder.glob("*/*/*.prog")})

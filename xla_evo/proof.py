@@ -1,0 +1,109 @@
+"""Proof of one program for one target: every input, special inputs by name, every array length.
+
+`sweep` measures the plainly compiled program on every input of the domain; `examine` checks what a
+sweep over one array cannot: signs of zero, and that remainder loops compute as vector bodies do.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xla_evo.accuracy.lengths import check_length_invariance
+from xla_evo.accuracy.measurement import ErrorMeasurement
+from xla_evo.accuracy.specials import check_specials
+from xla_evo.accuracy.sweep import measure_exhaustive
+from xla_evo.targets.target import Target
+from xla_evo_lowering.backends import backend
+from xla_evo_lowering.compile import Executable
+from xla_evo_lowering.program import Program
+from xla_evo_lowering.stablehlo import as_function
+
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """What was found besides errors in units in the last place.
+
+    Attributes:
+        specials: special inputs with a wrong result, one line each.
+        lengths: an input whose bits depend on the array's length or its place in it, or None.
+    """
+
+    specials: tuple[str, ...]
+    lengths: str | None
+
+    @property
+    def holds(self) -> bool:
+        """True when nothing was found."""
+        return not self.specials and self.lengths is None
+
+
+def executable(function: Program | Callable[..., Any], target: Target) -> Executable:
+    """Returns a program or a JAX function compiled as a user's call of it would be."""
+    callable_ = as_function(function) if isinstance(function, Program) else function
+    return Executable(callable_, [target.dtype] * target.function.arity)
+
+
+def sweep(
+    function: Program | Callable[..., Any],
+    target: Target,
+    *,
+    limit_ulp: float | None = None,
+    backend_name: str = "cpu",
+    report: Report | None = None,
+) -> ErrorMeasurement:
+    """Measures on every input of the domain; ends early when an error is above `limit_ulp`.
+
+    Args:
+        function: a program, or a function of JAX arrays such as the built-in.
+        target: what it should compute, in a format of at most 32 bits.
+        limit_ulp: the bound to hold.
+        backend_name: a row of the backend table.
+        report: receives inputs done and inputs in all.
+
+    Raises:
+        CompileError: XLA refused it.
+        TargetError: the target has too many inputs.
+    """
+    flush = backend(backend_name).flushes_subnormals
+    return measure_exhaustive(
+        executable(function, target), target, flush_to_zero=flush, limit_ulp=limit_ulp,
+        progress=report,
+    )  # fmt: skip
+
+
+def examine(
+    function: Program | Callable[..., Any],
+    target: Target,
+    *,
+    max_ulp: float,
+    backend_name: str = "cpu",
+) -> Examination:
+    """Checks special inputs of the domain, and lengths 1 to 129 and some long ones bit by bit."""
+    run = executable(function, target)
+    flush = backend(backend_name).flushes_subnormals
+    single = _in_blocks(run, target)
+    failures = check_specials(
+        single, target.function, target.dtype, target.low, target.high,
+        flush_to_zero=flush, max_ulp=max_ulp,
+    )  # fmt: skip
+    violation = check_length_invariance(run, target)
+    return Examination(
+        specials=tuple(str(failure) for failure in failures),
+        lengths=None if violation is None else str(violation),
+    )
+
+
+def _in_blocks(run: Executable, target: Target) -> Callable[..., Any]:
+    """Pads arrays to one length, so that a few special inputs cost one compilation."""
+
+    def call(*arrays: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        size = arrays[0].size
+        block = max(128, 1 << (size - 1).bit_length())
+        padded = [np.resize(array, block).astype(target.dtype.numpy) for array in arrays]
+        return run(*padded)[:size]
+
+    return call

@@ -1,0 +1,113 @@
+"""Summary of a run: the hall of fame, the winner against the built-in, and what was done."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from xla_evo.accuracy.measurement import ErrorMeasurement
+from xla_evo.search.finish import Winner, median_ns
+from xla_evo.search.population import pareto_fronts
+from xla_evo.search.run import Outcome
+from xla_evo_lowering.text import parse_program
+
+Row = Sequence[object]
+
+
+def hall_of_fame(outcome: Outcome) -> list[Row]:
+    """Rows (max ULP, speed-up, cost, how it is known) of the front that nothing dominates.
+
+    Errors are of compiled programs: over every input where proven, else over the sample.
+    """
+    fronts = pareto_fronts(outcome.state.population.front)
+    items = sorted(fronts[0], key=lambda item: item.ulp) if fronts else []
+    return [
+        (
+            f"{item.ulp:.4g}",
+            f"{1 / item.time:.2f}x",
+            f"{item.cost:g}",
+            "every input" if item.proven else "sampled",
+        )
+        for item in items
+    ]
+
+
+def _error(measured: ErrorMeasurement | None) -> str:
+    return "-" if measured is None else f"{measured.bound_ulp:.4g}"
+
+
+def comparison(winner: Winner, name: str) -> list[Row]:
+    """Rows (what, max ULP, ns an element, speed-up) of winner, built-in and the loop's floor."""
+    timed = winner.timed
+    rows: list[Row] = [
+        ("evolved", _error(winner.error), f"{median_ns(timed.candidate):.3f}",
+         f"{winner.speedup:.2f}x"),
+    ]  # fmt: skip
+    if winner.builtin is not None:
+        rows.append((name, _error(winner.builtin), f"{median_ns(timed.builtin):.3f}", "1.00x"))
+    rows.append(("loop floor", "", f"{median_ns(timed.floor):.3f}", ""))
+    return rows
+
+
+def counts(outcome: Outcome) -> list[Row]:
+    """Rows (stage, candidates, seconds, candidates a second)."""
+    done = outcome.state.counters
+    rows: list[Row] = []
+    measured = done.compiled + done.compile_hits
+    for stage, count in (
+        ("screen", done.screened),
+        ("compile", measured),
+        ("time", done.timed + done.time_hits),
+        ("prove", done.proofs),
+    ):
+        seconds = done.seconds.get(stage, 0.0)
+        rate = f"{count / seconds:,.1f}" if seconds > 0 else "-"
+        rows.append((stage, f"{count:,}", f"{seconds:.1f}", rate))
+    return rows
+
+
+def to_json(outcome: Outcome) -> dict[str, Any]:
+    """Returns the summary as plain data."""
+    done = outcome.state.counters
+    winner = outcome.winner
+    return {
+        "run": str(outcome.path),
+        "target": outcome.config.target.to_json(),
+        "max_ulp": outcome.config.max_ulp,
+        "backend": outcome.config.backend,
+        "seed": outcome.config.seed,
+        "holds": winner is not None,
+        "winner": None
+        if winner is None
+        else {
+            "program": winner.program,
+            "text": winner.text,
+            "operations": parse_program(winner.text).operation_count(),
+            "max_ulp": winner.error.bound_ulp,
+            "inputs": winner.error.count,
+            "exhaustive": winner.error.exhaustive,
+            "not_correctly_rounded": winner.error.not_correctly_rounded,
+            "worst_input": winner.error.worst_input_hex,
+            "specials": list(winner.examination.specials),
+            "lengths": winner.examination.lengths,
+            "ns": median_ns(winner.timed.candidate),
+            "builtin_ns": median_ns(winner.timed.builtin),
+            "floor_ns": median_ns(winner.timed.floor),
+            "builtin_max_ulp": None if winner.builtin is None else winner.builtin.bound_ulp,
+            "speedup": winner.speedup,
+            "samples_ns": {
+                "candidate": list(winner.timed.candidate),
+                "builtin": list(winner.timed.builtin),
+                "floor": list(winner.timed.floor),
+            },
+        },
+        "front": [
+            {
+                "program": item.program,
+                "max_ulp": item.ulp,
+                "proven": item.proven,
+                "relative_time": item.time,
+                "cost": item.cost,
+            }
+            for item in outcome.state.population.front
+        ],
+        "counters": {name: getattr(done, name) for name in type(done).__slots__},
+    }

@@ -1,0 +1,164 @@
+"""The end of a search: time the best again, prove the fastest, compare with the built-in.
+
+Whatever the search believed, the winner is a program that was swept over every input of the domain,
+gives the same bits at every array length, and was timed once more in turn with the built-in.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xla_evo.accuracy.measurement import ErrorMeasurement
+from xla_evo.proof import Examination
+from xla_evo.search.engine import Report, Search
+from xla_evo.search.evaluator import median_ratio
+from xla_evo.search.population import Measured, fastest
+from xla_evo.search.tasks import Timed
+from xla_evo.search.worker import Failure, Job, Pool
+from xla_evo.store import Key, Store
+from xla_evo_lowering.backends import backend, fingerprint
+
+_LIMIT_S = 3600.0
+_RETIMED, _ROUNDS = 6, 31
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Winner:
+    """The fastest program that holds the bound everywhere.
+
+    Attributes:
+        text: program text.
+        program: its content hash.
+        error: its sweep over every input.
+        examination: special inputs and array lengths.
+        timed: samples in turn with the built-in.
+        builtin: the built-in's own sweep; None where JAX has no such function.
+    """
+
+    text: str
+    program: str
+    error: ErrorMeasurement
+    examination: Examination
+    timed: Timed
+    builtin: ErrorMeasurement | None
+
+    @property
+    def speedup(self) -> float:
+        """Built-in over winner, the median of the ratios within each round."""
+        return 1.0 / median_ratio(self.timed)
+
+
+def median_ns(samples: Sequence[float]) -> float:
+    """Median nanoseconds an element."""
+    return statistics.median(samples)
+
+
+def finish(
+    search: Search, store: Store, pool: Pool, deadline: float, report: Report | None = None
+) -> Winner | None:
+    """Proves and compares; returns None when no program holds.
+
+    Args:
+        search: a search whose generations are over.
+        store: keeps the built-in's sweep.
+        pool: its workers.
+        deadline: `time.monotonic` after which no further candidate is proven unless none is.
+        report: progress of sweeps.
+    """
+    sweeps: dict[str, ErrorMeasurement] = {}
+    refused: set[str] = set()
+    timings = _retime(search, refused)
+    while True:
+        choice = _next(search, timings, refused)
+        if choice is None:
+            return None
+        late = time.monotonic() > deadline
+        proven = [item for item in search.population.front if item.proven]
+        if late and not choice.proven:
+            usable = [item for item in proven if item.program not in refused]
+            if not usable:
+                return None
+            choice = fastest(usable, search.config.max_ulp)[0]
+        if choice.program not in sweeps:
+            search.phase = "proving"
+            error = search.prove(choice, report)
+            if error is None or not choice.proven:
+                refused.add(choice.program)
+                continue
+            sweeps[choice.program] = error
+        winner = _compare(search, store, pool, choice, sweeps[choice.program], report)
+        if winner is not None:
+            return winner
+        refused.add(choice.program)
+
+
+def _retime(search: Search, refused: set[str]) -> dict[str, Timed]:
+    """Longer timings of the fastest candidates that hold, one after the other."""
+    search.phase = "timing the best again"
+    timings: dict[str, Timed] = {}
+    for item in fastest(search.population.front, search.config.max_ulp)[:_RETIMED]:
+        timed = search.evaluator.time(item.program, search.text(item), _ROUNDS, None)
+        if isinstance(timed, Failure):
+            refused.add(item.program)
+            continue
+        timings[item.program] = timed
+        item.time = median_ratio(timed)
+    return timings
+
+
+def _next(search: Search, timings: dict[str, Timed], refused: set[str]) -> Measured | None:
+    """The fastest candidate by the longer timings; others only when none of those is left."""
+    within = [
+        item
+        for item in fastest(search.population.front, search.config.max_ulp)
+        if item.program not in refused
+    ]
+    retimed = [item for item in within if item.program in timings]
+    return (retimed or within or [None])[0]
+
+
+def _compare(
+    search: Search, store: Store, pool: Pool, item: Measured, error: ErrorMeasurement,
+    report: Report | None,
+) -> Winner | None:  # fmt: skip
+    search.phase = "checking special inputs and array lengths"
+    text = search.text(item)
+    answer, _ = pool.run([Job("examine", (text, search.config.max_ulp), _LIMIT_S)])[0]
+    if isinstance(answer, Failure) or not answer.holds:
+        reason = answer.reason if isinstance(answer, Failure) else "bits"
+        search.state.counters.fail(f"examination {reason}")
+        return None
+    search.phase = "comparing with the built-in"
+    builtin = _builtin_error(search, store, pool, report)
+    timed = search.evaluator.time(item.program, text, _ROUNDS, None)
+    if isinstance(timed, Failure):
+        search.state.counters.fail(timed.reason)
+        return None
+    return Winner(
+        text=text, program=item.program, error=error, examination=answer, timed=timed,
+        builtin=builtin,
+    )  # fmt: skip
+
+
+def _builtin_error(
+    search: Search, store: Store, pool: Pool, report: Report | None
+) -> ErrorMeasurement | None:
+    target = search.config.target
+    if not target.function.builtin:
+        return None
+    machine = fingerprint(backend(search.config.backend))
+    key = Key.of(
+        "accuracy", program=target.function.builtin,
+        target=json.dumps(target.to_json(), sort_keys=True), **machine,
+    )  # fmt: skip
+    entry = store.get(key)
+    if entry is not None:
+        return ErrorMeasurement.from_json(entry.value)
+    answer, _ = pool.run([Job("prove_builtin", (), _LIMIT_S, reports=True)], report=report)[0]
+    if isinstance(answer, Failure):
+        search.state.counters.fail(f"built-in {answer.reason}")
+        return None
+    store.put(key, answer.to_json())
+    return answer

@@ -1,0 +1,303 @@
+"""Runs: a folder with settings, checkpoint and result, and the loop that fills it.
+
+`evolve` starts a run, `resume` goes on with one. Both may be killed at any moment; what is lost is
+what happened since the last checkpoint, a few seconds.
+"""
+
+import fcntl
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from xla_evo.accuracy.measurement import ErrorMeasurement
+from xla_evo.budget import Budget
+from xla_evo.errors import RunError
+from xla_evo.proof import Examination
+from xla_evo.search.checkpoint import State, read_state, write_atomically, write_state
+from xla_evo.search.config import SearchConfig
+from xla_evo.search.engine import Search
+from xla_evo.search.finish import Winner, finish
+from xla_evo.search.tasks import Timed
+from xla_evo.search.worker import Pool
+from xla_evo.store import Store
+from xla_evo_lowering.backends import backend, fingerprint
+
+CONFIG, CHECKPOINT, RESULT, PROGRAM = "config.json", "checkpoint.json", "result.json", "best.prog"
+_CHECKPOINT_EVERY_S = 3.0
+_POLISH_GOAL = 0.55
+"""Polishing stops at this share of the bound: a correctly rounded result has half a unit."""
+
+
+class Observer(Protocol):
+    """Watches a search; its methods are called in the thread that runs it."""
+
+    def update(self, search: Search) -> None:
+        """A generation is over, or the phase has changed."""
+        ...
+
+    def sweep(self, search: Search, done: int, total: int) -> None:
+        """A sweep has covered `done` of `total` inputs."""
+        ...
+
+
+class Silent:
+    """An observer that does nothing."""
+
+    def update(self, search: Search) -> None:
+        """Does nothing."""
+
+    def sweep(self, search: Search, done: int, total: int) -> None:
+        """Does nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        path: its folder.
+        config: its settings.
+        state: populations and counters.
+        winner: the proven program, None when none holds the bound.
+    """
+
+    path: Path
+    config: SearchConfig
+    state: State
+    winner: Winner | None
+
+
+class RunFolder:
+    """The files of one run; held under a lock while it is worked on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: Any = None
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file with the state."""
+        return self.path / CHECKPOINT
+
+    def create(self, config: SearchConfig) -> None:
+        """Makes the folder and writes the settings.
+
+        Raises:
+            RunError: there is a run already, or it cannot be written.
+        """
+        if (self.path / CONFIG).exists():
+            raise RunError(
+                f"{self.path} holds a run; go on with `xla-evo resume {self.path}`"
+                " or choose another --out"
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot make {self.path}: {error.strerror}; choose --out") from None
+        write_atomically(self.path / CONFIG, json.dumps(config.to_json(), indent=2) + "\n")
+
+    def lock(self) -> None:
+        """Keeps other processes off this run until this one ends.
+
+        Raises:
+            RunError: another process works on it.
+        """
+        try:
+            self._lock = (self.path / "lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"another process works on {self.path}; wait for it or end it") from None
+        except OSError as error:
+            raise RunError(f"cannot lock {self.path}: {error.strerror}; choose --out") from None
+
+    def config(self) -> SearchConfig:
+        """Reads the settings.
+
+        Raises:
+            RunError: there is no run here.
+        """
+        try:
+            data = json.loads((self.path / CONFIG).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"{self.path} is not a run: it has no {CONFIG}") from None
+        except (OSError, json.JSONDecodeError) as error:
+            raise RunError(f"cannot read {self.path / CONFIG}: {error}") from None
+        return SearchConfig.from_json(data)
+
+    def result(self) -> Winner | None:
+        """Reads the winner, None when the run has none (yet)."""
+        try:
+            data = json.loads((self.path / RESULT).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, json.JSONDecodeError) as error:
+            raise RunError(f"cannot read {self.path / RESULT}: {error}") from None
+        return winner_from_json(data)
+
+    def write_result(self, config: SearchConfig, winner: Winner) -> None:
+        """Writes the winner, its program in a file of its own."""
+        data = {"machine": fingerprint(backend(config.backend)), **winner_to_json(winner)}
+        write_atomically(self.path / RESULT, json.dumps(data, indent=2) + "\n")
+        write_atomically(self.path / PROGRAM, winner.text)
+
+
+def winner_to_json(winner: Winner) -> dict[str, Any]:
+    """Returns plain data that `winner_from_json` reads back."""
+    return {
+        "text": winner.text,
+        "program": winner.program,
+        "error": winner.error.to_json(),
+        "examination": asdict(winner.examination),
+        "timed": asdict(winner.timed),
+        "speedup": winner.speedup,
+        "builtin": None if winner.builtin is None else winner.builtin.to_json(),
+    }
+
+
+def winner_from_json(data: Mapping[str, Any]) -> Winner:
+    """Returns the winner of `winner_to_json`.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    try:
+        builtin = data["builtin"]
+        timed = data["timed"]
+        found = data["examination"]
+        return Winner(
+            text=data["text"],
+            program=data["program"],
+            error=ErrorMeasurement.from_json(data["error"]),
+            examination=Examination(specials=tuple(found["specials"]), lengths=found["lengths"]),
+            timed=Timed(
+                candidate=tuple(timed["candidate"]),
+                builtin=tuple(timed["builtin"]),
+                floor=tuple(timed["floor"]),
+                elements=timed["elements"],
+            ),
+            builtin=None if builtin is None else ErrorMeasurement.from_json(builtin),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"the result is damaged: {error}") from None
+
+
+def evolve(
+    config: SearchConfig,
+    out: Path,
+    *,
+    store: Store | None = None,
+    observer: Observer | None = None,
+) -> Outcome:
+    """Searches from nothing and proves the winner.
+
+    Args:
+        config: the settings.
+        out: folder of the run; made, must not hold a run already.
+        store: where compilations and timings are kept; the user's by default.
+        observer: is told about progress.
+
+    Returns:
+        The outcome; ``winner`` is None when no program held the bound on every input.
+
+    Raises:
+        RunError: the folder holds a run, or cannot be written.
+        StoreError: the store cannot be used.
+        KeyboardInterrupt: after the state has been written; `resume` goes on.
+    """
+    folder = RunFolder(out)
+    folder.create(config)
+    return _run(folder, config, None, store, observer or Silent())
+
+
+def resume(
+    out: Path,
+    *,
+    budget: Budget | None = None,
+    store: Store | None = None,
+    observer: Observer | None = None,
+) -> Outcome:
+    """Goes on with a run until its budget, or a new one, is spent.
+
+    Raises:
+        RunError: there is no run, or another process works on it.
+    """
+    folder = RunFolder(out)
+    config = folder.config()
+    if budget is not None:
+        config = config.with_budget(budget)
+    state = read_state(folder.checkpoint) if folder.checkpoint.exists() else None
+    return _run(folder, config, state, store, observer or Silent())
+
+
+def _run(
+    folder: RunFolder,
+    config: SearchConfig,
+    state: State | None,
+    store: Store | None,
+    observer: Observer,
+) -> Outcome:
+    folder.lock()
+    opened = store or Store.open()
+    settings = (_POLISH_GOAL * config.max_ulp, config.test_points, config.seed)
+    try:
+        with Pool(config.workers, config.target, settings) as pool:
+            search = Search(config, opened, pool, state)
+            clock = _Clock(config.budget, search)
+            try:
+                _generations(search, folder, clock, observer)
+                winner = finish(
+                    search, opened, pool, clock.deadline,
+                    lambda done, total: observer.sweep(search, done, total),
+                )  # fmt: skip
+            finally:
+                write_state(folder.checkpoint, search.state)
+    finally:
+        if store is None:
+            opened.close()
+    if winner is not None:
+        folder.write_result(config, winner)
+    return Outcome(path=folder.path, config=config, state=search.state, winner=winner)
+
+
+class _Clock:
+    """When to stop: time spent in this sitting and before, or candidates screened."""
+
+    def __init__(self, budget: Budget, search: Search) -> None:
+        self._budget = budget
+        self._search = search
+        seconds = float("inf") if budget.seconds is None else budget.seconds
+        self.deadline = time.monotonic() + max(0.0, seconds - search.state.counters.elapsed)
+
+    def over(self) -> bool:
+        """True when generations should end and the rest of the time goes to the proof."""
+        counters = self._search.state.counters
+        wanted = self._budget.candidates
+        if wanted is not None and counters.screened >= wanted:
+            return True
+        if self._budget.seconds is None:
+            return False
+        proofs = counters.seconds.get("prove", 0.0) / max(1, counters.proofs)
+        reserve = min(0.4 * self._budget.seconds, 10.0 + 3.0 * proofs)
+        return time.monotonic() > self.deadline - reserve
+
+
+def _generations(search: Search, folder: RunFolder, clock: _Clock, observer: Observer) -> None:
+    saved = time.monotonic()
+    while not clock.over():
+        search.generation(lambda done, total: observer.sweep(search, done, total))
+        observer.update(search)
+        if time.monotonic() - saved > _CHECKPOINT_EVERY_S:
+            write_state(folder.checkpoint, search.state)
+            saved = time.monotonic()
+
+
+def default_folder(config: SearchConfig) -> Path:
+    """A folder name under ``runs`` that is not taken."""
+    base = Path("runs") / f"{config.target.function.name}-{config.seed}"
+    path, number = base, 2
+    while (path / CONFIG).exists():
+        path, number = base.with_name(f"{base.name}-{number}"), number + 1
+    return path
