@@ -6,6 +6,7 @@ as the StableHLO specification defines the operation (github.com/openxla/stableh
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
@@ -86,6 +87,12 @@ def convert(x: Array, to: np.dtype[Any]) -> Array:
     return x.astype(to)
 
 
+def flush_subnormals(x: Array) -> Array:
+    """Subnormal floats become zero of their sign; every other value stays."""
+    tiny = np.abs(x) < ml_dtypes.finfo(x.dtype).smallest_normal
+    return np.where(tiny, np.copysign(np.zeros((), x.dtype), x), x).astype(x.dtype)
+
+
 def rsqrt(x: Array) -> Array:
     """1/sqrt(x) with both steps rounded; XLA's own is within a unit in the last place of it."""
     return (np.ones((), x.dtype) / np.sqrt(x)).astype(x.dtype)
@@ -96,16 +103,31 @@ def round_mantissa(x: Array) -> Array:
     return x
 
 
-def _odd_sum(a: Array, b: Array) -> Array:
-    """float64 a + b rounded to odd (Boldo and Melquiond, IEEE Trans. Comput. 57(4), 2008)."""
+def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """Knuth's exact sum of float64 numbers: the rounded sum and its error."""
     total = a + b
     part = total - a
-    error = (a - (total - part)) + (b - part)
+    return total, (a - (total - part)) + (b - part)
+
+
+def _odd_sum(a: Array, b: Array) -> Array:
+    """float64 a + b rounded to odd (Boldo and Melquiond, IEEE Trans. Comput. 57(4), 2008)."""
+    total, error = _two_sum(a, b)
     even = (total.view(np.int64) & 1) == 0
     toward = np.where((error > 0) == (total > 0), 1, -1)
     moved = (total.view(np.int64) + toward).view(np.float64)
     fix = (error != 0) & even & np.isfinite(total) & np.isfinite(error)
     return np.where(fix, moved, total)
+
+
+def _odd_float32(x: Array) -> Array:
+    """float64 numbers rounded to float32, to the odd neighbour where they are not exact."""
+    near = x.astype(np.float32)
+    even = (near.view(np.int32) & 1) == 0
+    inward = np.abs(near.astype(np.float64)) > np.abs(x)
+    moved = (near.view(np.int32) + np.where(inward, -1, 1)).astype(np.int32).view(np.float32)
+    fix = even & (near.astype(np.float64) != x) & np.isfinite(x)
+    return np.where(fix, moved, near)
 
 
 def _two_product(a: Array, b: Array) -> tuple[Array, Array]:
@@ -127,19 +149,30 @@ def fma(a: Array, b: Array, c: Array) -> Array:
     """a*b + c with one rounding.
 
     Formats of at most 32 bits: the product is exact in float64 and the sum is rounded to odd there,
-    which makes the second rounding harmless. float64: algorithm Fma of Boldo and Melquiond (2008),
-    exact unless a product or split overflows or underflows.
+    which makes the second rounding harmless. float64: algorithm Fma of Boldo and Melquiond (2008)
+    on factors scaled to [1/2, 1); a subnormal result is rounded twice.
     """
     with np.errstate(all="ignore"):
         if a.dtype != np.float64:
             product = a.astype(np.float64) * b.astype(np.float64)
-            return _odd_sum(product, c.astype(np.float64)).astype(a.dtype)
-        high, low = _two_product(a, b)
-        tail = c + low
-        part = tail - c
-        tail_error = (c - (tail - part)) + (low - part)
-        head = high + tail
-        part = head - high
-        head_error = (high - (head - part)) + (tail - part)
-        exact = head + _odd_sum(head_error, tail_error)
-        return np.where(np.isfinite(exact), exact, a * b + c)
+            total = _odd_sum(product, c.astype(np.float64))
+            # bfloat16 is rounded by way of float32, which has to be odd as well.
+            total = _odd_float32(total) if a.dtype.name == "bfloat16" else total
+            return total.astype(a.dtype)
+        return _fma64(a, b, c)
+
+
+def _fma64(a: Array, b: Array, c: Array) -> Array:
+    (a_part, a_exponent), (b_part, b_exponent) = np.frexp(a), np.frexp(b)
+    exponent = a_exponent + b_exponent
+    addend = np.ldexp(c, -exponent)
+    # Far below the product only the sign of the addend matters: it breaks ties.
+    speck = 2.0**-200
+    addend = np.where((c != 0) & (np.abs(addend) < speck), np.copysign(speck, c), addend)
+    high, low = _two_product(a_part, b_part)
+    tail, tail_error = _two_sum(addend, low)
+    head, head_error = _two_sum(high, tail)
+    total = head + _odd_sum(head_error, tail_error)
+    fused = np.ldexp(total, exponent)
+    # Zeros, infinities and NaNs need one rounding only, and the plain form has their signs.
+    return np.where(np.isfinite(total) & (total != 0) & (a_part * b_part != 0), fused, a * b + c)

@@ -111,7 +111,8 @@ def compile_stages(
 class Executable:
     """A function of one or more arrays of one shape, compiled once for each shape that it meets.
 
-    Calls take and return NumPy arrays, and release the interpreter lock while they run.
+    Calls take and return NumPy arrays, and release the interpreter lock while they run. 64-bit
+    arguments work whether or not the process has JAX's x64 mode on.
     """
 
     def __init__(
@@ -124,6 +125,8 @@ class Executable:
         self._dtypes = tuple(dtypes)
         self._options = dict(options or {})
         self._compiled: dict[tuple[int, ...], Any] = {}
+        # Without the x64 mode 64-bit values would silently become 32-bit.
+        self._wide = any(dtype.bits == 64 for dtype in self._dtypes)
 
     @classmethod
     def of_program(
@@ -131,7 +134,9 @@ class Executable:
     ) -> "Executable":
         """The executable of a program."""
         types = [parameter.dtype for parameter in program.parameters]
-        return cls(as_function(program), types, options)
+        made = cls(as_function(program), types, options)
+        made._wide = made._wide or program.dtype.bits == 64
+        return made
 
     def compiled(self, shape: tuple[int, ...]) -> Any:
         """JAX's compiled function for one shape.
@@ -141,11 +146,12 @@ class Executable:
         """
         if shape not in self._compiled:
             specs = [jax.ShapeDtypeStruct(shape, dtype.numpy) for dtype in self._dtypes]
-            # 64-bit types need JAX's x64 mode; without it they would silently become 32-bit.
-            with jax.enable_x64(any(dtype.bits == 64 for dtype in self._dtypes)):
+            with jax.enable_x64(self._wide):
                 self._compiled[shape] = compile_lowered(lower(self._function, specs), self._options)
         return self._compiled[shape]
 
     def __call__(self, *arrays: Array) -> Array:
         """Runs on arrays of the declared dtypes."""
-        return np.asarray(self.compiled(arrays[0].shape)(*arrays))
+        compiled = self.compiled(arrays[0].shape)
+        with jax.enable_x64(self._wide):
+            return np.asarray(compiled(*arrays))

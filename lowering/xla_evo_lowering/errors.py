@@ -6,7 +6,7 @@ Every class also inherits the built-in exception that fits, so that ``except Val
 
 
 class XlaEvoError(Exception):
-    """Base of every error that this project raises on purpose; its text is one line for a person."""
+    """Base of every error raised on purpose; its text is one line for a person."""
 
 
 class ConfigError(XlaEvoError, ValueError):

@@ -1,7 +1,8 @@
-"""What a program means: to NumPy, over the real numbers, and after FMA contraction.
+"""What a program means: to NumPy, and over the real numbers.
 
-`evaluate` is the definition that compiled code is held against. A compiler that contracts
-``a*b + c`` computes something else: `contract` rewrites a program into that, explicitly.
+`evaluate` is the definition that compiled code is held against. Hardware that reads subnormals as
+zero is a flag of it; a compiler that contracts ``a*b + c`` is modelled by a rewrite of the program,
+see `contraction`.
 """
 
 from collections.abc import Callable
@@ -10,20 +11,29 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from xla_evo_lowering.dtypes import Kind
+from xla_evo_lowering import arithmetic
+from xla_evo_lowering.contraction import contract as contract
+from xla_evo_lowering.dtypes import BF16, BOOL, F32, F64, DType, Kind
 from xla_evo_lowering.errors import ProgramError
 from xla_evo_lowering.ops import OPS
-from xla_evo_lowering.program import Builder, Program, constant_array
+from xla_evo_lowering.program import Program, constant_array
 
 Array = np.ndarray[Any, Any]
 
+_FLUSHED = (BF16, F32, F64)
 
-def evaluate(program: Program, *inputs: Array) -> Array:
+
+def evaluate(program: Program, *inputs: Array, flush: bool = False) -> Array:
     """Evaluates a program elementwise with NumPy, every operation rounded to its own type.
 
     Args:
         program: any program without ``real`` values.
         *inputs: one array a parameter, of its dtype; shapes broadcast.
+        flush: arithmetic in bfloat16, float32 and float64 reads and writes subnormals as zero, as
+            the CPU backend does (float16 keeps them: they are normal in float32, where its
+            operations are done). Not modelled: a result that is rounded up to the least normal
+            number, which hardware takes for a subnormal one, and min and max of bfloat16
+            subnormals, which differ between versions of jaxlib.
 
     Returns:
         An array of the program's dtype and the broadcast shape.
@@ -53,9 +63,27 @@ def evaluate(program: Program, *inputs: Array) -> Array:
             row = OPS[instruction.op]
             operands = [values[operand] for operand in instruction.operands]
             target = instruction.dtype.numpy
+            types = [program.types[operand] for operand in instruction.operands]
+            kept = row.moves_bits or (row.converts and _keeps(types[0], instruction.dtype))
+            flushed = flush and not kept
+            if flushed:
+                operands = [
+                    _flushed(value, dtype) for value, dtype in zip(operands, types, strict=True)
+                ]
             result = row.numpy(*operands, target) if row.converts else row.numpy(*operands)
-            values.append(np.asarray(result).astype(target, copy=False))
+            result = np.asarray(result).astype(target, copy=False)
+            values.append(_flushed(result, instruction.dtype) if flushed else result)
     return values[program.result].reshape(shape)
+
+
+def _keeps(operand: DType, result: DType) -> bool:
+    """True for conversions that are done on bits, so that subnormals pass."""
+    moves = ((BF16, F32), (F32, BF16), (BF16, BOOL))
+    return operand is result or (operand, result) in moves
+
+
+def _flushed(value: Array, dtype: DType) -> Array:
+    return arithmetic.flush_subnormals(value) if dtype in _FLUSHED else value
 
 
 def evaluate_real(program: Program, *inputs: Any) -> Any:
@@ -86,55 +114,3 @@ def evaluate_real(program: Program, *inputs: Any) -> Any:
 
 def _identity(value: Any) -> Any:
     return value
-
-
-def contract(program: Program) -> Program:
-    """Rewrites products that feed one sum or difference into ``fma``, as LLVM does on x86 and Arm.
-
-    A product with a second use stays; of two products in one sum the first is contracted; guards
-    do not stop it (source: LLVM's DAGCombiner, ``visitFADDForFMACombine``; measured in
-    tests/lowering/test_contraction.py). Guards are dropped, since they have no further meaning.
-    """
-    uses = program.use_counts()
-    types = program.types
-    builder = Builder(program.name, **{item.name: item.dtype for item in program.parameters})
-    moved: dict[int, int] = {number: number for number in range(len(program.parameters))}
-
-    def product(value: int) -> tuple[int, int] | None:
-        """Operands of a product whose only use is the one at hand, seen through guards."""
-        while True:
-            instruction = program.instruction(value)
-            if instruction is None or uses[value] > 1 or not types[value].is_float:
-                return None
-            if instruction.op == "guard":
-                value = instruction.operands[0]
-                continue
-            if instruction.op != "mul":
-                return None
-            return instruction.operands[0], instruction.operands[1]
-
-    for index, instruction in enumerate(program.body):
-        value = index + len(program.parameters)
-        if instruction.op == "guard":
-            moved[value] = moved[instruction.operands[0]]
-            continue
-        if instruction.op in ("add", "sub") and instruction.dtype.is_float:
-            left, right = instruction.operands
-            subtract = instruction.op == "sub"
-            if factors := product(left):
-                tail = moved[right]
-                tail = builder.apply("neg", tail) if subtract else tail
-                a, b = (moved[factor] for factor in factors)
-                moved[value] = builder.apply("fma", a, b, tail)
-                continue
-            if factors := product(right):
-                a, b = (moved[factor] for factor in factors)
-                a = builder.apply("neg", a) if subtract else a
-                moved[value] = builder.apply("fma", a, b, moved[left])
-                continue
-        if instruction.op == "const":
-            moved[value] = builder.add_instruction(instruction)
-            continue
-        operands = tuple(moved[operand] for operand in instruction.operands)
-        moved[value] = builder.apply(instruction.op, *operands, dtype=instruction.dtype)
-    return builder.build(moved[program.result])

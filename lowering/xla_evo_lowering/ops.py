@@ -1,8 +1,8 @@
 """The op table: one row an operation. To add an operation is to add a row.
 
 A row says how an operation is typed, what it means to NumPy and over the real numbers, which
-StableHLO operation it becomes, how C++ spells it, and whether it counts as an operation when programs are
-compared by length.
+StableHLO operation it becomes, how C++ spells it, and whether it counts as an operation when
+programs are compared by length.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,6 +47,8 @@ class Op:
         counted: True when it counts as an operation; constants and guards do not.
         commutative: True when its first two operands may be exchanged.
         exact: True when compiled code gives NumPy's bits.
+        moves_bits: True when it does no float arithmetic, so that subnormals pass where a backend
+            reads them as zero.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Op:
     counted: bool = True
     commutative: bool = False
     exact: bool = True
+    moves_bits: bool = False
 
     @property
     def arity(self) -> int:
@@ -171,9 +174,9 @@ _ROWS: tuple[Op, ...] = (
     Op(name="fma", operands=SAME3, kinds=FLOATING, numpy=arithmetic.fma, stablehlo=_build_fma,
        cpp="std::fma({0}, {1}, {2})", commutative=True, exact=False),
     Op(name="neg", operands=SAME1, kinds=NUMBER, numpy=np.negative, real=lambda a: -a,
-       stablehlo=_build(hlo.negate), cpp="-{0}"),
+       stablehlo=_build(hlo.negate), cpp="-{0}", moves_bits=True),
     Op(name="abs", operands=SAME1, kinds=ARITHMETIC | {Kind.SIGNED}, numpy=np.abs, real=abs,
-       stablehlo=_build(hlo.abs), cpp="abs({0})"),
+       stablehlo=_build(hlo.abs), cpp="abs({0})", moves_bits=True),
     Op(name="min", operands=SAME2, kinds=NUMBER, numpy=arithmetic.minimum, real=min,
        stablehlo=_build(hlo.minimum), cpp="minimum({0}, {1})", commutative=True),
     Op(name="max", operands=SAME2, kinds=NUMBER, numpy=arithmetic.maximum, real=max,
@@ -193,7 +196,7 @@ _ROWS: tuple[Op, ...] = (
     Op(name="convert", operands=FROM, kinds=TYPED, numpy=arithmetic.convert,
        stablehlo=_build_typed(hlo.convert), cpp="convert<{T}>({0})"),
     Op(name="bitcast", operands=FROM, kinds=TYPED, numpy=lambda x, to: x.view(to),
-       stablehlo=_build_typed(hlo.bitcast_convert), cpp="bitcast<{T}>({0})"),
+       stablehlo=_build_typed(hlo.bitcast_convert), cpp="bitcast<{T}>({0})", moves_bits=True),
     Op(name="shl", operands=SAME2, kinds=INTEGER, numpy=arithmetic.shift_left,
        stablehlo=_build(hlo.shift_left), cpp="shift_left({0}, {1})"),
     Op(name="shr_logical", operands=SAME2, kinds=INTEGER, numpy=arithmetic.shift_right_logical,
@@ -215,9 +218,10 @@ _ROWS: tuple[Op, ...] = (
     _compare("eq", lambda a, b: a == b, "{0} == {1}"),
     _compare("ne", lambda a, b: a != b, "{0} != {1}"),
     Op(name="select", operands=SELECT, kinds=ANY, numpy=np.where,
-       real=lambda p, a, b: a if p else b, stablehlo=_build(hlo.select), cpp="{0} ? {1} : {2}"),
+       real=lambda p, a, b: a if p else b, stablehlo=_build(hlo.select), cpp="{0} ? {1} : {2}",
+       moves_bits=True),
     Op(name="guard", operands=SAME1, kinds=FLOATING, numpy=arithmetic.round_mantissa,
-       stablehlo=_build_guard, cpp="{0}", counted=False),
+       stablehlo=_build_guard, cpp="{0}", counted=False, moves_bits=True),
 )  # fmt: skip
 
 OPS: dict[str, Op] = {row.name: row for row in _ROWS}

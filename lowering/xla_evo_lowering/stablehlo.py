@@ -27,8 +27,6 @@ def _element_type(dtype: DType) -> Any:
         return kinds[dtype.short].get()
     if dtype.kind is Kind.UNSIGNED:
         return ir.IntegerType.get_unsigned(dtype.bits)
-    if dtype.kind is Kind.REAL:
-        raise ProgramError("a program over the reals has no StableHLO; give its values a format")
     return ir.IntegerType.get_signless(dtype.bits)
 
 
@@ -143,7 +141,14 @@ def as_function(program: Program) -> Callable[..., jax.Array]:
 
     It works under ``jit``, ``vmap``, ``scan`` and the like. It has no derivative of its own:
     `xla_evo` gives functions the derivative rules that JAX has.
+
+    Raises:
+        ProgramError: a program over the real numbers.
     """
+    if program.is_real:
+        raise ProgramError(
+            f"program {program.name} is over the reals: no StableHLO; give its values a format"
+        )
 
     def function(*inputs: jax.Array) -> jax.Array:
         return program_p.bind(*map(jax.numpy.asarray, inputs), program=program)
@@ -153,6 +158,11 @@ def as_function(program: Program) -> Callable[..., jax.Array]:
 
 
 def to_stablehlo(program: Program, shape: Sequence[int] = (8,)) -> str:
-    """Returns the StableHLO module of a program for inputs of `shape`, as MLIR text."""
+    """Returns the StableHLO module of a program for inputs of `shape`, as MLIR text.
+
+    Raises:
+        ProgramError: a program over the real numbers.
+    """
+    function = as_function(program)
     specs = [jax.ShapeDtypeStruct(tuple(shape), item.dtype.numpy) for item in program.parameters]
-    return jax.jit(as_function(program)).lower(*specs).as_text()
+    return jax.jit(function).lower(*specs).as_text()

@@ -120,6 +120,17 @@ def time_loops(
     Returns:
         One `Timing` a loop, all with the same number of samples.
     """
+    with jax.enable_x64(xs.dtype.itemsize == 8):
+        return _take_turns(loops, xs, rounds, sample_ns, keep_going)
+
+
+def _take_turns(
+    loops: Sequence[Callable[..., Any]],
+    xs: np.ndarray[Any, Any],
+    rounds: int,
+    sample_ns: float,
+    keep_going: Callable[[list[list[float]]], bool] | None,
+) -> list[Timing]:
     elements = int(xs.shape[1])
     device = jax.numpy.asarray(xs)
     counts: list[Any] = []
