@@ -90,7 +90,7 @@ def element_error(y: float, r: float, form: Format) -> float:
     else:
         exponent = form.emin
         if r_size >= form.least:
-            lowered = r_size - r_size * (form.slack * 2.0**-53)
+            lowered = r_size - r_size * (form.slack * 2.0**-52)
             exponent = max(math.frexp(lowered)[1] - 1, form.emin)
     shift = form.precision - 1 - exponent
     r_units = form.infinity_units
@@ -114,15 +114,22 @@ def element_error(y: float, r: float, form: Format) -> float:
 
 @njit(nogil=True, cache=True)
 def _write_scales(
-    out: Floats, r: Floats, emin: Integer, emax: Integer, precision: Integer, slack: Integer
+    out: Floats,
+    y: Floats,
+    r: Floats,
+    emin: Integer,
+    emax: Integer,
+    precision: int,
+    slack: Integer,
 ) -> Integer:
-    """Writes 1/ulp(r) to ``out``; negative if any r lies outside [2^emin, 2^emax)."""
-    bits, scale_bits = r.view(np.int64), out.view(np.int64)
+    """Writes 1/ulp(r); negative if any |r| leaves [2^emin, 2^emax) or any sign differs."""
+    bits, y_bits, scale_bits = r.view(np.int64), y.view(np.int32), out.view(np.int64)
     top = np.int64(precision - 1 + 2 * 1023)
     outside = np.int64(0)
     for i in range(len(out)):
         size = bits[i] & _MAGNITUDE
         biased = (size - slack) >> 52
+        outside |= np.int64(y_bits[i]) ^ bits[i]
         outside |= (biased - (emin + 1023)) | (emax + 1022 - (size >> 52))
         scale_bits[i] = (top - biased) << 52
     return outside
@@ -178,7 +185,13 @@ def errors_into(out: Floats, y: Floats, r: Floats, form: Format) -> int:
         form.precision <= 24
         and _outside(y, np.int32(form.least_bits_32)) >= 0
         and _write_scales(
-            out, r, np.int64(form.emin), np.int64(form.emax), form.precision, np.int64(form.slack)
+            out,
+            y,
+            r,
+            np.int64(form.emin),
+            np.int64(form.emax),
+            form.precision,
+            np.int64(form.slack),
         )
         >= 0
     )

@@ -13,7 +13,7 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 
-from xla_evo.accuracy.statistics import exact_reference
+from xla_evo.accuracy.statistics import exact_reference, identical, named_value
 from xla_evo.accuracy.ulp import ulp_error_mp
 from xla_evo.targets.function import Function
 from xla_evo.targets.ordering import number, ordinal
@@ -147,16 +147,8 @@ def _crossing(
     return [number(low + step, dtype) for step in range(-_EDGE_NEIGHBOURS, _EDGE_NEIGHBOURS + 2)]
 
 
-def _named(function: Function, arguments: tuple[float, ...]) -> float | None:
-    for key, output in function.specials:
-        keys = key if isinstance(key, tuple) else (key,)
-        if all(_identical(a, k) for a, k in zip(arguments, keys, strict=True)):
-            return output
-    return None
-
-
 def _expected(function: Function, arguments: tuple[float, ...]) -> float:
-    output = _named(function, arguments)
+    output = named_value(function, arguments)
     return float(exact_reference(function, arguments)) if output is None else output
 
 
@@ -168,13 +160,7 @@ def _readings(
         least = 2.0**dtype.emin
         flushed = tuple(math.copysign(0.0, a) if abs(a) < least else a for a in arguments)
         readings += [flushed] if flushed != arguments else []
-    return [(exact_reference(function, r), _named(function, r)) for r in readings]
-
-
-def _identical(one: float, two: float) -> bool:
-    if one != one or two != two:
-        return one != one and two != two
-    return one == two and math.copysign(1.0, one) == math.copysign(1.0, two)
+    return [(exact_reference(function, r), named_value(function, r)) for r in readings]
 
 
 def _agrees(
@@ -188,7 +174,7 @@ def _agrees(
 ) -> bool:
     if named is not None:
         # A named value is exact in every format; one that is not, such as 0.1, is rounded.
-        return _identical(got, number(ordinal(named, dtype), dtype))
+        return identical(got, number(ordinal(named, dtype), dtype))
     error = ulp_error_mp(got, reference, dtype, flush_to_zero=flush_to_zero)
     if error == 0.0:
         return True

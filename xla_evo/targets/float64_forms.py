@@ -109,7 +109,7 @@ def _exp_minus_square(x: Array64, factor: float) -> Array64:
 
 @quiet
 def erfc(x: Array64) -> Array64:
-    """erfc(x), from 1/2 on as erfcx(x) exp(-x^2), whose error does not grow with x^2."""
+    """The complement 1 - erf(x), from 1/2 on as erfcx(x) exp(-x^2), whose error does not grow with x^2."""
     if not np.any(x > 0.5):
         return special.erfc(x)
     x = np.ascontiguousarray(x)

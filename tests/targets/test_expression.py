@@ -1,0 +1,99 @@
+import math
+
+import mpmath as mp
+import numpy as np
+import pytest
+
+from xla_evo.errors import TargetError
+from xla_evo.targets.expression import function_from_expression
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "expected"),
+    [
+        ("airyai(x)", 1, mp.airyai(1)),
+        ("besselj(0, x)", 2.5, mp.besselj(0, 2.5)),
+        ("-x**2 + 3*x - 1/4", 2, mp.mpf("1.75")),
+        ("exp(-t*t)*pi", 0.5, mp.exp(-0.25) * mp.pi),
+        ("0.1*x", 3, mp.mpf(3) / 10),
+    ],
+)
+def test_values_are_mpmaths(text, x, expected):
+    with mp.workdps(15):
+        assert mp.almosteq(function_from_expression(text).mp(mp.mpf(x)), expected)
+
+
+def test_decimals_are_exact_at_any_precision():
+    with mp.workdps(60):
+        value = function_from_expression("0.1 + 0*x").mp(mp.mpf(1))
+        assert abs(value - mp.mpf(1) / 10) < mp.mpf(10) ** -58
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "expected"),
+    [
+        ("erf(x)/x", 0, lambda: 2 / mp.sqrt(mp.pi)),
+        ("sin(x)/x", 0, lambda: 1),
+        ("log2(x)/(x-1)", 1, lambda: 1 / mp.log(2)),
+        ("(1-cos(x))/x**2", 0, lambda: mp.mpf(1) / 2),
+        ("x*log(x)", 0, lambda: 0),
+        ("(exp(x)-1-x)/x**2", 0, lambda: mp.mpf(1) / 2),
+    ],
+)
+def test_removable_singularities_have_their_limit(text, x, expected):
+    with mp.workdps(30):
+        value = function_from_expression(text).mp(mp.mpf(x))
+        assert abs(value - expected()) < mp.mpf(10) ** -28
+
+
+def test_cancellation_near_a_removable_singularity_costs_no_digit():
+    with mp.workdps(20):
+        value = function_from_expression("(1-cos(x))/x**2").mp(mp.mpf("1e-25"))
+        assert abs(value - mp.mpf(1) / 2) < mp.mpf(10) ** -19
+
+
+def test_float64_form_is_correctly_rounded_and_total():
+    row = function_from_expression("erf(x)/x")
+    x = np.asarray([0.0, -0.0, 0.3, -2.0, np.nan])
+    values = row.f64(x)
+    with mp.workdps(40):
+        exact = [float(row.mp(mp.mpf(v))) for v in x[:4].tolist()]
+    np.testing.assert_array_equal(values, [*exact, math.nan])
+    np.testing.assert_array_equal(row.f64(x), values)
+
+
+@pytest.mark.parametrize(
+    ("text", "symmetry"), [("erf(x)/x", "even"), ("x**3", "odd"), ("exp(x)", "none")]
+)
+def test_symmetry_is_found(text, symmetry):
+    assert function_from_expression(text).symmetry == symmetry
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "empty"),
+        ("erf(x", "does not parse at column"),
+        ("erff(x)", "unknown function 'erff'.*did you mean erf"),
+        ("x*y", "2 variables"),
+        ("x + pie", "did you mean pi"),
+        ("pi*2", "no variable"),
+        ("x^2", "write \\*\\*"),
+        ("__import__('os').system('true')", "not understood"),
+        ("x.real", "not understood"),
+        ("[x for x in (1,)]", "not understood|variables"),
+        ("lambda x: x", "not understood"),
+        ("x if x else 1", "not understood"),
+        ("True*x", "not understood"),
+        ("'a'*x", "not understood"),
+        ("1j*x", "not understood"),
+        ("exp", "needs its argument|no variable"),
+        ("(" * 900 + "x" + ")" * 900, "does not parse|nested"),
+        ("x+" * 3000 + "x", "characters"),
+        ("1e999999*x", "not a decimal"),
+    ],
+)
+def test_bad_expressions_are_refused_in_one_line(text, message):
+    with pytest.raises(TargetError, match=message) as caught:
+        function_from_expression(text)
+    assert "\n" not in str(caught.value)
