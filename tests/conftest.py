@@ -1,0 +1,16 @@
+"""For all tests: no deadline an example, and a store of their own."""
+
+import pytest
+from hypothesis import settings
+
+# The first example may compile (XLA, numba); how long one takes is the machine's affair.
+settings.register_profile("xla-evo", deadline=None)
+settings.load_profile("xla-evo")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_store(tmp_path_factory):
+    """Keeps the tests, and the processes they start, away from the user's store."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XLA_EVO_CACHE", str(tmp_path_factory.mktemp("store")))
+        yield
