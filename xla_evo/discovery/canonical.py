@@ -1,18 +1,29 @@
 """Canonical form: structures that compute the same functions become one, with fewer operations.
 
-Constants are folded into one another where the algebra of +, -, x, / allows it and pushed towards the
-result, equal subexpressions become one, dead operations go, and the operations are numbered by a
-walk from the result in which the operands of a commutative operation have a fixed order. The
+Constants are folded into one another where the algebra of +, -, x, / allows it and pushed towards
+the result, equal subexpressions become one, dead operations go, and the operations are numbered by
+a walk from the result in which the operands of a commutative operation have a fixed order. The
 constants are carried along, so that the function computed does not change.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from xla_evo._numba import njit
 from xla_evo.discovery.encoding import (
-    ADD, ADDC, DIV, MUL, MULC, RDIVC, RSUBC, SUB, Ints, Longs, Reals, Words,
+    ADD,
+    ADDC,
+    DIV,
+    MUL,
+    MULC,
+    RDIVC,
+    RSUBC,
+    SUB,
+    Ints,
+    Longs,
+    Reals,
+    Words,
 )  # fmt: skip
 
 WIDE = 48
@@ -20,7 +31,7 @@ WIDE = 48
 
 
 class Draft(NamedTuple):
-    """A program under construction; operands may point forward, the result is operation ``n - 1``."""
+    """A program under construction: operands may point forward, the result comes last."""
 
     op: Ints
     a: Ints
@@ -42,9 +53,7 @@ class Walk(NamedTuple):
 def new_draft() -> Draft:
     """Returns an empty draft."""
     row = np.zeros
-    return Draft(
-        row(WIDE, np.int8), row(WIDE, np.int8), row(WIDE, np.int8), row(WIDE), row(WIDE)
-    )
+    return Draft(row(WIDE, np.int8), row(WIDE, np.int8), row(WIDE, np.int8), row(WIDE), row(WIDE))
 
 
 def new_walk() -> Walk:
@@ -57,7 +66,7 @@ def new_walk() -> Walk:
 
 
 @njit
-def _mix(h: np.uint64, v: np.uint64) -> np.uint64:
+def _mix(h: Any, v: Any) -> Any:
     h = (h ^ v) * np.uint64(0xBF58476D1CE4E5B9)
     h ^= h >> np.uint64(29)
     h *= np.uint64(0x94D049BB133111EB)
@@ -156,7 +165,7 @@ def _keys(d: Draft, n: int, w: Walk) -> None:
 
 
 @njit
-def _set_constant(d: Draft, i: int, value: float) -> None:
+def _set_constant(d: Draft, i: int, value: Any) -> None:
     d.c[i] = value
     d.cl[i] = 0.0
 
@@ -197,7 +206,7 @@ def _exchange(d: Draft, i: int, p: int) -> bool:
     """Brings operation ``i`` on a constant and ``p``, used by it alone, into a fixed order."""
     outer, inner = d.op[i], d.op[p]
     ci, cp = d.c[i], d.c[p]
-    if outer == MULC and (inner == ADDC or inner == RSUBC):
+    if outer == MULC and (inner == ADDC or inner == RSUBC):  # noqa: SIM109
         d.op[p] = MULC
         _set_constant(d, p, ci if inner == ADDC else -ci)
         d.op[i] = ADDC

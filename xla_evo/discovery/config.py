@@ -68,7 +68,9 @@ class DiscoveryConfig:
                 f" give at least {LEAST_CANDIDATES}c"
             )
         if self.measure not in get_args(Measure):
-            raise ConfigError(f"error measure {self.measure!r}: choose {', '.join(get_args(Measure))}")
+            raise ConfigError(
+                f"error measure {self.measure!r}: choose {', '.join(get_args(Measure))}"
+            )
         if (self.measure == "weighted") != (self.weight is not None):
             raise ConfigError("a weight belongs to the measure 'weighted', and only to it")
         if not 1 <= self.workers <= 64:
@@ -100,7 +102,8 @@ class DiscoveryConfig:
 
     def with_budget(self, budget: Budget) -> "DiscoveryConfig":
         """Returns the same search with another budget."""
-        data = asdict(self) | {"seconds": budget.seconds, "candidates": budget.candidates}
+        data: dict[str, Any] = asdict(self)
+        data |= {"seconds": budget.seconds, "candidates": budget.candidates}
         return DiscoveryConfig(**data)
 
     def to_json(self) -> dict[str, Any]:
@@ -118,7 +121,7 @@ class DiscoveryConfig:
         if not set(data) <= known or not {"low", "high"} <= set(data):
             raise ConfigError(f"not the settings of a discovery: {sorted(set(data) ^ known)}")
         try:
-            ends = {key: float.fromhex(data[key]) for key in ("low", "high")}
+            ends: dict[str, Any] = {key: float.fromhex(data[key]) for key in ("low", "high")}
             return DiscoveryConfig(**(data | ends))
         except (TypeError, ValueError) as error:
             raise ConfigError(f"not the settings of a discovery: {error}") from None

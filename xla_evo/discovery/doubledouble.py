@@ -1,9 +1,9 @@
 """Double-double arithmetic on the nodes: about 106 bits, where float64 ends near 1e-13.
 
-A value is an unevaluated sum ``hi + lo``. Sums are Knuth's and Moeller's error-free transformations,
-products use the fused multiply-add (Ogita, Rump and Oishi, "Accurate sum and dot product", SIAM J.
-Sci. Comput. 26, 2005; Joldes, Muller and Popescu, "Tight and rigorous error bounds for basic building
-blocks of double-word arithmetic", ACM TOMS 44, 2017).
+A value is an unevaluated sum ``hi + lo``. Sums are Knuth's and Moeller's error-free
+transformations, products use the fused multiply-add (Ogita, Rump and Oishi, "Accurate sum and dot
+product", SIAM J. Sci. Comput. 26, 2005; Joldes, Muller and Popescu, "Tight and rigorous error
+bounds for basic building blocks of double-word arithmetic", ACM TOMS 44, 2017).
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
 """Programs as small integer arrays: what the compiled search works on.
 
-A program of ``n`` operations is three ``int8`` rows ``op``, ``a``, ``b`` and two ``float64`` rows ``c``
-and ``cl`` (a constant is the unevaluated sum ``c + cl``). Operand 0 is the input x; operand ``i + 1``
-is the result of operation ``i``; the last operation is the result. An operation has at most one
-constant, which is all that is needed: an operation on two constants is a constant.
+A program of ``n`` operations is three ``int8`` rows ``op``, ``a``, ``b`` and two ``float64`` rows
+``c`` and ``cl`` (a constant is the unevaluated sum ``c + cl``). Operand 0 is the input x; operand
+``i + 1`` is the result of operation ``i``; the last operation is the result. An operation has at
+most one constant, which is all that is needed: an operation on two constants is a constant.
 """
 
 from typing import Final, TypeAlias

@@ -2,28 +2,59 @@
 
 Constants start from the parent's. Where that does not reach the population's threshold, the target
 is moved from the child's present output to the function in steps (a homotopy), and then random
-constants are tried. Members that got far are slid along their valley: one constant is pushed by some
-per cent and the others are fitted again, as long as it helps.
+constants are tried. What reaches the threshold is slid along the valley of its constants (`slide`).
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from xla_evo._numba import njit
 from xla_evo.discovery.canonical import Draft, Walk, canonical, new_draft, new_walk, structure_key
 from xla_evo.discovery.doubledouble import forward_dd
-from xla_evo.discovery.encoding import ADD, DIV, MAX_OPS, NODES, RDIVC, Reals, Words
+from xla_evo.discovery.encoding import DIV, NODES, RDIVC, Reals
 from xla_evo.discovery.fit import (
-    EXTENDED_BELOW, Problem, Scratch, fit, gauss_newton, levenberg, new_scratch,
+    EXTENDED_BELOW,
+    Problem,
+    Scratch,
+    fit,
+    gauss_newton,
+    levenberg,
+    new_scratch,
 )  # fmt: skip
 from xla_evo.discovery.kernels import forward
 from xla_evo.discovery.mutate import (
-    CHANGE, GRAFT, INSERT_ONE, INSERT_TWO, REMOVE, REWIRE, SWAP, change, graft, insert, load, remove,
-    rewire, swap,
+    CHANGE,
+    GRAFT,
+    INSERT_ONE,
+    INSERT_TWO,
+    REMOVE,
+    REWIRE,
+    SWAP,
+    change,
+    graft,
+    insert,
+    load,
+    remove,
+    rewire,
+    swap,
 )  # fmt: skip
 from xla_evo.discovery.population import PLACES, Island, kind_of, offer, threshold, visits
 from xla_evo.discovery.random import below, normal, uniform
+
+SLIDES: Final = 0.1
+"""Share of candidates that are members whose constants follow their valley further."""
+SKEW: Final = 0.5
+"""Numbers of operations are drawn as u**SKEW: below 1 favours the longer programs."""
+HOMOTOPIES: Final = 0.3
+RANDOM_STARTS: Final = 0.1
+ITERATIONS: Final = 30
+PRESSURE: Final = 4
+"""Parents are the best of 1 to PRESSURE random members."""
+FITS: Final = 4
+"""How often one structure is fitted, from different parents."""
+SLIDE_NEW: Final = 10
+SLIDE_MEMBER: Final = 30
 
 
 class Grid(NamedTuple):
@@ -52,13 +83,11 @@ class Bench(NamedTuple):
     draft: Draft
     spare: Draft
     best: Draft
-    knobs: Reals
 
 
 def new_bench(problem: Problem) -> Bench:
     """Returns the memory of one thread."""
-    return Bench(new_scratch(problem), new_walk(), new_draft(), new_draft(), new_draft(),
-                 np.array([0.3, 0.1, 0.1, 0.5, 10.0, 30.0, 4.0, 30.0, 4.0, 0.0]))
+    return Bench(new_scratch(problem), new_walk(), new_draft(), new_draft(), new_draft())
 
 
 @njit
@@ -96,6 +125,13 @@ def sound(d: Draft, n: int, grid: Grid, error: float, finite: bool) -> bool:
 
 
 @njit
+def undefined_at_ends(n: int, grid: Grid) -> int:
+    """A bit for the kind of a structure: its result is not finite at an end of the domain."""
+    last = grid.x.size - 1
+    return 0 if abs(grid.high[n, last]) + abs(grid.high[n, last - 1]) < np.inf else 1 << 20
+
+
+@njit
 def _fit(
     d: Draft, n: int, problem: Problem, s: Scratch, iterations: int, goal: float, frozen: int,
     accept: float, error: float,
@@ -116,23 +152,21 @@ def homotopy(d: Draft, n: int, problem: Problem, s: Scratch, present: Reals) -> 
     for part in (0.25, 0.5, 0.75):
         for j in range(NODES):
             s.fh[j] = present[j] + part * (problem.fh[j] - present[j])
-        levenberg(
-            d.op, d.a, d.b, d.c, d.cl, n, problem.weight, s, False, 4, np.inf, 0, 1e-2
-        )
+        levenberg(d.op, d.a, d.b, d.c, d.cl, n, problem.weight, s, False, 4, np.inf, 0, 1e-2)
     for j in range(NODES):
         s.fh[j] = problem.fh[j]
 
 
 @njit
 def slide(
-    d: Draft, n: int, error: float, problem: Problem, bench: Bench, effort: int
+    d: Draft, n: int, error: float, problem: Problem, bench: Bench, effort: int, frozen: int
 ) -> float:
     """Follows the valley of the constants; returns the error.
 
-    The Gauss-Newton step of a nearly flat valley is long, and the bend of the valley makes the error
-    much larger on the way. So a step of bounded length is taken although the error rises, the
-    constants are fitted again from there with a damping that keeps the weak directions still, and the
-    outcome is compared with the start.
+    The Gauss-Newton step of a nearly flat valley is long, and the bend of the valley makes the
+    error much larger on the way. So a step of bounded length is taken although the error rises,
+    the constants are fitted again from there with a damping that keeps the weak directions still,
+    and the outcome is compared with the start.
     """
     s = bench.scratch
     trial = bench.spare
@@ -143,13 +177,14 @@ def slide(
     little = 0
     for _ in range(effort):
         extended = error < EXTENDED_BELOW
-        if not gauss_newton(d.op, d.a, d.b, d.c, d.cl, n, problem.weight, s, extended,
-                            reach * sign):
+        if not gauss_newton(
+            d.op, d.a, d.b, d.c, d.cl, n, problem.weight, s, extended, reach * sign, frozen
+        ):
             break
         for i in range(n):
             trial.c[i] = s.ch[i]
             trial.cl[i] = s.cl[i]
-        found = _fit(trial, n, problem, s, 10, error, 0, 1e-2, error)
+        found = _fit(trial, n, problem, s, 10, error, frozen, 1e-2, error)
         if found < error:
             copy_constants(trial, d, n)
             little = little + 1 if found > 0.99 * error else 0
@@ -203,7 +238,7 @@ def _propose(island: Island, bench: Bench, most: int) -> int:
         kind = CHANGE
     elif draw < 0.85:
         kind = SWAP
-    n = 1 + int(most * uniform(rng) ** bench.knobs[3])
+    n = 1 + int(most * uniform(rng) ** SKEW)
     if kind == INSERT_ONE:
         n -= 1
     elif kind == INSERT_TWO:
@@ -214,7 +249,7 @@ def _propose(island: Island, bench: Bench, most: int) -> int:
         return -1
     if n == 0:
         return insert(d, 0, rng, 1 if kind == INSERT_ONE else 2)
-    place = _pick(island, n, 1 + below(rng, int(bench.knobs[6])))
+    place = _pick(island, n, 1 + below(rng, PRESSURE))
     if place < 0:
         return -1
     load(d, island.op[n, place], island.a[n, place], island.b[n, place], island.c[n, place],
@@ -261,15 +296,15 @@ def evolve(
     attempts = 0
     while done < count and attempts < 200 * count:
         attempts += 1
-        if uniform(rng) < bench.knobs[2]:
-            n = 1 + int(most * uniform(rng) ** bench.knobs[3])
+        if uniform(rng) < SLIDES:
+            n = 1 + int(most * uniform(rng) ** SKEW)
             place = _pick(island, n, 3)
             if place < 0:
                 continue
             load(d, island.op[n, place], island.a[n, place], island.b[n, place],
                  island.c[n, place], island.cl[n, place], n, 0)  # fmt: skip
             before = island.error[n, place]
-            error = slide(d, n, before, problem, bench, int(bench.knobs[7]))
+            error = slide(d, n, before, problem, bench, SLIDE_MEMBER, 0)
             done += 1
             island.stats[0, 0] += 1
             if error < before * 0.999 and sound(d, n, grid, error, finite):
@@ -284,21 +319,21 @@ def evolve(
             continue
         key = structure_key(d, n)
         at = visits(island, key)
-        if island.times[at] >= int(bench.knobs[8]):
+        if island.times[at] >= FITS:
             continue
         island.times[at] += 1
         done += 1
         kind = kind_of(d, n)
         goal = threshold(island, n, kind)
         copy_constants(d, bench.best, n)
-        error = _fit(d, n, problem, s, int(bench.knobs[5]), goal, 0, 1e-2, np.inf)
+        error = _fit(d, n, problem, s, ITERATIONS, goal, 0, 1e-2, np.inf)
         island.stats[1, 0] += 1
         if error < goal:
             island.stats[1, 1] += 1
         way = 1
         while way < 3 and not error < goal:
             way += 1
-            if uniform(rng) > bench.knobs[way - 2]:
+            if uniform(rng) > (HOMOTOPIES if way == 2 else RANDOM_STARTS):
                 continue
             island.stats[way, 0] += 1
             if way == 2:
@@ -308,18 +343,22 @@ def evolve(
                 for i in range(n):
                     d.c[i] = normal(rng) * 2.0
                     d.cl[i] = 0.0
-            error = _fit(d, n, problem, s, int(bench.knobs[5]), goal, 0, 1e-2, np.inf)
+            error = _fit(d, n, problem, s, ITERATIONS, goal, 0, 1e-2, np.inf)
             if error < goal:
                 island.stats[way, 1] += 1
         if error < goal and sound(d, n, grid, error, finite):
-            error = slide(d, n, error, problem, bench, int(bench.knobs[4]))
-            if sound(d, n, grid, error, finite) and offer(island, n, d, error, kind, key):
+            error = slide(d, n, error, problem, bench, SLIDE_NEW, 0)
+            if not sound(d, n, grid, error, finite):
+                continue
+            if offer(island, n, d, error, kind + undefined_at_ends(n, grid), key):
                 taken += 1
     return taken
 
 
 @njit
-def merge(island: Island, other: Island, most: int, width: int, bench: Bench) -> None:
+def merge(
+    island: Island, other: Island, most: int, width: int, bench: Bench, grid: Grid, finite: bool
+) -> None:
     """Offers the best ``width`` members of each population of another island to this one."""
     d = bench.draft
     for n in range(1, most + 1):
@@ -328,15 +367,13 @@ def merge(island: Island, other: Island, most: int, width: int, bench: Bench) ->
             best = -1
             for i in range(PLACES):
                 error = other.error[n, i]
-                if (
-                    error < np.inf
-                    and error > last
-                    and (best < 0 or error < other.error[n, best])
-                ):
+                later = error < np.inf and error > last
+                if later and (best < 0 or error < other.error[n, best]):
                     best = i
             if best < 0:
                 break
             last = other.error[n, best]
             load(d, other.op[n, best], other.a[n, best], other.b[n, best], other.c[n, best],
                  other.cl[n, best], n, 0)  # fmt: skip
-            offer(island, n, d, last, other.kind[n, best], other.key[n, best])
+            if not finite or sound(d, n, grid, last, True):
+                offer(island, n, d, last, other.kind[n, best], other.key[n, best])

@@ -2,9 +2,10 @@
 
 Columns of the Jacobian are scaled to length one and the damped problem is solved by modified
 Gram-Schmidt on the Jacobian with the damping rows below it (Bjoerck, "Numerical Methods for Least
-Squares Problems", 1996, section 2.4), never by normal equations: the constants of good programs lie
-in long, nearly flat valleys. A second-order correction of the step follows the bend of the valley
-(Transtrum and Sethna, "Improvements to the Levenberg-Marquardt algorithm", arXiv 1201.5885, eq. 15).
+Squares Problems", 1996, section 2.4), never by normal equations: the constants of good programs
+lie in long, nearly flat valleys. A second-order correction of the step follows the bend of the
+valley (Transtrum and Sethna, "Improvements to the Levenberg-Marquardt algorithm", arXiv 1201.5885,
+eq. 15).
 
 Below about 1e-11 the residual is computed in double-double; the Jacobian may stay in float64.
 """
@@ -215,6 +216,7 @@ def levenberg(
     floor = 1e-60 if extended else 1e-30
     damping = min(1e-3, cost)
     slow = 0
+    trial = cost
     for iteration in range(iterations):
         k = backward(op, a, b, c, n, s.values, weight, s.adjoint, s.jacobian)
         if k == 0 or not _column_scales(s, k, frozen):
@@ -274,7 +276,7 @@ def levenberg(
 @njit
 def gauss_newton(
     op: Ints, a: Ints, b: Ints, c: Reals, cl: Reals, n: int, weight: Reals, s: Scratch,
-    extended: bool, reach: float,
+    extended: bool, reach: float, frozen: int,
 ) -> bool:  # fmt: skip
     """Puts constants one Gauss-Newton step of length at most ``abs(reach)`` away into ``s``.
 
@@ -284,7 +286,7 @@ def gauss_newton(
     if not cost < np.inf:
         return False
     k = backward(op, a, b, c, n, s.values, weight, s.adjoint, s.jacobian)
-    if k == 0 or not _column_scales(s, k, 0):
+    if k == 0 or not _column_scales(s, k, frozen):
         return False
     _damped_step(s, k, 1e-32, s.step)
     length = 0.0

@@ -1,4 +1,4 @@
-"""A found program as something to read: steps with decimal constants, source code, formula, graph."""
+"""A found program as something to read: decimal constants, source code, formula, graph."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -149,7 +149,7 @@ def _source(steps: Steps, name: str, literal: Callable[[str], str]) -> str:
 
 def formula(steps: Steps) -> str:
     """The structure for a person, constants to six digits."""
-    short = (lambda _, text: f"{float(text):.6g}")  # noqa: E731
+    short = lambda _, text: f"{float(text):.6g}"  # noqa: E731
     lines = _lines(steps, short)
     return "; ".join(f"{name} = {text}" if name else text for name, text in lines)
 

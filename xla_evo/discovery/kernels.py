@@ -7,7 +7,15 @@ constant at every node.
 
 from xla_evo._numba import njit
 from xla_evo.discovery.encoding import (
-    ADD, ADDC, DIV, MUL, MULC, NODES, RDIVC, RSUBC, SUB, Ints, Reals,
+    ADD,
+    ADDC,
+    MUL,
+    MULC,
+    NODES,
+    RSUBC,
+    SUB,
+    Ints,
+    Reals,
 )  # fmt: skip
 
 

@@ -3,8 +3,8 @@
 Lawson's method (C. L. Lawson, "Contributions to the theory of linear least maximum approximation",
 1961): weights of a least squares fit are multiplied by the errors until the fit is minimax on the
 nodes. Then the nodes move to the extrema of the error on a dense grid, as in Remez's exchange, and
-the weights settle again. Each weighted fit follows the valley of the constants (`slide`), because the
-minimax constants may lie far along it.
+the weights settle again. Each weighted fit follows the valley of the constants (`slide`), because
+the minimax constants may lie far along it.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def errors_on(d: Draft, n: int, grid: Grid, out: Reals) -> float:
 @njit
 def lawson(
     d: Draft, n: int, problem: Problem, grid: Grid, share: Reals, bench: Bench, rounds: int,
-    out: Reals, best: float,
+    out: Reals, best: float, best_share: Reals,
 ) -> float:  # fmt: skip
     """Rounds of Lawson's method on the nodes of ``problem``.
 
@@ -56,6 +56,7 @@ def lawson(
         rounds: number of weighted fits.
         out: memory of the size of the grid.
         best: greatest error on the grid of the constants so far.
+        best_share: the weights that belong to the best constants; changed where they improve.
     """
     s = bench.scratch
     weight = np.empty(NODES)
@@ -69,7 +70,7 @@ def lawson(
         error = fit(d.op, d.a, d.b, d.c, d.cl, n, weight, s, 6, np.inf, 0, 1e-3, best)
         if not error < np.inf:
             break
-        slide(d, n, error, weighted, bench, 4)
+        slide(d, n, error, weighted, bench, 4, 0)
         residuals(d.op, d.a, d.b, d.c, d.cl, n, best < 1e-11, problem.weight, s, s.trial)
         greatest = 0.0
         for j in range(NODES):
@@ -82,6 +83,8 @@ def lawson(
                 idle = 0
             best = found
             copy_constants(d, bench.best, n)
+            for j in range(NODES):
+                best_share[j] = share[j]
         if idle >= 10 or not greatest > 0.0:
             break
         total = 0.0
@@ -140,7 +143,9 @@ class Finisher:
         weights = np.array(share)
         return np.array(chosen), weights * (NODES / weights.sum())
 
-    def finish(self, d: Draft, n: int, *, rounds: int = ROUNDS, exchanges: int = EXCHANGES) -> "Fit":
+    def finish(
+        self, d: Draft, n: int, *, rounds: int = ROUNDS, exchanges: int = EXCHANGES
+    ) -> "Fit":
         """Minimises the greatest error, in place."""
         low, high = self.reference.low, self.reference.high
         problem = self.reference.problem(chebyshev(low, high, NODES))
@@ -150,9 +155,11 @@ class Finisher:
         at_best = Fit(problem, share.copy(), best)
         for exchange in range(exchanges):
             before = best
-            best = lawson(d, n, problem, self.dense, share, new_bench(problem), rounds, out, best)
-            if exchange == 0 or best < before:
-                at_best = Fit(problem, share.copy(), best)
+            kept = share.copy()
+            bench = new_bench(problem)
+            best = lawson(d, n, problem, self.dense, share, bench, rounds, out, best, kept)
+            if best < before:
+                at_best = Fit(problem, kept, best)
             if exchange > 1 and best > before * 0.9995:
                 break
             nodes, share = self.exchange_nodes(d, n)

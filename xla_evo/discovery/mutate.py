@@ -1,8 +1,8 @@
-"""Mutations: small changes of a program's structure, with starting constants that keep what was good.
+"""Mutations: small changes of a structure, with starting constants that keep what was good.
 
-Each builds a draft from a parent and returns its number of operations, or -1 where the change cannot
-be made. Insertions start neutral (x + 0, x * 1, x + 0 * y) in about half the cases, so that the fit
-begins at the parent's error.
+Each builds a draft from a parent and returns its number of operations, or -1 where the change
+cannot be made. Insertions start neutral (x + 0, x * 1, x + 0 * y) in about half the cases, so that
+the fit begins at the parent's error.
 """
 
 from typing import Final
@@ -12,7 +12,17 @@ import numpy as np
 from xla_evo._numba import njit
 from xla_evo.discovery.canonical import Draft
 from xla_evo.discovery.encoding import (
-    ADD, ADDC, DIV, MAX_OPS, MULC, RDIVC, RSUBC, SUB, Ints, Reals, Words,
+    ADD,
+    ADDC,
+    DIV,
+    MAX_OPS,
+    MULC,
+    RDIVC,
+    RSUBC,
+    SUB,
+    Ints,
+    Reals,
+    Words,
 )  # fmt: skip
 from xla_evo.discovery.random import below, normal, uniform
 
@@ -78,7 +88,7 @@ def _binary(d: Draft, i: int, source: int, other: int, rng: Words) -> None:
 
 @njit
 def _attach(d: Draft, total: int, at: int, slot: int, old: int, new: int, rng: Words) -> None:
-    """Feeds value ``new`` to the operation behind the edge, at times to all later users of ``old``."""
+    """Feeds value ``new`` to the operation behind the edge, or to all later users of ``old``."""
     every = uniform(rng) < 0.3
     for i in range(at, total):
         if (i == at and slot == 0) or (every and d.a[i] == old):
@@ -189,7 +199,7 @@ def swap(d: Draft, n: int, rng: Words) -> int:
     i = below(rng, n)
     if uniform(rng) < 0.5:
         code = d.op[i]
-        if code == SUB or code == DIV:
+        if code == SUB or code == DIV:  # noqa: SIM109
             d.a[i], d.b[i] = d.b[i], d.a[i]
             return n
         if code == ADDC:

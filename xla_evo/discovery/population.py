@@ -11,7 +11,14 @@ import numpy as np
 from xla_evo._numba import njit
 from xla_evo.discovery.canonical import Draft
 from xla_evo.discovery.encoding import (
-    ADD, DIV, MAX_OPS, RDIVC, Ints, Longs, Reals, Words,
+    ADD,
+    DIV,
+    MAX_OPS,
+    RDIVC,
+    Ints,
+    Longs,
+    Reals,
+    Words,
 )  # fmt: skip
 from xla_evo.discovery.random import seeded
 
@@ -21,7 +28,7 @@ PLACES: Final = 128
 PER_KIND: Final = 6
 """Places for one kind of structure."""
 
-TABLE: Final = 1 << 20
+TABLE: Final = 1 << 19
 """Slots of the table of structures already fitted."""
 
 
@@ -81,7 +88,7 @@ def kind_of(d: Draft, n: int) -> int:
     uses = 0
     for i in range(n):
         code = d.op[i]
-        if code == DIV or code == RDIVC:
+        if code == DIV or code == RDIVC:  # noqa: SIM109
             divisions += 1
         if code < ADD:
             constants += 1
@@ -94,7 +101,7 @@ def kind_of(d: Draft, n: int) -> int:
 
 @njit
 def visits(island: Island, key: np.uint64) -> int:
-    """Slot of a structure in the table of those fitted; a full table forgets the structure there."""
+    """Slot of a structure in the table of those fitted; a full table forgets what was there."""
     slot = int(key >> np.uint64(20)) & (TABLE - 1)
     for step in range(16):
         at = (slot + step) & (TABLE - 1)
@@ -127,9 +134,7 @@ def threshold(island: Island, n: int, kind: int) -> float:
 
 
 @njit
-def offer(
-    island: Island, n: int, d: Draft, error: float, kind: int, key: np.uint64
-) -> bool:
+def offer(island: Island, n: int, d: Draft, error: float, kind: int, key: np.uint64) -> bool:
     """Offers a program to its population; returns whether it was taken."""
     if not error < np.inf:
         return False
@@ -146,7 +151,7 @@ def offer(
             continue
         if island.key[n, i] == key:
             same = i
-        if abs(other - error) < 1e-3 * error:
+        if abs(other - error) < 1e-3 * error and island.kind[n, i] >> 20 == kind >> 20:
             near = i
         if island.kind[n, i] == kind:
             count += 1

@@ -1,4 +1,4 @@
-"""The function and the error weight on points, from mpmath at 50 digits, as the search needs them."""
+"""The function and the error weight on points, from mpmath at 50 digits."""
 
 import mpmath as mp
 import numpy as np

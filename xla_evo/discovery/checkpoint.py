@@ -1,0 +1,157 @@
+"""The run directory: settings, the state of the search, and the front, each replaced atomically."""
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xla_evo.discovery.config import DiscoveryConfig
+from xla_evo.discovery.population import Island, new_island
+from xla_evo.errors import ConfigError, RunError, XlaEvoError
+
+CONFIG, STATE, FRONT = "config.json", "state.npz", "front.json"
+_FORMAT = 1
+
+
+@dataclass(slots=True)
+class State:
+    """A search between two epochs.
+
+    Attributes:
+        islands: by policy, in the order of the workers.
+        epoch: epochs done.
+        candidates: candidates fitted.
+        seconds: wall-clock time spent.
+    """
+
+    islands: dict[str, list[Island]]
+    epoch: int = 0
+    candidates: int = 0
+    seconds: float = 0.0
+
+    @staticmethod
+    def fresh(config: DiscoveryConfig) -> "State":
+        """The start of a search: empty populations."""
+        policies = ("finite",) if config.finite else ("removable", "finite")
+        return State(
+            {
+                policy: [
+                    new_island(config.seed, 1000 * place + worker)
+                    for worker in range(config.workers)
+                ]
+                for place, policy in enumerate(policies)
+            }
+        )
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replaces a file by a rename, so that it is whole at every moment."""
+    temporary = path.with_name(path.name + f".{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def start_run(out: Path, config: DiscoveryConfig) -> None:
+    """Makes the run directory and writes the settings.
+
+    Raises:
+        RunError: there is a run already, or the directory cannot be made.
+    """
+    if (out / CONFIG).exists():
+        raise RunError(f"{out} holds a run already; resume it, or choose another directory")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"kind": "discovery", "config": config.to_json()}, indent=2)
+        write_atomically(out / CONFIG, text.encode())
+    except OSError as error:
+        raise RunError(f"cannot write to {out}: {error.strerror}") from None
+
+
+def is_discovery(out: Path) -> bool:
+    """Whether a directory holds a discovery over the reals."""
+    try:
+        return json.loads((out / CONFIG).read_text()).get("kind") == "discovery"
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def read_config(out: Path) -> DiscoveryConfig:
+    """Reads the settings of a run.
+
+    Raises:
+        RunError: there is no run, or its settings are damaged.
+    """
+    try:
+        data = json.loads((out / CONFIG).read_text())
+        return DiscoveryConfig.from_json(data["config"])
+    except FileNotFoundError:
+        raise RunError(f"{out} holds no run") from None
+    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+        raise RunError(f"the settings of the run {out} are damaged: {error}") from None
+
+
+def write_state(out: Path, state: State) -> None:
+    """Writes a checkpoint.
+
+    Raises:
+        RunError: the disk is full or read-only; the previous checkpoint is kept.
+    """
+    arrays: dict[str, Any] = {
+        "counters": np.array([_FORMAT, state.epoch, state.candidates], np.int64),
+        "seconds": np.array(state.seconds),
+    }
+    for policy, islands in state.islands.items():
+        for number, island in enumerate(islands):
+            for name, array in _fields(island).items():
+                arrays[f"{policy}.{number}.{name}"] = array
+    temporary = out / f"{STATE}.{os.getpid()}.tmp.npz"
+    try:
+        np.savez(temporary, **arrays)
+        temporary.replace(out / STATE)
+    except OSError as error:
+        raise RunError(
+            f"cannot write a checkpoint to {out}: {error.strerror}; the last one is kept"
+        ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_state(out: Path, config: DiscoveryConfig) -> State:
+    """Reads the checkpoint; the fresh state where none was written yet.
+
+    Raises:
+        RunError: it is damaged or does not fit the settings.
+    """
+    state = State.fresh(config)
+    if not (out / STATE).exists():
+        return state
+    try:
+        with np.load(out / STATE, allow_pickle=False) as data:
+            version, epoch, candidates = (int(value) for value in data["counters"])
+            if version != _FORMAT:
+                raise RunError(f"the checkpoint of {out} is of version {version}, not {_FORMAT}")
+            state.epoch, state.candidates = epoch, candidates
+            state.seconds = float(data["seconds"])
+            for policy, islands in state.islands.items():
+                for number, island in enumerate(islands):
+                    for name, array in _fields(island).items():
+                        array[...] = data[f"{policy}.{number}.{name}"]
+    except XlaEvoError:
+        raise
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+        raise RunError(
+            f"the checkpoint {out / STATE} is damaged ({error}); remove it to start again"
+        ) from None
+    return state
+
+
+def _fields(island: Island) -> Mapping[str, Any]:
+    return island._asdict()

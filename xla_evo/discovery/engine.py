@@ -1,0 +1,267 @@
+"""The run of a discovery: epochs of a fixed number of candidates on islands, until the budget ends.
+
+An epoch fits the same number of candidates on each island, side by side in threads (the compiled
+search releases the interpreter lock), and then the islands of a policy show one another their best
+members in a fixed order. So the outcome depends on the settings and on the number of candidates,
+not on timing. Three epochs of four search removable programs, one finite ones; finite programs are
+offered to the removable population and the other way round where they qualify.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from xla_evo.budget import Budget
+from xla_evo.discovery.checkpoint import (
+    FRONT,
+    State,
+    read_config,
+    read_state,
+    start_run,
+    write_atomically,
+    write_state,
+)  # fmt: skip
+from xla_evo.discovery.config import DiscoveryConfig
+from xla_evo.discovery.evolve import Bench, Grid, evolve, merge, new_bench
+from xla_evo.discovery.fit import Problem
+from xla_evo.discovery.minimax import Finisher
+from xla_evo.discovery.population import Island, new_island
+from xla_evo.discovery.record import POLICIES, Front, Policy, Record
+from xla_evo.discovery.reference import Reference, checking_points, fitting_nodes
+from xla_evo.discovery.selection import select
+from xla_evo.discovery.verify import Verifier
+from xla_evo.errors import ConfigError, RunError
+
+EPOCH = 2000
+"""Candidates an island fits in an epoch."""
+MIGRANTS = 4
+"""Members of each number of operations that an island shows to the others."""
+CHECKPOINT_SECONDS = 10.0
+CYCLE: tuple[Policy, ...] = ("removable", "removable", "removable", "finite")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a search is.
+
+    Attributes:
+        candidates: candidates fitted.
+        seconds: wall-clock time of the search.
+        errors: least root mean square error by number of operations, of the searched policy.
+        stage: ``search`` or ``finish``.
+    """
+
+    candidates: int
+    seconds: float
+    errors: dict[int, float]
+    stage: str = "search"
+
+
+ProgressHook = Callable[[Progress], None]
+
+
+def run(
+    config: DiscoveryConfig, *, progress: ProgressHook | None = None, out: Path | None = None
+) -> Front:
+    """Searches, finishes and verifies.
+
+    Args:
+        config: what is asked.
+        progress: called about once a second.
+        out: run directory to make; without it nothing is written.
+
+    Raises:
+        RunError: the run directory exists or cannot be written.
+        TargetError: the function cannot be used under the error measure.
+    """
+    reference = Reference(config)
+    if out is not None:
+        start_run(out, config)
+    return _Search(config, reference, State.fresh(config), out, progress).complete()
+
+
+def resume(
+    out: Path, *, budget: Budget | None = None, progress: ProgressHook | None = None
+) -> Front:
+    """Goes on with a run to the end of its budget, or of another one: what was spent counts.
+
+    Raises:
+        RunError: there is no run, or it is damaged.
+    """
+    config = read_config(out)
+    state = read_state(out, config)
+    if budget is not None:
+        config = config.with_budget(budget)
+    return _Search(config, Reference(config), state, out, progress).complete()
+
+
+def load_front(out: Path) -> Front:
+    """Reads the front of a finished or stopped run.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
+    try:
+        return Front.from_json(json.loads((out / FRONT).read_text()), out)
+    except FileNotFoundError:
+        read_config(out)
+        raise RunError(f"the run {out} has no front yet; resume it to get one") from None
+    except (OSError, ValueError, ConfigError) as error:
+        raise RunError(f"the front of the run {out} is damaged: {error}") from None
+
+
+@dataclass(slots=True)
+class _Worker:
+    """Memory of one thread."""
+
+    grid: Grid
+    bench: Bench
+
+
+class _Search:
+    def __init__(
+        self, config: DiscoveryConfig, reference: Reference, state: State, out: Path | None,
+        progress: ProgressHook | None,
+    ) -> None:  # fmt: skip
+        self.config, self.state, self.out = config, state, out
+        self.reference = reference
+        self._progress = progress
+        low, high = config.low, config.high
+        self.problem: Problem = reference.problem(fitting_nodes(low, high))
+        points = checking_points(low, high)
+        self.workers = [
+            _Worker(reference.grid(points), new_bench(self.problem)) for _ in range(config.workers)
+        ]
+
+    def complete(self) -> Front:
+        """Searches to the end of the budget, or until interrupted, and makes the front."""
+        self._compile()
+        stopped = self._search()
+        if self.out is not None:
+            write_state(self.out, self.state)
+        front = self._finish()
+        if self.out is not None:
+            text = json.dumps(front.to_json(), indent=1)
+            write_atomically(self.out / FRONT, text.encode())
+        if stopped:
+            raise KeyboardInterrupt
+        return front
+
+    def _compile(self) -> None:
+        """Makes sure that all is compiled before the clock starts."""
+        trial, worker = new_island(1, 1), self.workers[0]
+        evolve(trial, self.problem, worker.grid, worker.bench, 4, self.config.finite, 20)
+        merge(trial, trial, 4, 1, worker.bench, worker.grid, False)
+
+    def _left(self) -> int:
+        """Candidates that the next epoch may fit on each island, 0 where the budget has ended."""
+        config, state = self.config, self.state
+        if config.seconds is not None and state.seconds >= config.seconds:
+            return 0
+        if config.candidates is None:
+            return EPOCH
+        return min(EPOCH, -(-(config.candidates - state.candidates) // config.workers))
+
+    def _search(self) -> bool:
+        """Runs epochs; returns True where the user interrupted."""
+        state = self.state
+        before = state.seconds
+        start = shown = saved = time.monotonic()
+        with ThreadPoolExecutor(self.config.workers) as pool:
+            while (count := self._left()) > 0:
+                policy: Policy = "finite" if self.config.finite else CYCLE[state.epoch % len(CYCLE)]
+                interrupted = self._epoch(pool, policy, count)
+                state.epoch += 1
+                state.candidates += count * self.config.workers
+                now = time.monotonic()
+                state.seconds = before + now - start
+                if self.out is not None and now - saved > CHECKPOINT_SECONDS:
+                    write_state(self.out, state)
+                    saved = now
+                if now - shown > 1.0:
+                    self._show("search")
+                    shown = now
+                if interrupted:
+                    return True
+        self._show("search")
+        return False
+
+    def _epoch(self, pool: ThreadPoolExecutor, policy: Policy, count: int) -> bool:
+        """One epoch of a policy; an interrupt is kept until the epoch is whole."""
+        islands = self.state.islands[policy]
+        finite = policy == "finite"
+        jobs = [
+            pool.submit(
+                evolve, island, self.problem, worker.grid, worker.bench, self.config.max_ops,
+                finite, count,
+            )
+            for island, worker in zip(islands, self.workers, strict=True)
+        ]  # fmt: skip
+        interrupted = False
+        while True:
+            try:
+                for job in jobs:
+                    job.result()
+                break
+            except KeyboardInterrupt:
+                interrupted = True
+        self._migrate(policy)
+        return interrupted
+
+    def _migrate(self, policy: Policy) -> None:
+        worker, most = self.workers[0], self.config.max_ops
+        islands = self.state.islands
+        groups: list[tuple[list[Island], bool]] = [(islands[policy], policy == "finite")]
+        for other in islands:
+            if other != policy:
+                groups.append((islands[other], other == "finite"))
+        for into, finite in groups:
+            for island in into:
+                for source in islands[policy]:
+                    if source is not island:
+                        merge(island, source, most, MIGRANTS, worker.bench, worker.grid, finite)
+
+    def _show(self, stage: str) -> None:
+        if self._progress is None:
+            return
+        islands = self.state.islands["finite" if self.config.finite else "removable"]
+        least = np.min([island.error.min(axis=1) for island in islands], axis=0)
+        errors = {
+            n: float(least[n]) for n in range(1, self.config.max_ops + 1) if np.isfinite(least[n])
+        }
+        self._progress(
+            Progress(
+                candidates=self.state.candidates, seconds=self.state.seconds, errors=errors,
+                stage=stage,
+            )
+        )  # fmt: skip
+
+    def _finish(self) -> Front:
+        self._show("finish")
+        finisher, verifier = Finisher.of(self.reference), Verifier(self.reference)
+        records: dict[Policy, dict[int, Record]] = {policy: {} for policy in POLICIES}
+        for policy in ("finite", "removable"):
+            islands = self.state.islands.get(policy, [])
+            for n in range(1, self.config.max_ops + 1):
+                found = select(islands, n, policy, finisher, verifier)
+                other = records["finite"].get(n)
+                if (
+                    policy == "removable"
+                    and other is not None
+                    and (found is None or other.verified.error < found.verified.error)
+                ):
+                    found = Record(
+                        steps=other.steps, error=other.error, verified=other.verified,
+                        policy="removable",
+                    )  # fmt: skip
+                if found is not None:
+                    records[policy][n] = found
+        return Front(
+            config=self.config, records=records, candidates=self.state.candidates,
+            seconds=self.state.seconds, out=self.out,
+        )  # fmt: skip

@@ -1,0 +1,173 @@
+"""Records and fronts: what a discovery hands over, and their JSON."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from xla_evo.discovery.config import DiscoveryConfig
+from xla_evo.discovery.constants import Explanation, explain
+from xla_evo.discovery.formula import (
+    Step,
+    Steps,
+    formula,
+    graph,
+    mpmath_source,
+    python_source,
+    structure,
+    to_program,
+)  # fmt: skip
+from xla_evo.discovery.verify import Float64Behaviour, Singularity, Verified
+from xla_evo.errors import RunError
+from xla_evo_lowering.dtypes import REAL, DType
+from xla_evo_lowering.dtypes import dtype as dtype_named
+from xla_evo_lowering.program import Program
+
+Policy = Literal["removable", "finite"]
+POLICIES: tuple[Policy, ...] = ("removable", "finite")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """The best program of one number of operations under one policy on singularities.
+
+    Attributes:
+        steps: the program; its constants have the fewest digits that keep the error within 1%.
+        error: greatest error on a dense grid in extended precision.
+        verified: measured at 50 digits; its error is the one to quote.
+        policy: ``removable``: an intermediate value may be infinite at single points; ``finite``:
+            none is.
+    """
+
+    steps: Steps
+    error: float
+    verified: Verified
+    policy: Policy
+
+    @property
+    def operations(self) -> int:
+        """Number of operations."""
+        return len(self.steps)
+
+    @property
+    def python(self) -> str:
+        """Source of the function in Python."""
+        return python_source(self.steps)
+
+    def program(self, *, name: str = "discovered", dtype: "str | DType" = REAL) -> Program:
+        """The program in a format of numbers, constants rounded to it."""
+        return to_program(self.steps, name=name, dtype=dtype_named(dtype))
+
+    def explain(self, config: DiscoveryConfig) -> Explanation:
+        """Says which parameters are redundant."""
+        return explain(self.steps, config.low, config.high)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything about the record; errors are plain numbers."""
+        return {
+            "operations": self.operations,
+            "policy": self.policy,
+            "error": self.error,
+            "verified_error": self.verified.error,
+            "verified": asdict(self.verified),
+            "formula": formula(self.steps),
+            "structure": structure(self.steps),
+            "constants": [step.constant for step in self.steps if step.constant],
+            "python": self.python,
+            "python_mpmath": mpmath_source(self.steps),
+            "graph": graph(self.steps),
+            "steps": [asdict(step) for step in self.steps],
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> "Record":
+        """Returns the record that `to_json` wrote.
+
+        Raises:
+            RunError: a field is missing or of a wrong type.
+        """
+        try:
+            verified = dict(data["verified"])
+            behaviour = dict(verified["float64"])
+            behaviour["where"] = tuple(behaviour["where"])
+            verified["float64"] = Float64Behaviour(**behaviour)
+            verified["singularities"] = tuple(
+                Singularity(**item) for item in verified["singularities"]
+            )
+            return Record(
+                steps=tuple(Step(**step) for step in data["steps"]),
+                error=data["error"], verified=Verified(**verified), policy=data["policy"],
+            )  # fmt: skip
+        except (KeyError, TypeError) as error:
+            raise RunError(f"not a record of a discovery: {error}") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """The outcome of a discovery.
+
+    Attributes:
+        config: what was asked.
+        records: by policy and number of operations.
+        candidates: candidates fitted.
+        seconds: wall-clock time of the search, compilation and finish left out.
+        out: run directory, None where nothing was written.
+    """
+
+    config: DiscoveryConfig
+    records: dict[Policy, dict[int, Record]]
+    candidates: int
+    seconds: float
+    out: Path | None = None
+
+    def record(self, operations: int, policy: Policy | None = None) -> Record:
+        """The record of a number of operations, of the searched policy where none is named.
+
+        Raises:
+            RunError: there is none.
+        """
+        wanted = policy or ("finite" if self.config.finite else "removable")
+        found = self.records.get(wanted, {}).get(operations)
+        if found is None:
+            have = ", ".join(map(str, sorted(self.records.get(wanted, {})))) or "none"
+            raise RunError(f"no {wanted} record of {operations} operations; there are: {have}")
+        return found
+
+    @property
+    def rate(self) -> float:
+        """Candidates fitted a second."""
+        return self.candidates / self.seconds if self.seconds > 0 else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain data; records are lists in ascending number of operations."""
+        return {
+            "kind": "discovery",
+            "format": 1,
+            "config": self.config.to_json(),
+            "title": self.config.title,
+            "candidates": self.candidates,
+            "seconds": self.seconds,
+            "candidates_per_second": self.rate,
+            "records": {
+                policy: [table[n].to_json() for n in sorted(table)]
+                for policy, table in self.records.items()
+            },
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any], out: Path | None = None) -> "Front":
+        """Returns the front that `to_json` wrote.
+
+        Raises:
+            RunError: it is not one.
+        """
+        try:
+            records: dict[Policy, dict[int, Record]] = {}
+            for policy in POLICIES:
+                table = [Record.from_json(item) for item in data["records"].get(policy, [])]
+                records[policy] = {record.operations: record for record in table}
+            return Front(
+                config=DiscoveryConfig.from_json(data["config"]), records=records,
+                candidates=data["candidates"], seconds=data["seconds"], out=out,
+            )  # fmt: skip
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RunError(f"not the front of a discovery: {error}") from None

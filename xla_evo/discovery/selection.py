@@ -1,0 +1,84 @@
+"""From populations to records: the best few of each length are finished and verified."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from xla_evo.discovery.canonical import Draft, new_draft
+from xla_evo.discovery.constants import shorten
+from xla_evo.discovery.evolve import new_bench, slide
+from xla_evo.discovery.minimax import Finisher, Fit
+from xla_evo.discovery.mutate import load
+from xla_evo.discovery.population import Island
+from xla_evo.discovery.record import Policy, Record
+from xla_evo.discovery.reference import fitting_nodes
+from xla_evo.discovery.verify import Verifier
+
+FINALISTS = 6
+"""Members of each number of operations that are finished."""
+NEAR = 1.02
+"""Programs within this factor of the least error are chosen by their float64 behaviour."""
+
+
+def select(
+    islands: Sequence[Island], n: int, policy: Policy, finisher: Finisher, verifier: Verifier,
+    *, finalists: int = FINALISTS,
+) -> Record | None:  # fmt: skip
+    """Returns the record of ``n`` operations, None where no member holds what it promises."""
+    ranked = sorted(
+        (finished(draft, n, error, finisher) for draft, error in _best(islands, n, finalists)),
+        key=lambda item: item[1].error,
+    )
+    chosen: Record | None = None
+    for draft, state in ranked:
+        if not math.isfinite(state.error):
+            continue
+        if chosen is not None and state.error > NEAR * chosen.error:
+            break
+        steps = shorten(draft, n, state, finisher)
+        error = finisher.error(draft, n)
+        verified = verifier.verify(steps)
+        if verified.error > 1.05 * error or (policy == "finite" and not verified.finite):
+            continue
+        record = Record(steps=steps, error=error, verified=verified, policy=policy)
+        if chosen is None or (
+            chosen.verified.float64.not_finite > 0 == verified.float64.not_finite
+        ):
+            chosen = record
+        if chosen.verified.float64.not_finite == 0:
+            break
+    return chosen
+
+
+def _best(islands: Sequence[Island], n: int, count: int) -> list[tuple[Draft, float]]:
+    members = sorted(
+        (float(island.error[n, place]), number, place)
+        for number, island in enumerate(islands)
+        for place in np.flatnonzero(np.isfinite(island.error[n]))
+    )
+    found: list[tuple[Draft, float]] = []
+    keys: set[int] = set()
+    for error, number, place in members:
+        island = islands[number]
+        key = int(island.key[n, place])
+        if key in keys:
+            continue
+        keys.add(key)
+        draft = new_draft()
+        load(
+            draft, island.op[n, place], island.a[n, place], island.b[n, place],
+            island.c[n, place], island.cl[n, place], n, 0,
+        )  # fmt: skip
+        found.append((draft, error))
+        if len(found) == count:
+            break
+    return found
+
+
+def finished(draft: Draft, n: int, error: float, finisher: Finisher) -> tuple[Draft, Fit]:
+    """Follows the valley to its end and minimises the greatest error, in place."""
+    reference = finisher.reference
+    problem = reference.problem(fitting_nodes(reference.low, reference.high))
+    slide(draft, n, error, problem, new_bench(problem), 200, 0)
+    return draft, finisher.finish(draft, n)
