@@ -162,3 +162,40 @@ def test_correct_rounding_is_the_casts(dtype, reference):
 )
 def test_correct_rounding_of_hard_cases(result, reference, right):
     assert is_correctly_rounded(result, mp.mpf(reference), F32, flush_to_zero=True) == right
+
+
+UNIFORM = {
+    "flushed": (1e-40, -1e-45),
+    "flushed to zero": (0.0, 1e-39),
+    "overflowed": (INF, 1e300),
+    "overflowed to infinity": (-INF, -INF),
+    "just overflowed": (INF, THRESHOLD),
+    "nan": (math.nan, math.nan),
+    "ordinary": (1.0, 1.0 + 2.0**-25),
+}
+ODD_ONE = [
+    (1.0, 1.0),
+    (LEAST, 1e-40),
+    (0.0, LEAST),
+    (INF, LARGEST),
+    (LARGEST, THRESHOLD),
+    (-INF, 1e300),
+    (INF, math.nan),
+    (math.nan, 1e300),
+    (math.nan, 1e-40),
+    (-1.0, 1.0),
+]
+
+
+@pytest.mark.parametrize("kind", UNIFORM)
+@pytest.mark.parametrize("flush", [True, False])
+@pytest.mark.parametrize("odd", [None, *ODD_ONE], ids=str)
+def test_uniform_chunks_and_one_element_that_differs(kind, flush, odd):
+    y = np.full(2500, UNIFORM[kind][0], np.float32)
+    r = np.full(2500, UNIFORM[kind][1], np.float64)
+    if odd is not None:
+        y[2047], r[2047] = odd
+        y[2300], r[2300] = odd
+    kernel = compute_errors(y, r, format_constants(F32, flush_to_zero=flush))
+    vector = ulp_error(y, r, F32, flush_to_zero=flush)
+    np.testing.assert_allclose(kernel, vector, rtol=1e-12)

@@ -1,7 +1,8 @@
 """One-pass kernels over results and float64 references: errors, histogram, worst points.
 
 The error is that of `xla_evo.accuracy.ulp`. A chunk in which everything is an ordinary number takes
-branch-free loops, each small enough that it vectorises; any other takes a scalar one. All of them
+branch-free loops, each small enough that it vectorises, and so does one that is flushed,
+overflowed or nan throughout; any other takes a scalar loop. All of them
 release the GIL.
 
 A reference a hair above a power of two may stand for a real value just below it, whose ULP is half
@@ -31,6 +32,8 @@ _EDGE_BITS = np.asarray(HISTOGRAM_EDGES).view(np.int64)
 _MAGNITUDE = np.int64(0x7FFF_FFFF_FFFF_FFFF)
 _MAGNITUDE_32 = np.int32(0x7FFF_FFFF)
 _LARGEST_32 = np.int32(0x7F7F_FFFF)
+_INFINITY_32 = np.int32(0x7F80_0000)
+_INFINITY_64 = np.int64(0x7FF0_0000_0000_0000)
 
 
 class Format(NamedTuple):
@@ -51,6 +54,10 @@ class Format(NamedTuple):
     """2^(p-1) - 1: what flush-to-zero takes off a magnitude, in ULP at 2^emin."""
     least_bits_32: int
     """Pattern of 2^emin in float32."""
+    least_bits: int
+    """Pattern of 2^emin in float64."""
+    overflow_bits: int
+    """Pattern in float64 of the least magnitude that overflows."""
 
 
 def format_constants(dtype: DType, *, flush_to_zero: bool, slack: int = 0) -> Format:
@@ -73,7 +80,15 @@ def format_constants(dtype: DType, *, flush_to_zero: bool, slack: int = 0) -> Fo
         infinity_units=2.0**dtype.precision,
         gap_units=2.0 ** (dtype.precision - 1) - 1.0,
         least_bits_32=int(np.float32(least).view(np.int32)) if dtype.bits < 64 else 0,
+        least_bits=int(np.float64(least).view(np.int64)),
+        overflow_bits=int(_overflow_threshold(dtype).view(np.int64)),
     )
+
+
+def _overflow_threshold(dtype: DType) -> np.float64:
+    if dtype.bits == 64:
+        return np.float64(np.inf)
+    return np.float64(2.0 ** (dtype.emax + 1) - 2.0 ** (dtype.emax - dtype.precision))
 
 
 @njit(nogil=True, cache=True)
@@ -153,6 +168,43 @@ def _scaled_distance(out: Floats, y: Floats, r: Floats) -> None:
 
 
 @njit(nogil=True, cache=True)
+def _all_flushed(y: Floats, r: Floats, form: Format) -> "bool | np.bool_":
+    """Whether flushing makes zeros of all of ``y`` and ``r``."""
+    if not form.flush_to_zero:
+        return False
+    y_bits, bits = y.view(np.int32), r.view(np.int64)
+    y_least, least = np.int32(form.least_bits_32), np.int64(form.least_bits)
+    inside = np.int64(-1)
+    for i in range(len(bits)):
+        inside &= np.int64((y_bits[i] & _MAGNITUDE_32) - y_least) & ((bits[i] & _MAGNITUDE) - least)
+    return inside < 0
+
+
+@njit(nogil=True, cache=True)
+def _all_overflowed(y: Floats, r: Floats, form: Format) -> "bool | np.bool_":
+    """Whether each of ``y`` is the infinity to which its ``r`` overflows."""
+    y_bits, bits, below = y.view(np.int32), r.view(np.int64), np.int64(form.overflow_bits - 1)
+    inside, differs = np.int64(-1), np.int64(0)
+    for i in range(len(bits)):
+        size = bits[i] & _MAGNITUDE
+        inside &= below - size
+        differs |= (_INFINITY_64 - size) | (np.int64(y_bits[i]) ^ bits[i])
+        differs |= -np.int64((y_bits[i] & _MAGNITUDE_32) ^ _INFINITY_32)
+    return inside < 0 <= differs
+
+
+@njit(nogil=True, cache=True)
+def _all_nan(y: Floats, r: Floats) -> "bool | np.bool_":
+    """Whether all of ``y`` and ``r`` are nan."""
+    y_bits, bits = y.view(np.int32), r.view(np.int64)
+    inside = np.int64(-1)
+    for i in range(len(bits)):
+        inside &= np.int64(_INFINITY_32 - (y_bits[i] & _MAGNITUDE_32))
+        inside &= _INFINITY_64 - (bits[i] & _MAGNITUDE)
+    return inside < 0
+
+
+@njit(nogil=True, cache=True)
 def _largest(patterns: Integers) -> Integer:
     largest = np.int64(0)
     for i in range(len(patterns)):
@@ -198,6 +250,10 @@ def errors_into(out: Floats, y: Floats, r: Floats, form: Format) -> int:
     mismatches = 0
     if ordinary:
         _scaled_distance(out, y, r)
+    elif form.precision <= 24 and (
+        _all_flushed(y, r, form) or _all_overflowed(y, r, form) or _all_nan(y, r)
+    ):
+        out[:] = 0.0
     else:
         for i in range(len(out)):
             out[i] = element_error(np.float64(y[i]), r[i], form)

@@ -34,6 +34,32 @@ def quiet(form: Callable[..., Any]) -> Callable[..., Array64]:
     return evaluate
 
 
+def saturating(
+    form: Callable[..., Any], *, below: tuple[float, float], above: tuple[float, float]
+) -> Callable[..., Array64]:
+    """Wraps ``form`` to answer an array that is all overflow or underflow without computing.
+
+    NumPy's vector forms take such elements one by one; half of all float32 numbers are such for
+    the exponential.
+
+    Args:
+        form: the function.
+        below: (bound, value): the value of every argument less than the bound.
+        above: (bound, value): the value of every argument greater than the bound.
+    """
+
+    def evaluate(x: Array64) -> Array64:
+        if np.size(x):
+            if np.max(x) < below[0]:
+                return np.full(np.shape(x), below[1])
+            if np.min(x) > above[0]:
+                return np.full(np.shape(x), above[1])
+        with np.errstate(all="ignore"):
+            return form(x)
+
+    return evaluate
+
+
 @quiet
 def rsqrt(x: Array64) -> Array64:
     """1 / sqrt(x)."""
@@ -109,7 +135,7 @@ def _exp_minus_square(x: Array64, factor: float) -> Array64:
 
 @quiet
 def erfc(x: Array64) -> Array64:
-    """The complement 1 - erf(x), from 1/2 on as erfcx(x) exp(-x^2), whose error does not grow with x^2."""
+    """1 - erf(x), from 1/2 on as erfcx(x) exp(-x^2), which magnifies no error in x^2."""
     if not np.any(x > 0.5):
         return special.erfc(x)
     x = np.ascontiguousarray(x)
