@@ -5,6 +5,9 @@ Each function says which versions it was tried on: jax 0.10.2 to 0.12.
 
 from typing import Any
 
+from jax._src import core
+from jax._src.interpreters import mlir, partial_eval
+
 from xla_evo_lowering.errors import CompileError
 
 
@@ -14,3 +17,38 @@ def serialized_executable(compiled: Any) -> bytes:
         return compiled.runtime_executable().serialize()
     except Exception as error:
         raise CompileError(f"this jaxlib does not serialise executables: {error}") from error
+
+
+def lowering_rules(primitive: Any) -> dict[str | None, tuple[Any, bool]]:
+    """The lowering rules registered for a primitive: platform (None for all) to (rule, inline)."""
+    found: dict[str | None, tuple[Any, bool]] = {}
+    entry = mlir._lowerings.get(primitive)  # pyright: ignore[reportPrivateUsage]
+    if entry is not None:
+        found[None] = (entry.rule, entry.inline)
+    for platform, rules in mlir._platform_specific_lowerings.items():  # pyright: ignore[reportPrivateUsage]
+        if primitive in rules:
+            found[platform] = (rules[primitive].rule, rules[primitive].inline)
+    return found
+
+
+def with_sharding(ctx: Any, value: Any, aval: Any) -> Any:
+    """Marks an MLIR value with the sharding of its type, as JAX's own elementwise rules do."""
+    return mlir.lower_with_sharding_in_types(ctx, value, aval)
+
+
+def broadcast_operands(ctx: Any, operands: Any, avals: Any, out: Any) -> tuple[Any, ...]:
+    """Operands of an elementwise rule at the shape of its result, as JAX's own rules do."""
+    return tuple(mlir.multi_broadcast_in_dim(ctx, operands, avals, out.shape, out.sharding))
+
+
+def is_staging() -> bool:
+    """Whether a function is being traced to be compiled later, by ``jit`` or the like.
+
+    Transformations that run as they go (``grad`` or ``vmap`` outside of ``jit``) do not count.
+    """
+    trace = core.trace_ctx.trace
+    while trace is not None:
+        if isinstance(trace, partial_eval.DynamicJaxprTrace):
+            return True
+        trace = getattr(trace, "parent_trace", None)
+    return False

@@ -1,7 +1,7 @@
 """Compiling on the live CPU backend, and every stage that the compiler leaves behind.
 
 `Executable` is what accuracy and timing run; `compile_stages` also keeps StableHLO, HLO before and
-after optimisation, LLVM IR before and after, and the object code, from one compilation.
+after optimisation, the object code and, when asked, LLVM IR, from one compilation.
 """
 
 import shutil
@@ -20,6 +20,7 @@ from xla_evo_lowering.errors import CompileError
 from xla_evo_lowering.machine_code import machine_code_hash, objects
 from xla_evo_lowering.program import Program
 from xla_evo_lowering.stablehlo import as_function
+from xla_evo_lowering.stages import collect, plain_hlo
 
 Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]
@@ -31,16 +32,6 @@ XLA splits a fusion over the thread pool by a cost model that counts HLO operati
 equally fast functions one runs on one core and the other on all; timing would compare that.
 """
 
-# Stage name -> how the file that XLA dumps for it ends.
-_DUMPED: Mapping[str, str] = {
-    "hlo": ".before_optimizations.txt",
-    "optimized": "cpu_after_optimizations.txt",
-    "llvm": ".ir-no-opt.ll",
-    "llvm_optimized": ".ir-with-opt.ll",
-    "object": ".o",
-}
-STAGES: tuple[str, ...] = ("stablehlo", *_DUMPED)
-
 
 @dataclass(frozen=True, slots=True)
 class Stages:
@@ -48,12 +39,14 @@ class Stages:
 
     Attributes:
         call: the compiled function; JAX arrays in, JAX array out.
-        texts: stage name to its bytes; several kernels of one module are joined in order.
+        texts: stage name (see `stages`) to its bytes; several kernels of one module are joined.
+        objects: the ELF objects, one a kernel.
         code_hash: identity of the machine code.
     """
 
     call: Function
     texts: Mapping[str, bytes]
+    objects: tuple[bytes, ...]
     code_hash: str
 
 
@@ -83,29 +76,56 @@ def code_hash(compiled: Any) -> str:
 
 
 def compile_stages(
-    function: Function, specs: Sequence[Any], options: Mapping[str, object] | None = None
+    function: Function,
+    specs: Sequence[Any],
+    options: Mapping[str, object] | None = None,
+    *,
+    llvm: bool = False,
 ) -> Stages:
-    """Compiles a function of arrays and keeps every stage.
+    """Compiles a function of arrays and keeps its stages.
 
     Args:
         function: anything `jax.jit` takes.
         specs: `jax.ShapeDtypeStruct` of each argument.
         options: XLA compile options that differ from the defaults.
+        llvm: also keep the LLVM IR before and after optimisation, which XLA has to dump to files;
+            the compilation takes several times as long.
 
     Raises:
         CompileError: XLA refused it.
     """
-    lowered = lower(function, specs)
+    return stages_of_lowered(lower(function, specs), options, llvm=llvm)
+
+
+def stages_of_lowered(
+    lowered: Any, options: Mapping[str, object] | None = None, *, llvm: bool = False
+) -> Stages:
+    """Compiles what `lower` gave and keeps its stages, see `compile_stages`."""
+    if llvm:
+        compiled, dumped = _compile_with_dump(lowered, options)
+    else:
+        compiled, dumped = compile_lowered(lowered, options), {}
+    elfs = tuple(objects(_jax_compat.serialized_executable(compiled)))
+    texts = {
+        "stablehlo": lowered.as_text().encode(),
+        "hlo": plain_hlo(lowered.as_text("hlo")).encode(),
+        "optimized": plain_hlo(compiled.as_text()).encode(),
+        **{name: dumped[name] for name in ("llvm", "llvm_optimized") if name in dumped},
+        "object": b"".join(elfs),
+    }
+    return Stages(compiled, texts, elfs, machine_code_hash(elfs))
+
+
+def _compile_with_dump(
+    lowered: Any, options: Mapping[str, object] | None
+) -> tuple[Any, dict[str, bytes]]:
     folder = Path(tempfile.mkdtemp(prefix="xla-evo-"))
+    # From jaxlib 0.12 on, LLVM IR is dumped for those emitters only that this matches.
+    dump = {"xla_dump_to": str(folder), "xla_dump_emitter_re": ".*"}
     try:
-        compiled = compile_lowered(lowered, {**(options or {}), "xla_dump_to": str(folder)})
-        texts = {"stablehlo": lowered.as_text().encode()}
-        for stage, ending in _DUMPED.items():
-            files = sorted(path for path in folder.iterdir() if path.name.endswith(ending))
-            texts[stage] = b"".join(path.read_bytes() for path in files)
+        return compile_lowered(lowered, {**(options or {}), **dump}), collect(folder, "cpu")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return Stages(compiled, texts, code_hash(compiled))
 
 
 class Executable:

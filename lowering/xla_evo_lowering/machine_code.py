@@ -7,6 +7,7 @@ libm, say) by its name.
 
 import hashlib
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _ELF = b"\x7fELF"
@@ -86,7 +87,7 @@ def _object_hash(elf: bytes) -> bytes:
     return digest.digest()
 
 
-def machine_code_hash(elfs: list[bytes]) -> str:
+def machine_code_hash(elfs: Sequence[bytes]) -> str:
     """SHA-256 (hex) over the loaded sections and relocations of ELF objects, in any order.
 
     XLA compiles the kernels of a module in parallel and lists them as they finish.

@@ -1,0 +1,87 @@
+"""Every stage of a compilation for any backend, live or ahead of time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xla_evo_lowering.ahead import AheadOfTime, lower_for
+from xla_evo_lowering.assembly import disassemble
+from xla_evo_lowering.backends import Backend
+from xla_evo_lowering.compile import stages_of_lowered
+from xla_evo_lowering.errors import BackendError
+from xla_evo_lowering.stages import STAGE_TABLE
+
+__all__ = ["Artifacts", "lower_for", "make_artifacts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifacts:
+    """The stages of one compilation.
+
+    Attributes:
+        backend: name of the backend.
+        platform: its platform, which selects the stage table.
+        texts: stage name to its bytes, in the order of the table.
+        missing: stages that could not be made, with the reason.
+    """
+
+    backend: str
+    platform: str
+    texts: Mapping[str, bytes]
+    missing: Mapping[str, str]
+
+
+def make_artifacts(
+    row: Backend,
+    lowered: Any,
+    options: Mapping[str, object] | None = None,
+    *,
+    process: AheadOfTime | None = None,
+) -> Artifacts:
+    """Compiles what `lower_for` gave and returns every stage that can be had.
+
+    Args:
+        row: the backend.
+        lowered: the function, lowered for it.
+        options: XLA compile options that differ from the defaults.
+        process: a running compiler process of the backend, to use for a batch.
+
+    Raises:
+        BackendError: the backend's plugin is missing.
+        CompileError: the compiler refused it.
+    """
+    if row.live:
+        stages = stages_of_lowered(lowered, options, llvm=True)
+        texts, objects = dict(stages.texts), stages.objects
+    else:
+        if process is None:
+            with AheadOfTime(row) as process:
+                texts = process.compile(lowered, options)
+        else:
+            texts = process.compile(lowered, options)
+        texts["stablehlo"] = lowered.as_text().encode()
+        objects = [texts.pop(name) for name in sorted(texts) if name.startswith("object.")]
+        if objects:
+            texts["object"] = b"".join(objects)
+    missing: dict[str, str] = {}
+    if row.platform == "cpu":
+        _add_assembly(texts, objects, missing)
+    names = [stage.name for stage in STAGE_TABLE[row.platform]]
+    for name in names:
+        if name not in texts:
+            missing.setdefault(name, "this version of the compiler did not write it")
+    return Artifacts(
+        backend=row.name,
+        platform=row.platform,
+        texts={name: texts[name] for name in names if name in texts},
+        missing=missing,
+    )
+
+
+def _add_assembly(
+    texts: dict[str, bytes], objects: Sequence[bytes], missing: dict[str, str]
+) -> None:
+    try:
+        texts["asm"] = disassemble(objects).encode()
+    except BackendError as error:
+        missing["asm"] = str(error)
