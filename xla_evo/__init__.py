@@ -1,1 +1,41 @@
-"""Evolves transcendental functions for XLA and puts them under jax.numpy."""
+"""Evolves transcendental functions for XLA and puts them under jax.numpy.
+
+The names below are imported when they are first used, so that ``import xla_evo`` is fast.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xla_evo import numpy as numpy
+    from xla_evo.integration import RefusedEntryWarning as RefusedEntryWarning
+    from xla_evo.integration import explain as explain
+    from xla_evo.integration import install as install
+    from xla_evo.integration import uninstall as uninstall
+    from xla_evo.integration import use as use
+
+# Public name -> module that has it; a row of an empty attribute is the module itself.
+_EXPORTS: dict[str, tuple[str, str]] = {
+    "RefusedEntryWarning": ("xla_evo.integration", "RefusedEntryWarning"),
+    "explain": ("xla_evo.integration", "explain"),
+    "install": ("xla_evo.integration", "install"),
+    "numpy": ("xla_evo.numpy", ""),
+    "uninstall": ("xla_evo.integration", "uninstall"),
+    "use": ("xla_evo.integration", "use"),
+}
+
+__all__ = ["RefusedEntryWarning", "explain", "install", "numpy", "uninstall", "use"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    path, attribute = _EXPORTS[name]
+    module = importlib.import_module(path)
+    value = getattr(module, attribute) if attribute else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})

@@ -187,7 +187,7 @@ def _proof(data: Mapping[str, Any]) -> Proof:
     fields = dict(data)
     fields["measurement"] = ErrorMeasurement.from_json(fields["measurement"])
     if fields.get("time"):
-        time = {
+        time: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in fields["time"].items()
         }

@@ -5,10 +5,10 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
+import jax
 import jaxlib.version
 import numpy as np
 
-import jax
 from xla_evo.accuracy.lengths import DEFAULT_LENGTHS, check_length_invariance
 from xla_evo.accuracy.specials import check_specials, special_inputs
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled

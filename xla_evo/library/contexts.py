@@ -2,8 +2,8 @@
 
 XLA rewrites a program together with its neighbours (products merge, sums and products contract), so
 a bound that was proven for the program alone is checked here inside small graphs. An operation
-before the program rounds its result; where the compiler contracts it into the program, the argument
-is the unrounded one, so the better of the two readings counts. What an operation after the program
+before the program rounds its result once or twice, or not at all where the compiler contracts it
+into the program, so the best of these readings counts. What an operation after the program
 does by itself (half a unit in the last place for its own rounding) is not held against the program.
 """
 
@@ -20,6 +20,7 @@ from xla_evo.accuracy.inputs import sample_inputs
 from xla_evo.accuracy.sweep import references
 from xla_evo.accuracy.ulp import ulp_error
 from xla_evo.targets.target import Target
+from xla_evo_lowering.arithmetic import fma
 from xla_evo_lowering.compile import Executable, Function
 
 Array = np.ndarray[Any, Any]
@@ -32,12 +33,13 @@ class Before:
     Attributes:
         name: for tables.
         graph: the program in its neighbourhood.
-        argument: float64 inputs to the exact argument that the program is given.
+        arguments: inputs (float32) to what the program may be given, in float64 before the last
+            rounding.
     """
 
     name: str
     graph: Callable[[Function, Any], Any]
-    argument: Callable[[Array], Array]
+    arguments: Callable[[Array], tuple[Array, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,22 +59,41 @@ class After:
     slope: float
 
 
+def _single(values: Array) -> Array:
+    return values.astype(np.float32).astype(np.float64)
+
+
 def _softmax_weight(f: Function, x: Any) -> Any:
     """The numerators of a softmax whose greatest input is 0, kept beside their sum."""
     values = f(x - lax.stop_gradient(jnp.float32(0)))
     return jnp.where(jnp.isnan(jnp.sum(values)), values, values)
 
 
+_THIRD = float(np.float32(1) / np.float32(3))
+
+
+def _wide(values: Array) -> Array:
+    return values.astype(np.float64)
+
+
+def _affine(x: Array) -> tuple[Array, ...]:
+    """1.5 x - 0.25 unrounded, with one rounding (decided exactly) and with two."""
+    slope, offset = np.full_like(x, 1.5), np.full_like(x, -0.25)
+    contracted = fma(x, slope, offset)
+    return _wide(x) * 1.5 - 0.25, _wide(contracted), _wide(x * slope) - 0.25
+
+
 BEFORE: tuple[Before, ...] = (
-    Before(name="f(2x)", graph=lambda f, x: f(x * 2), argument=lambda x: x * 2),
+    Before(name="f(2x)", graph=lambda f, x: f(x * 2), arguments=lambda x: (_wide(x) * 2,)),
     Before(name="f(0.7x)", graph=lambda f, x: f(x * np.float32(0.7)),
-           argument=lambda x: x * float(np.float32(0.7))),
-    Before(name="f(x+1)", graph=lambda f, x: f(x + 1), argument=lambda x: x + 1),
-    Before(name="f(x/3)", graph=lambda f, x: f(x / 3), argument=lambda x: x / 3),
-    Before(name="f(-x)", graph=lambda f, x: f(-x), argument=lambda x: -x),
+           arguments=lambda x: (_wide(x) * float(np.float32(0.7)),)),
+    Before(name="f(x+1)", graph=lambda f, x: f(x + 1), arguments=lambda x: (_wide(x) + 1,)),
+    Before(name="f(x/3)", graph=lambda f, x: f(x / 3),
+           arguments=lambda x: (_wide(x) / 3, _wide(x) * _THIRD)),
+    Before(name="f(-x)", graph=lambda f, x: f(-x), arguments=lambda x: (-_wide(x),)),
     Before(name="f(1.5x-0.25)", graph=lambda f, x: f(x * np.float32(1.5) - np.float32(0.25)),
-           argument=lambda x: x * 1.5 - 0.25),
-    Before(name="softmax", graph=_softmax_weight, argument=lambda x: x),
+           arguments=_affine),
+    Before(name="softmax", graph=_softmax_weight, arguments=lambda x: (_wide(x),)),
 )  # fmt: skip
 """Operations on the input."""
 
@@ -88,7 +109,12 @@ AFTER: tuple[After, ...] = (
 
 
 def measure_contexts(
-    function: Function, target: Target, *, flush_to_zero: bool, samples: int = 1 << 17, seed: int = 0
+    function: Function,
+    target: Target,
+    *,
+    flush_to_zero: bool,
+    samples: int = 1 << 17,
+    seed: int = 0,
 ) -> dict[str, float]:
     """Returns the largest error of a function in each neighbourhood, in ULP of its own result.
 
@@ -103,6 +129,8 @@ def measure_contexts(
         Name of each of `BEFORE` and `AFTER` to an error; sampled.
     """
     inputs = sample_inputs(target, samples, seed)
+    # How a subnormal input is read is a matter of the format, not of the neighbours.
+    inputs = inputs[~(np.abs(inputs) < 2.0**target.dtype.emin) | (inputs == 0)]
     found = {
         row.name: _before(row, function, target, inputs, flush_to_zero=flush_to_zero)
         for row in BEFORE
@@ -125,19 +153,20 @@ def _before(
 ) -> float:
     with np.errstate(all="ignore"):
         result = _compiled(row, function, target)(inputs)
-        exact = row.argument(inputs.astype(np.float64))
-        rounded = exact.astype(target.dtype.numpy).astype(np.float64)
-        zeroed = np.where(np.abs(rounded) < 2.0**target.dtype.emin, 0.0 * rounded, rounded)
+        exact = row.arguments(inputs)
+        rounded = [_single(argument) for argument in exact]
+        least = 2.0**target.dtype.emin
+        zeroed = [np.where(np.abs(r) < least, 0.0 * r, r) for r in rounded]
         errors = [
             ulp_error(
                 result, target.function.f64(argument), target.dtype, flush_to_zero=flush_to_zero
             )
-            for argument in (exact, rounded, zeroed)
+            for argument in (*exact, *rounded, *zeroed)
         ]
         # Next to the ends of the domain the argument may round out of it.
-        inside = (exact >= target.low) & (exact <= target.high) | np.isnan(exact)
-        least = np.minimum.reduce(errors)
-    return float(np.max(least[inside], initial=0.0))
+        inside = (exact[0] >= target.low) & (exact[0] <= target.high) | np.isnan(exact[0])
+        smallest = np.minimum.reduce(errors)
+    return float(np.max(smallest[inside], initial=0.0))
 
 
 def _after(row: After, function: Function, target: Target, inputs: Array, wide: Array) -> float:
@@ -145,7 +174,9 @@ def _after(row: After, function: Function, target: Target, inputs: Array, wide: 
     with np.errstate(all="ignore"):
         result = _compiled(row, function, target)(inputs).astype(np.float64)
         exact = row.result(wide)
-        ordinary = (np.abs(wide) >= 2.0 ** (dtype.emin + 1)) & (np.abs(wide) < 2.0 ** (dtype.emax // 2))
+        ordinary = (np.abs(wide) >= 2.0 ** (dtype.emin + 1)) & (
+            np.abs(wide) < 2.0 ** (dtype.emax // 2)
+        )
         ordinary &= np.abs(exact) >= 2.0**dtype.emin
         ordinary &= np.abs(exact) < 2.0**dtype.emax
         slope = row.slope if row.slope else 2 * np.abs(wide)

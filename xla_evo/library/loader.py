@@ -192,10 +192,14 @@ def entries(
         found = [
             entry
             for entry in found
-            if any(proof.fingerprint.get("backend") == backend for proof in entry.certificate.proofs)
+            if any(
+                proof.fingerprint.get("backend") == backend for proof in entry.certificate.proofs
+            )
         ]
     return tuple(found)
 
 
 def _folders(folder: Path) -> list[tuple[str, str]]:
-    return sorted({(path.parent.parent.name, path.parent.name) for path in folder.glob("*/*/*.prog")})
+    return sorted(
+        {(path.parent.parent.name, path.parent.name) for path in folder.glob("*/*/*.prog")}
+    )

@@ -1,0 +1,136 @@
+"""One lowering rule a primitive: it asks the scope, and otherwise calls the rule it stands for.
+
+The rules are registered once, when a scope is first made, and stay; without a scope in force they
+do what JAX did before. Derivative, batching and sharding rules are not touched.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from jax import lax
+from jax.interpreters import mlir
+
+from xla_evo.integration.door import admitted
+from xla_evo.library.choice import Choice, choose
+from xla_evo.targets.catalogue import CATALOGUE
+from xla_evo_lowering import _jax_compat
+from xla_evo_lowering.backends import BACKENDS
+from xla_evo_lowering.dtypes import DTYPES
+from xla_evo_lowering.stablehlo import emit
+
+_PRECISIONS = {row.name: row.precision for row in DTYPES if row.is_float}
+
+
+@functools.cache
+def replaceable() -> Mapping[str, Any]:
+    """Returns the functions that JAX has a primitive for: name to primitive."""
+    found = {
+        name: getattr(lax, f"{row.primitive}_p", None)
+        for name, row in CATALOGUE.items()
+        if row.primitive is not None
+    }
+    return MappingProxyType({name: prim for name, prim in found.items() if prim is not None})
+
+
+_registered: list[bool] = []
+
+
+def register(current_scope: Callable[[], Any]) -> None:
+    """Puts the dispatching rule in front of every rule of every primitive, the first time.
+
+    Args:
+        current_scope: gives the `Scope` in force, or None.
+    """
+    if _registered:
+        return
+    _registered.append(True)
+    for name, primitive in replaceable().items():
+        for platform, (rule, inline) in _jax_compat.lowering_rules(primitive).items():
+            dispatching = _dispatching(name, rule, current_scope)
+            mlir.register_lowering(primitive, dispatching, platform=platform, inline=inline)
+
+
+def _dispatching(
+    name: str, original: Callable[..., Any], current_scope: Callable[[], Any]
+) -> Callable[..., Any]:
+    def rule(ctx: Any, *operands: Any, **params: Any) -> Any:
+        scope = current_scope()
+        if scope is None:
+            return original(ctx, *operands, **params)
+        choice = _select(scope, name, ctx, params)
+        if choice is None or choice.entry is None:
+            return original(ctx, *operands, **params)
+        return _lower(ctx, choice, scope.request(name).lowering, operands)
+
+    return rule
+
+
+def _select(scope: Any, name: str, ctx: Any, params: Mapping[str, Any]) -> Choice | None:
+    request = scope.request(name)
+    platform = _platform(ctx)
+    if request is None or platform is None or request.backend not in (None, platform):
+        return None
+    dtypes = {str(aval.dtype) for aval in (*ctx.avals_in, *ctx.avals_out)}
+    dtype = dtypes.pop()
+    if dtypes or dtype not in _PRECISIONS:
+        return None
+    max_ulp, most_accurate = bound_of(params.get("accuracy"), request.max_ulp, dtype)
+    choice = _choose(name, dtype, max_ulp, platform, request.lowering, most_accurate)
+    if choice.entry is None or not admitted(choice, request.lowering):
+        return None
+    return choice
+
+
+def _platform(ctx: Any) -> str | None:
+    """The backend that is lowered for; None where it is several, or one without programs."""
+    platforms = ctx.platforms or ctx.module_context.platforms
+    if len(platforms) != 1:
+        return None
+    return platforms[0] if platforms[0] in BACKENDS else None
+
+
+def bound_of(accuracy: Any, max_ulp: float | None, dtype: str) -> tuple[float | None, bool]:
+    """Returns (bound in ULP, whether to prefer accuracy to speed) for an operation's ``accuracy``.
+
+    A `jax.lax.Tolerance` in ULP, or a relative one as that many ULP, takes the place of the scope's
+    bound; an absolute one alone does not. ``AccuracyMode.HIGHEST`` asks for the smallest error.
+
+    Args:
+        accuracy: what the operation was called with, or None.
+        max_ulp: the scope's bound.
+        dtype: format of the operation.
+    """
+    if accuracy is lax.AccuracyMode.HIGHEST:
+        return max_ulp, True
+    ulps = float(getattr(accuracy, "ulps", 0) or 0)
+    relative = float(getattr(accuracy, "rtol", 0) or 0)
+    if ulps > 0:
+        return ulps, False
+    if relative > 0:
+        # An error of one ULP is at most 2^(1-p) of the value.
+        return relative * 2.0 ** (_PRECISIONS[dtype] - 1), False
+    return max_ulp, False
+
+
+@functools.cache
+def _choose(
+    name: str, dtype: str, max_ulp: float | None, backend: str, lowering: Any, most_accurate: bool
+) -> Choice:
+    return choose(
+        name, dtype, max_ulp, backend=backend, lowering=lowering, most_accurate=most_accurate
+    )
+
+
+def _lower(ctx: Any, choice: Choice, lowering: str, operands: Any) -> list[Any]:
+    (out,) = ctx.avals_out
+    program = choice.entry.program if choice.entry else None
+    if program is None:
+        raise AssertionError("only a choice with an entry is lowered")
+    if lowering == "custom_call":
+        from xla_evo_lowering.native import lower_custom_call
+
+        return lower_custom_call(ctx, program, operands)
+    values = _jax_compat.broadcast_operands(ctx, operands, ctx.avals_in, out)
+    return [_jax_compat.with_sharding(ctx, emit(program, values), out)]

@@ -1,0 +1,112 @@
+"""The check at the door: a program proven under another compiler is tried here before it is used.
+
+Special values, the ends of the domain, the worst inputs of its certificate and about a million
+samples, in under a second. The verdict is kept in the store, so a machine checks a program once.
+"""
+
+import threading
+import warnings
+
+from xla_evo.accuracy.specials import check_specials
+from xla_evo.accuracy.sweep import measure_sampled
+from xla_evo.errors import StoreError, XlaEvoError
+from xla_evo.library.certificate import Lowering, machine_identity
+from xla_evo.library.choice import Choice
+from xla_evo.store import Key, Store
+from xla_evo.targets.target import make_target
+from xla_evo_lowering.backends import backend as backend_row
+from xla_evo_lowering.backends import fingerprint
+from xla_evo_lowering.compile import Executable
+from xla_evo_lowering.stablehlo import as_function
+
+SAMPLES = 1 << 20
+_ROUND_OFF = 1.001
+
+_verdicts: dict[tuple[str, str], bool] = {}
+_lock = threading.RLock()
+
+
+class RefusedEntryWarning(UserWarning):
+    """A program does not keep its certificate on this machine; the built-in stays."""
+
+
+def admitted(choice: Choice, lowering: Lowering) -> bool:
+    """Returns whether a chosen program may be used here, checking it when it has to.
+
+    A program that fails is refused with one warning, and the built-in stays.
+    """
+    if choice.exact_machine or choice.entry is None or choice.proof is None:
+        return choice.entry is not None
+    key = (choice.entry.certificate.program_hash, lowering)
+    with _lock:
+        if key not in _verdicts:
+            problem = _remembered(choice, lowering)
+            _verdicts[key] = not problem
+            if problem:
+                warnings.warn(
+                    f"{choice.entry.name} is refused here, the built-in stays: {problem}",
+                    RefusedEntryWarning,
+                    stacklevel=2,
+                )
+        return _verdicts[key]
+
+
+def _remembered(choice: Choice, lowering: Lowering) -> str:
+    """The verdict from the store, or a fresh one that is put there; empty when it passes."""
+    if choice.entry is None or choice.proof is None:
+        return ""
+    live = fingerprint(backend_row(choice.proof.fingerprint["backend"]))
+    key = Key.of(
+        "door",
+        program=choice.entry.certificate.program_hash,
+        function=choice.function,
+        lowering=lowering,
+        max_ulp=repr(choice.proof.max_ulp),
+        machine=repr(machine_identity(live)),
+        device=live.get("device", ""),
+    )
+    try:
+        with Store.open() as store:
+            kept = store.get(key)
+            if kept is not None:
+                return str(kept.value["problem"])
+            problem = check(choice, lowering)
+            if not store.read_only:
+                store.put(key, {"problem": problem})
+            return problem
+    except StoreError:
+        return check(choice, lowering)
+
+
+def check(choice: Choice, lowering: Lowering = "inline", *, samples: int = SAMPLES) -> str:
+    """Measures a chosen program on the live backend; returns what is wrong, or an empty text.
+
+    Args:
+        choice: with an entry and a proof.
+        lowering: how the program is put into the compiled code.
+        samples: how many inputs.
+    """
+    if choice.entry is None or choice.proof is None:
+        raise XlaEvoError("there is no program to check: the built-in was chosen")
+    program, proof = choice.entry.program, choice.proof
+    target = make_target(choice.function, choice.dtype)
+    graph = as_function(program)
+    if lowering == "custom_call":
+        from xla_evo_lowering.native import as_custom_call
+
+        graph = as_custom_call(program)
+    run = Executable(graph, [parameter.dtype for parameter in program.parameters])
+    flush = backend_row(proof.fingerprint["backend"]).flushes_subnormals
+    try:
+        failures = check_specials(
+            run, target.function, target.dtype, target.low, target.high, flush_to_zero=flush
+        )
+        if failures:
+            return str(failures[0])
+        near = [p.input for p in proof.measurement.worst_inputs if isinstance(p.input, float)]
+        found = measure_sampled(run, target, flush_to_zero=flush, samples=samples, near=near)
+    except XlaEvoError as error:
+        return str(error)
+    if found.max_ulp > proof.max_ulp * _ROUND_OFF:
+        return f"{found.max_ulp:.4g} ULP at {found.worst_input_hex}, certified {proof.max_ulp:.4g}"
+    return ""

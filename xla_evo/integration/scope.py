@@ -1,0 +1,223 @@
+"""What is replaced where: an immutable scope in a context that is part of jit's cache key.
+
+A scope says for each function which request applies. `xla_evo.use` sets it for a ``with`` block in
+one thread, `xla_evo.install` for the process; since the context belongs to the key of every trace
+and compilation, code that was compiled before is compiled again under a scope, and is found in the
+caches on the way back.
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, get_args
+
+import jax
+
+from xla_evo.errors import ConfigError
+from xla_evo.integration.compositions import composition
+from xla_evo.integration.dispatch import register, replaceable
+from xla_evo.library.certificate import Lowering
+from xla_evo.library.choice import choose
+from xla_evo.library.loader import entries
+from xla_evo.targets.catalogue import function as catalogue_function
+from xla_evo_lowering import _jax_compat
+from xla_evo_lowering.backends import backend as backend_row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a user asked for one function or all.
+
+    Attributes:
+        max_ulp: largest error allowed in ULP; None for the default of `xla_evo.library.choose`.
+        lowering: ``inline`` or ``custom_call``.
+        backend: the only backend on which to replace; None for every one that has programs.
+    """
+
+    max_ulp: float | None = None
+    lowering: Lowering = "inline"
+    backend: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Requests in force: by function, and for every function that is not named.
+
+    Attributes:
+        named: (function, request), ordered by name.
+        others: for functions that are not in ``named``; None leaves them alone.
+    """
+
+    named: tuple[tuple[str, Request], ...] = ()
+    others: Request | None = None
+
+    def request(self, function: str) -> Request | None:
+        """Returns the request for a function, None when the built-in stays."""
+        for name, request in self.named:
+            if name == function:
+                return request
+        return self.others
+
+
+@functools.lru_cache(maxsize=1024)
+def merged(outer: Scope | None, inner: Scope) -> Scope:
+    """Returns the scope inside two nested ones: for each function, the inner request wins.
+
+    An inner scope that names no function replaces the outer one altogether.
+    """
+    if outer is None or inner.others is not None:
+        return inner
+    named = dict(outer.named) | dict(inner.named)
+    return Scope(tuple(sorted(named.items())), outer.others)
+
+
+@functools.lru_cache(maxsize=1024)
+def make_scope(
+    names: tuple[str, ...], max_ulp: float | None, lowering: str, backend: str | None
+) -> Scope:
+    """Returns the scope of one `use` or `install`.
+
+    Raises:
+        TargetError: a name is not in the catalogue.
+        ConfigError: a function cannot be replaced, a setting is wrong, or no program meets the
+            bound for a function that is named.
+        BackendError: there is no such backend.
+        CertificateError: an entry of the library is damaged.
+    """
+    if max_ulp is not None and not (max_ulp > 0 and math.isfinite(max_ulp)):
+        raise ConfigError(f"max_ulp is a number of ULP above 0, not {max_ulp!r}")
+    if lowering not in get_args(Lowering):
+        known = " or ".join(repr(word) for word in get_args(Lowering))
+        raise ConfigError(f"unknown lowering {lowering!r}; choose {known}")
+    if backend is not None:
+        backend_row(backend)
+    request = Request(max_ulp=max_ulp, lowering=lowering, backend=backend)  # pyright: ignore[reportArgumentType] - checked above
+    for name in names:
+        catalogue_function(name)
+        if name not in replaceable():
+            raise ConfigError(
+                f"{name} cannot be replaced under JAX: {composition(name)};"
+                f" call xla_evo.numpy.{name}, or replace what it is made of"
+            )
+        if max_ulp is not None:
+            _check_bound(name, request)
+    register(current_scope)
+    if names:
+        return Scope(tuple(sorted((name, request) for name in set(names))))
+    return Scope((), request)
+
+
+def _check_bound(name: str, request: Request) -> None:
+    """Refuses a bound for a named function that no program of any format meets."""
+    dtypes = sorted({entry.dtype for entry in entries(name)})
+    choices = [
+        choose(
+            name, dtype, request.max_ulp, lowering=request.lowering,
+            backend=request.backend or "cpu",
+        )
+        for dtype in dtypes or ["float32"]
+    ]  # fmt: skip
+    if all(choice.entry is None for choice in choices):
+        reason = choices[0].reasons[-1]
+        raise ConfigError(f"nothing to replace {name} with: {reason} (see xla_evo.explain)")
+
+
+_context: Any = jax.make_user_context(None)
+
+
+def current_scope() -> Scope | None:
+    """Returns the scope in force in this thread, None outside of all."""
+    return _context.value
+
+
+class Use:
+    """A scope as a context manager; `use` makes it."""
+
+    __slots__ = ("_active", "_scope")
+
+    def __init__(self, scope: Scope) -> None:
+        """Keeps the scope; nothing is replaced before the block is entered."""
+        self._scope = scope
+        self._active: list[Any] = []
+
+    def __enter__(self) -> None:
+        if _jax_compat.is_staging():
+            raise ConfigError(
+                "xla_evo.use inside a function that is being traced has no effect on it, because"
+                " functions are chosen when the whole is compiled; put it around the call"
+            )
+        active = _context(merged(_context.value, self._scope))
+        active.__enter__()
+        self._active.append(active)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._active.pop().__exit__(kind, value, traceback)
+
+
+def use(
+    *names: str,
+    max_ulp: float | None = None,
+    lowering: Lowering = "inline",
+    backend: str | None = None,
+) -> Use:
+    """Replaces functions of JAX inside a ``with`` block, in this thread.
+
+    Everything that is compiled or run inside follows: ``jax.numpy``, ``jax.lax``, ``jax.nn``,
+    libraries that were imported before, functions that were jitted before. What counts is where a
+    function is called and compiled, not where it was defined. Blocks nest: for each function the
+    innermost block that names it wins, and a block without names replaces the outer ones. Where no
+    program of the library qualifies (another format, a tighter bound), the built-in stays;
+    `xla_evo.explain` tells.
+
+    Args:
+        *names: functions of the catalogue that are primitives of JAX; none means every one.
+        max_ulp: largest error over the whole domain in ULP. Without it a program must be faster
+            than the built-in and as accurate, or within 1 ULP.
+        lowering: ``inline`` puts the program's operations into the graph, where they fuse with
+            their neighbours; ``custom_call`` calls machine code made by the system compiler.
+        backend: replace on this backend alone.
+
+    Raises:
+        TargetError: a name is unknown.
+        ConfigError: a function cannot be replaced, a setting is wrong, no program meets the bound
+            of a named function, or (on entry) the block is inside a function being traced.
+        BackendError: there is no such backend.
+        CertificateError: an entry of the library is damaged.
+    """
+    return Use(make_scope(names, max_ulp, lowering, backend))
+
+
+def install(
+    *names: str,
+    max_ulp: float | None = None,
+    lowering: Lowering = "inline",
+    backend: str | None = None,
+) -> None:
+    """Replaces functions of JAX in the whole process until `uninstall`; takes what `use` takes.
+
+    A second call replaces the first. Blocks of `use` inside it nest as they do in each other.
+
+    Raises:
+        ConfigError, TargetError, BackendError, CertificateError: as `use`.
+    """
+    scope = make_scope(names, max_ulp, lowering, backend)
+    if _jax_compat.is_staging():
+        raise ConfigError("xla_evo.install inside a function that is being traced; call it before")
+    _context.set_global(scope)
+
+
+def uninstall() -> None:
+    """Takes back `install`.
+
+    Raises:
+        ConfigError: nothing was installed.
+    """
+    if _context.get_global() is None:
+        raise ConfigError("xla_evo.uninstall without xla_evo.install: nothing was installed")
+    _context.set_global(None)

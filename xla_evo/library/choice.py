@@ -1,0 +1,167 @@
+"""Which shipped program serves a request, and why: the fastest certified one within the bound."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from xla_evo.library.certificate import Lowering, Proof, contracts, machine_identity
+from xla_evo.library.loader import DATA, Entry, entries
+from xla_evo_lowering.backends import backend as backend_row
+from xla_evo_lowering.backends import fingerprint as live_fingerprint
+from xla_evo_lowering.dtypes import dtype as dtype_named
+
+DEFAULT_ULP = 1.0
+"""Without a bound: at most this, or what the built-in itself reaches, and faster than it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What was chosen for a request, and why.
+
+    Attributes:
+        function: name in the catalogue.
+        dtype: format.
+        entry: the program, None for the built-in.
+        proof: of the program under the compiler it was proven with.
+        exact_machine: whether that compiler is the one of the request; if not, the program is
+            checked at the door before it is used.
+        reasons: a line for each program that was looked at, and the verdict.
+    """
+
+    function: str
+    dtype: str
+    entry: Entry | None
+    proof: Proof | None
+    exact_machine: bool
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        chosen = self.entry.name if self.entry else "the built-in"
+        return "\n".join([f"{self.function} {self.dtype}: {chosen}", *self.reasons])
+
+
+def choose(
+    function: str,
+    dtype: str = "float32",
+    max_ulp: float | None = None,
+    *,
+    backend: str = "cpu",
+    lowering: Lowering = "inline",
+    most_accurate: bool = False,
+    fingerprint: Mapping[str, str] | None = None,
+    folder: Path = DATA,
+) -> Choice:
+    """Returns the fastest certified program within a bound.
+
+    Args:
+        function: name in the catalogue.
+        dtype: format of input and output.
+        max_ulp: largest error allowed, in ULP over the whole domain. Without it a program may be
+            as wrong as the built-in, or 1 ULP, and must be faster than the built-in.
+        backend: compiler target.
+        lowering: how the program is to be put into the compiled code.
+        most_accurate: prefer the smallest error to the shortest time.
+        fingerprint: of the compiler; the live one when left out.
+        folder: the library.
+
+    Raises:
+        TargetError: there is no such function.
+        ConfigError: there is no such format.
+        BackendError: there is no such backend.
+        CertificateError: an entry is damaged.
+    """
+    dtype = dtype_named(dtype).name
+    live = fingerprint or live_fingerprint(backend_row(backend))
+    reasons: list[str] = []
+    found: list[tuple[Entry, Proof, bool]] = []
+    for entry in entries(function, dtype, folder=folder):
+        proof, exact = best_proof(entry, lowering, backend, live)
+        if proof is None:
+            reasons.append(f"{entry.name}: no proof for {lowering} on {backend}")
+            continue
+        problem = _problem(entry, proof, max_ulp, most_accurate=most_accurate)
+        reasons.append(f"{entry.name}: {describe(proof)}{', ' + problem if problem else ''}")
+        if not problem:
+            found.append((entry, proof, exact))
+    if not found:
+        reasons.append(_why_none(function, dtype, max_ulp, reasons))
+        return Choice(
+            function=function, dtype=dtype, entry=None, proof=None, exact_machine=False,
+            reasons=tuple(reasons),
+        )  # fmt: skip
+
+    def rank(item: tuple[Entry, Proof, bool]) -> tuple[bool, float, str]:
+        entry, proof, exact = item
+        return (not exact, proof.max_ulp if most_accurate else -proof.ratio, entry.name)
+
+    entry, proof, exact = min(found, key=rank)
+    reasons.append(f"chosen: {entry.name}, the {'most accurate' if most_accurate else 'fastest'}")
+    if not exact:
+        reasons.append(
+            "it was proven under another compiler or instruction set and is checked before use"
+        )
+    return Choice(
+        function=function, dtype=dtype, entry=entry, proof=proof, exact_machine=exact,
+        reasons=tuple(reasons),
+    )  # fmt: skip
+
+
+def best_proof(
+    entry: Entry, lowering: Lowering, backend: str, live: Mapping[str, str]
+) -> tuple[Proof | None, bool]:
+    """Returns the proof nearest to a compiler, and whether it is of that very compiler.
+
+    A proof with the same contraction of a*b + c is nearer than one without.
+    """
+    identity = machine_identity(live)
+    proofs = entry.proofs(lowering, backend)
+    for proof in proofs:
+        if machine_identity(proof.fingerprint) == identity:
+            return proof, True
+    alike = [proof for proof in proofs if contracts(proof.fingerprint) == contracts(live)]
+    return next(iter((*alike, *proofs)), None), False
+
+
+def describe(proof: Proof) -> str:
+    """Returns one line about a proof: its bound in words, and its time against the built-in."""
+    text = proof.measurement.bound()
+    if proof.max_ulp > proof.measurement.bound_ulp:
+        text += f", {proof.max_ulp:.3g} ULP beside other operations"
+    if proof.ratio:
+        text += f", {proof.ratio:.3g} times the built-in's speed"
+    return text
+
+
+def _problem(
+    entry: Entry, proof: Proof, max_ulp: float | None, *, most_accurate: bool
+) -> str | None:
+    if max_ulp is not None:
+        return f"above {max_ulp:g} ULP" if proof.max_ulp > max_ulp else None
+    builtin = entry.certificate.builtin_max_ulp
+    if proof.max_ulp > max(DEFAULT_ULP, builtin if builtin is not None else math.inf):
+        return "less accurate than the built-in"
+    if not most_accurate and proof.ratio <= 1.0:
+        return "not faster than the built-in (ask for a bound in ULP to use it)"
+    return None
+
+
+def _why_none(function: str, dtype: str, max_ulp: float | None, reasons: list[str]) -> str:
+    if not reasons:
+        return f"the library has no program for {function} in {dtype}; the built-in stays"
+    if max_ulp is not None:
+        return f"no program for {function} in {dtype} is within {max_ulp:g} ULP"
+    return "no program is faster at the built-in's accuracy; the built-in stays"
+
+
+def explain(
+    function: str,
+    dtype: str = "float32",
+    max_ulp: float | None = None,
+    *,
+    backend: str = "cpu",
+    lowering: Lowering = "inline",
+    folder: Path = DATA,
+) -> str:
+    """Returns which program `choose` takes for a request and why, a line a program."""
+    return str(choose(function, dtype, max_ulp, backend=backend, lowering=lowering, folder=folder))
