@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from xla_evo.budget import parse_budget
+from xla_evo.cli import real
 from xla_evo.cli.arguments import add_json, argument
 from xla_evo.cli.common import add_target, print_outcome, target_of
 from xla_evo.cli.output import print_line
@@ -14,6 +15,7 @@ EXAMPLES = """\
   xla-evo evolve exp2 --domain 0 1 --max-ulp 1 --budget 3m --seed 0 --out runs/exp2
   xla-evo evolve tanh --domain -0.5 0.5 --max-ulp 1 --budget 10m
   xla-evo evolve --expr 'sin(x)/x' --domain 0.1 1 --max-ulp 1 --budget 5m
+  xla-evo evolve exp2 --dtype real --domain 0 1 --max-ops 12 --budget 3m --seed 0
   xla-evo evolve log2 --domain 1 2 --budget 200000c --json"""
 
 
@@ -36,11 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=2, metavar="N", help="worker processes (default: 2)"
     )
+    real.add_arguments(parser)
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Starts a run and prints how it ended."""
+    if args.dtype == "real":
+        return real.evolve(args)
     # Imported here: `--help` should not wait for numba and jax.
     from xla_evo.reports.progress import Progress
     from xla_evo.search.config import SearchConfig

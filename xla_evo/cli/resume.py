@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from xla_evo.budget import parse_budget
+from xla_evo.cli import real
 from xla_evo.cli.arguments import add_json, argument
 from xla_evo.cli.common import print_outcome
 from xla_evo.cli.output import print_line
@@ -27,6 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Resumes a run and prints how it ended."""
+    from xla_evo.discovery.checkpoint import is_discovery
+
+    if is_discovery(args.run):
+        return real.resume(args)
     from xla_evo.reports.progress import Progress
     from xla_evo.search.run import RunFolder, resume
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from xla_evo.budget import Budget
+from xla_evo.discovery.baselines import baselines
 from xla_evo.discovery.checkpoint import (
     FRONT,
     State,
@@ -264,4 +265,5 @@ class _Search:
         return Front(
             config=self.config, records=records, candidates=self.state.candidates,
             seconds=self.state.seconds, out=self.out,
+            baselines=baselines(self.config, self.reference, finisher),
         )  # fmt: skip

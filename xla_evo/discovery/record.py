@@ -1,6 +1,7 @@
 """Records and fronts: what a discovery hands over, and their JSON."""
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -110,6 +111,7 @@ class Front:
         records: by policy and number of operations.
         candidates: candidates fitted.
         seconds: wall-clock time of the search, compilation and finish left out.
+        baselines: by method and number of operations, the error without search.
         out: run directory, None where nothing was written.
     """
 
@@ -117,6 +119,7 @@ class Front:
     records: dict[Policy, dict[int, Record]]
     candidates: int
     seconds: float
+    baselines: dict[str, dict[int, float]] = field(default_factory=dict)
     out: Path | None = None
 
     def record(self, operations: int, policy: Policy | None = None) -> Record:
@@ -151,6 +154,10 @@ class Front:
                 policy: [table[n].to_json() for n in sorted(table)]
                 for policy, table in self.records.items()
             },
+            "baselines": {
+                name: {str(n): error for n, error in row.items() if math.isfinite(error)}
+                for name, row in self.baselines.items()
+            },
         }
 
     @staticmethod
@@ -165,9 +172,14 @@ class Front:
             for policy in POLICIES:
                 table = [Record.from_json(item) for item in data["records"].get(policy, [])]
                 records[policy] = {record.operations: record for record in table}
+            known = {
+                name: {int(n): float(error) for n, error in row.items()}
+                for name, row in data["baselines"].items()
+            }
             return Front(
                 config=DiscoveryConfig.from_json(data["config"]), records=records,
-                candidates=data["candidates"], seconds=data["seconds"], out=out,
+                candidates=data["candidates"], seconds=data["seconds"],
+                baselines=known, out=out,
             )  # fmt: skip
         except (KeyError, TypeError, AttributeError) as error:
             raise RunError(f"not the front of a discovery: {error}") from None

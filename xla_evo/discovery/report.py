@@ -1,0 +1,131 @@
+"""A front for people: tables against the baselines, what is known of each record, and a plot."""
+
+from pathlib import Path
+from typing import Any
+
+from xla_evo.discovery.formula import formula, structure
+from xla_evo.discovery.record import POLICIES, Front, Record
+from xla_evo.errors import ConfigError, RunError
+
+Table = tuple[list[str], list[list[str]]]
+"""Headings and rows."""
+
+
+def front_table(front: Front) -> Table:
+    """Verified errors of both policies by number of operations, with all baselines."""
+    names = sorted(front.baselines)
+    counts = sorted({n for table in front.records.values() for n in table})
+    rows: list[list[str]] = []
+    for n in counts:
+        row = [str(n)]
+        for policy in POLICIES:
+            record = front.records[policy].get(n)
+            row.append("" if record is None else f"{record.verified.error:.3g}")
+        row += [_number(front.baselines[name].get(n)) for name in names]
+        rows.append(row)
+    return ["operations", *POLICIES, *names], rows
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2g}"
+
+
+def describe(record: Record) -> str:
+    """One line on singular points and float64: what a user must know before using the record."""
+    behaviour = record.verified.float64
+    parts = [
+        f"float64: error {behaviour.error:.2g} on {behaviour.points} points, "
+        + ("all finite" if not behaviour.not_finite else f"{behaviour.not_finite} not finite")
+    ]
+    if behaviour.where:
+        parts.append("not finite at x = " + ", ".join(f"{x:.17g}" for x in behaviour.where))
+    for item in record.verified.singularities:
+        parts.append(f"division by zero at x = {item.x:.17g}: float64 gives {item.float64}")
+    return "; ".join(parts)
+
+
+def record_lines(front: Front) -> list[str]:
+    """Formula and statement of each record of the searched policy, in ascending operations."""
+    policy = "finite" if front.config.finite else "removable"
+    lines: list[str] = []
+    for n, record in sorted(front.records[policy].items()):
+        lines.append(f"{n:3d}  {formula(record.steps)}")
+        lines.append(f"     {describe(record)}")
+    return lines
+
+
+def markdown(front: Front) -> str:
+    """The whole report as Markdown; refers to ``front.png``."""
+    headings, rows = front_table(front)
+    lines = [f"# {front.config.title}", ""]
+    lines += [
+        f"{front.candidates:,} candidates in {front.seconds:.0f} s"
+        f" ({front.rate:,.0f} a second), seed {front.config.seed}.",
+        "",
+        "Errors are measured at 50 digits on 20,000 points and more, extrema refined."
+        " *removable*: an intermediate value may be infinite at single points;"
+        " *finite*: none is.",
+        "",
+        "| " + " | ".join(headings) + " |",
+        "|" + " ---: |" * len(headings),
+    ]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    lines += ["", "![front](front.png)", ""]
+    for policy in POLICIES:
+        for n, record in sorted(front.records[policy].items()):
+            lines += [
+                f"## {n} operations, {policy}", "",
+                f"Error {record.verified.error:.4g} at x = {record.verified.worst:.17g}."
+                f" {describe(record)}.",
+                "", f"`{structure(record.steps)}`", "",
+                "```python", record.python.rstrip(), "```", "",
+            ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def plot(front: Front, path: Path) -> None:
+    """Draws the fronts against the baselines.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ConfigError(
+            "a plot needs matplotlib; install it with: pip install 'xla-evo[report]'"
+        ) from None
+    figure: Any = Figure(figsize=(9, 6), layout="constrained")
+    axes = figure.subplots()
+    for name, row in sorted(front.baselines.items()):
+        finite = {n: e for n, e in row.items() if 0 < e < 10}
+        axes.plot(list(finite), list(finite.values()), ".--", linewidth=1, label=name)
+    for policy, style in zip(POLICIES, ("o-", "s-"), strict=True):
+        table = {n: r.verified.error for n, r in sorted(front.records[policy].items())}
+        axes.plot(list(table), list(table.values()), style, linewidth=2, label=f"evolved, {policy}")
+    axes.set_yscale("log")
+    axes.set_xlabel("operations")
+    axes.set_ylabel(f"greatest {front.config.measure} error")
+    axes.set_title(front.config.title)
+    axes.grid(visible=True, which="major", alpha=0.3)
+    axes.legend(fontsize="small")
+    figure.savefig(path, dpi=120)
+
+
+def write_report(front: Front, folder: Path) -> list[Path]:
+    """Writes ``report.md`` and, where matplotlib is installed, ``front.png``; returns the files.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    text, picture = folder / "report.md", folder / "front.png"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        text.write_text(markdown(front))
+        try:
+            plot(front, picture)
+        except ConfigError:
+            return [text]
+    except OSError as error:
+        raise RunError(f"cannot write a report to {folder}: {error.strerror}") from None
+    return [text, picture]
