@@ -8,6 +8,7 @@ from typing import Any
 
 from xla_evo.budget import Budget
 from xla_evo.errors import ConfigError
+from xla_evo.search.points import fit_points
 from xla_evo.targets.target import Target
 from xla_evo_lowering.backends import backend
 from xla_evo_lowering.dtypes import F32
@@ -87,6 +88,7 @@ class SearchConfig:
                 f"{self.target.function.name} has {self.target.function.arity} arguments;"
                 " the search finds functions of one"
             )
+        fit_points(self.target)  # refuses a domain where the function is not finite
         if not self.max_ulp > 0:
             raise ConfigError(f"--max-ulp must be above 0, not {self.max_ulp}")
         if min(self.offspring, self.bucket, self.test_points, self.workers) < 1:

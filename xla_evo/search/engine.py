@@ -12,6 +12,7 @@ from collections.abc import Callable
 from random import Random
 
 from xla_evo.accuracy.measurement import ErrorMeasurement
+from xla_evo.errors import RunError
 from xla_evo.search.checkpoint import State
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.evaluator import Candidate, Evaluator, candidate
@@ -128,9 +129,13 @@ class Search:
         ]
         counters = self.state.counters
         counters.screened += len(batch)
+        failures = 0
         for index, (answer, _) in enumerate(self._pool.run(jobs)):
             if isinstance(answer, Failure):
                 counters.fail(f"screening {answer.reason}")
+                failures += 1
+                if failures == len(jobs):
+                    raise RunError(f"no worker can screen candidates: {answer.message}")
                 continue
             results, steps = answer
             for step, count in steps.items():

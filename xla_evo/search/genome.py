@@ -44,7 +44,7 @@ _F1, _F2, _I1, _I2 = (FLOAT,), (FLOAT, FLOAT), (INT,), (INT, INT)
 CONST, ADD, SUB, MUL, DIV, NEG, ABS, MIN, MAX, SQRT, FLOOR, ROUND = range(1, 13)
 TO_INT, TO_FLOAT, AS_INT, AS_FLOAT = range(13, 17)
 INT_ADD, INT_SUB, INT_MUL, AND, OR, XOR, SHL, SHR, SAR = range(17, 26)
-LT, LE, SELECT, FMA, FMS, FNMA = range(26, 32)
+LT, LE, SELECT, FMA, FMS, FNMA, INT_CONST = range(26, 33)
 
 GENE_OPS: tuple[GeneOp, ...] = (
     GeneOp(code=ADD, op="add", result=FLOAT, operands=_F2),
@@ -187,7 +187,8 @@ class Tape:
 def to_tape(nodes: Sequence[Node]) -> Tape:
     """Returns a genome as arrays."""
     size = len(nodes)
-    code = np.fromiter((item.code for item in nodes), np.int64, size)
+    codes = (INT_CONST if item.code == CONST and item.type == INT else item.code for item in nodes)
+    code = np.fromiter(codes, np.int64, size)
     operands = np.array([(item.a, item.b, item.c) for item in nodes], np.int64).reshape(size, 3)
     constants = np.fromiter((item.value for item in nodes), np.float64, size)
     free = [i for i, item in enumerate(nodes) if item.code == CONST and item.type == FLOAT]

@@ -147,9 +147,9 @@ def forward(code: Ints, operands: Ints, constants: Floats, values: Floats, singl
     points = values.shape[1]
     for node in range(code.size):
         out = values[node + 1]
-        if code[node] == 1:
+        if code[node] == 1 or code[node] == 32:
             value = constants[node]
-            if single:
+            if single and code[node] == 1:
                 value = float(np.float32(value))
             for i in range(points):
                 out[i] = value

@@ -109,9 +109,16 @@ class RunFolder:
             self._lock = (self.path / "lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self.unlock()
             raise RunError(f"another process works on {self.path}; wait for it or end it") from None
         except OSError as error:
             raise RunError(f"cannot lock {self.path}: {error.strerror}; choose --out") from None
+
+    def unlock(self) -> None:
+        """Lets other processes work on this run."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def config(self) -> SearchConfig:
         """Reads the settings.
@@ -240,6 +247,19 @@ def _run(
     observer: Observer,
 ) -> Outcome:
     folder.lock()
+    try:
+        return _locked_run(folder, config, state, store, observer)
+    finally:
+        folder.unlock()
+
+
+def _locked_run(
+    folder: RunFolder,
+    config: SearchConfig,
+    state: State | None,
+    store: Store | None,
+    observer: Observer,
+) -> Outcome:
     opened = store or Store.open()
     settings = (_POLISH_GOAL * config.max_ulp, config.test_points, config.seed)
     try:

@@ -93,7 +93,7 @@ class _Simplifier:
             item = self._old[top - 1]
             missing = [operand for operand in item.operands if operand not in self._moved]
             if missing:
-                pending.extend(missing)
+                pending.extend(reversed(missing))
                 continue
             pending.pop()
             if item.code == CONST:

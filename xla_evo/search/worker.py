@@ -48,7 +48,7 @@ def _serve(connection: Any, target: Target, settings: tuple[float, int, int]) ->
     """Body of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    tasks = Tasks(target, *settings)
+    tasks: Tasks | None = None
 
     def report(done: int, total: int) -> None:
         connection.send(("report", (done, total)))
@@ -62,6 +62,7 @@ def _serve(connection: Any, target: Target, settings: tuple[float, int, int]) ->
             return
         arguments = (*job.arguments, report) if job.reports else job.arguments
         try:
+            tasks = tasks or Tasks(target, *settings)
             answer = ("result", getattr(tasks, job.method)(*arguments))
         except XlaEvoError as error:
             answer = ("result", Failure("refused", str(error)))

@@ -1,0 +1,76 @@
+from random import Random
+
+import pytest
+
+from xla_evo.search.population import (
+    Measured,
+    Population,
+    Sketch,
+    fastest,
+    nsga_select,
+    pareto_fronts,
+)
+
+
+def sketch(key, cost, ulp):
+    return Sketch(key, cost, (), (), ulp, ulp)
+
+
+def measured(name, ulp, time, *, proven=False):
+    return Measured(name, hash(name), 1.0, (), (), ulp, time, name, proven)
+
+
+def test_a_bucket_keeps_its_best_and_one_of_a_structure():
+    population = Population(bucket=2)
+    assert population.add_sketch(sketch(1, 3.0, 10.0))
+    assert population.add_sketch(sketch(2, 3.0, 5.0))
+    assert not population.add_sketch(sketch(3, 3.0, 20.0))
+    assert population.threshold(3.0) == 10.0
+    assert population.threshold(4.0) == float("inf")
+    assert population.add_sketch(sketch(2, 3.0, 4.0))
+    assert [item.ulp for item in population.sketches[3.0]] == [4.0, 10.0]
+
+
+def test_cost_limit_follows_the_cheapest_that_holds():
+    population = Population(bucket=4)
+    population.add_sketch(sketch(1, 9.0, 0.9))
+    assert population.useful_cost(1.0, 4.0) == 13.0
+    population.add_sketch(sketch(2, 6.0, 0.8))
+    assert population.useful_cost(1.0, 4.0) == 10.0
+    assert population.useful_cost(0.5, 4.0) == float("inf")
+
+
+def test_fronts_by_dominance():
+    items = [
+        measured("a", 1.0, 1.0),
+        measured("b", 0.5, 2.0),
+        measured("c", 2.0, 2.0),
+        measured("d", 3.0, 3.0),
+    ]
+    names = [sorted(item.program for item in front) for front in pareto_fronts(items)]
+    assert names == [["a", "b"], ["c"], ["d"]]
+
+
+def test_selection_keeps_both_ends():
+    items = [measured(str(i), 2.0**-i, 1.0 + i) for i in range(10)]
+    kept = {item.program for item in nsga_select(items, 4)}
+    assert {"0", "9"} <= kept
+    assert len(kept) == 4
+
+
+def test_fastest_that_holds():
+    items = [measured("a", 0.9, 0.4), measured("b", 1.1, 0.2), measured("c", 0.8, 0.5)]
+    assert [item.program for item in fastest(items, 1.0)] == ["a", "c"]
+
+
+def test_picks_respect_the_cost_limit():
+    population = Population(bucket=4)
+    assert population.pick(Random(0), 5.0) == ()
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_equal_programs_enter_once(size):
+    population = Population(bucket=4)
+    for _ in range(2):
+        population.add_measured(measured("a", 1.0, 1.0), size)
+    assert len(population.front) == 1

@@ -1,0 +1,154 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from xla_evo.budget import Budget
+from xla_evo.errors import ConfigError, RunError
+from xla_evo.search.checkpoint import State, read_state, state_from_json, state_to_json
+from xla_evo.search.config import SearchConfig
+from xla_evo.search.population import Population
+from xla_evo.search.run import CHECKPOINT, CONFIG, RunFolder, evolve, resume
+from xla_evo.targets.target import make_target
+from xla_evo_lowering.text import parse_program
+
+
+@pytest.fixture(scope="module")
+def small_config():
+    # A wide bound on a narrow domain: found in a few generations, proven in a blink.
+    return SearchConfig(
+        target=make_target("exp2", "float32", 0.5, 0.75),
+        max_ulp=400.0,
+        budget=Budget(candidates=1500),
+        offspring=300,
+        workers=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(small_config, tmp_path_factory):
+    from xla_evo.store import Store
+
+    folder = tmp_path_factory.mktemp("run")
+    with Store.open(folder / "store") as store:
+        first = evolve(small_config, folder / "one", store=store)
+        second = evolve(small_config, folder / "two", store=store)
+    return folder, first, second
+
+
+def test_a_program_is_evolved_from_nothing_and_proven(finished):
+    _, outcome, _ = finished
+    winner = outcome.winner
+    assert winner is not None
+    assert winner.error.exhaustive
+    assert winner.error.count == outcome.config.target.count() == 4194305
+    assert winner.error.bound_ulp <= 400
+    assert winner.examination.holds
+    assert winner.builtin is not None
+    assert winner.builtin.exhaustive
+    assert parse_program(winner.text).operation_count() >= 2
+
+
+def test_a_second_run_with_a_warm_store_compiles_nothing_anew(finished):
+    _, first, second = finished
+    one, two = first.state.counters, second.state.counters
+    assert one.compiled > 10
+    assert two.compiled <= 0.05 * one.compiled
+    assert two.timed <= 0.05 * one.timed
+    assert (one.screened, one.proposed, one.steps) == (two.screened, two.proposed, two.steps)
+    assert set(first.state.tried) == set(second.state.tried)
+
+
+def test_results_are_read_back(finished):
+    folder, outcome, _ = finished
+    run = RunFolder(folder / "one")
+    assert run.result() == outcome.winner
+    assert run.config() == outcome.config
+    state = read_state(run.checkpoint)
+    assert state_to_json(state) == state_to_json(outcome.state)
+
+
+def test_resume_goes_on(finished, small_config):
+    folder, outcome, _ = finished
+    from xla_evo.store import Store
+
+    with Store.open(folder / "store") as store:
+        again = resume(folder / "two", budget=Budget(candidates=2000), store=store)
+    assert again.state.counters.screened >= 2000 > outcome.state.counters.screened - 300
+
+
+def test_a_run_is_not_overwritten(finished, small_config):
+    folder, _, _ = finished
+    with pytest.raises(RunError, match="resume"):
+        evolve(small_config, folder / "one")
+
+
+def test_a_folder_that_is_no_run(tmp_path):
+    with pytest.raises(RunError, match=r"has no config\.json"):
+        resume(tmp_path)
+
+
+def test_a_damaged_checkpoint_is_told(finished):
+    folder, _, _ = finished
+    path = folder / "one" / "damaged.json"
+    path.write_text("{")
+    with pytest.raises(RunError, match="cannot read"):
+        read_state(path)
+    with pytest.raises(RunError, match="format"):
+        state_from_json({"format": 99})
+    with pytest.raises(RunError, match="damaged"):
+        state_from_json({**state_to_json(State(Population(3))), "seen": 5})
+
+
+def test_kill_loses_at_most_seconds(tmp_path):
+    out = tmp_path / "run"
+    environment = {**os.environ, "XLA_EVO_CACHE": str(tmp_path / "store")}
+    command = [
+        sys.executable, "-m", "xla_evo", "evolve", "exp2", "--domain", "0.5", "0.75",
+        "--max-ulp", "0.6", "--budget", "10m", "--workers", "1", "--out", str(out),
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (out / CHECKPOINT).exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    state = read_state(out / CHECKPOINT)
+    assert state.counters.screened > 0
+    assert json.loads((out / CONFIG).read_text())["seed"] == 0
+    folder = RunFolder(out)
+    folder.lock()  # the lock went with the process
+    with pytest.raises(RunError, match="another process"):
+        RunFolder(out).lock()
+    folder.unlock()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"backend": "npu"}, "unknown backend"),
+        ({"max_ulp": 0.0}, "max-ulp"),
+        ({"offspring": 0}, "at least 1"),
+        ({"ops": {"sqrt": 1.0}}, "at least one of"),
+    ],
+)
+def test_settings_are_checked(small_config, change, message):
+    fields = {name: getattr(small_config, name) for name in SearchConfig.__slots__}
+    with pytest.raises((ConfigError, RuntimeError), match=message):
+        SearchConfig(**{**fields, **change})
+
+
+def test_settings_round_trip(small_config):
+    data = json.loads(json.dumps(small_config.to_json()))
+    assert SearchConfig.from_json(data) == small_config
+    assert SearchConfig.from_json(data).digest() == small_config.digest()
+    with pytest.raises(ConfigError, match="not search settings"):
+        SearchConfig.from_json({**data, "unknown": 1})

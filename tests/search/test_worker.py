@@ -1,0 +1,48 @@
+import pytest
+
+from xla_evo.search import tasks
+from xla_evo.search.worker import Failure, Job, Pool
+from xla_evo_lowering.text import parse_program
+
+PROGRAM = """\
+program p(x: f32) -> f32 {
+  %0: f32 = const 0x1p+0
+  %1: f32 = add x, %0
+  return %1
+}
+"""
+
+
+@pytest.fixture
+def pool(exp2_target):
+    with Pool(1, exp2_target, (0.5, 64, 0)) as pool:
+        yield pool
+
+
+def test_a_program_compiles_and_is_timed(pool):
+    parse_program(PROGRAM)
+    (compiled, worker), (bad, _) = pool.run([
+        Job("compile", ("good", PROGRAM), 60),
+        Job("compile", ("bad", PROGRAM.replace("add", "nothing")), 60),
+    ])  # fmt: skip
+    assert isinstance(compiled, tasks.Compiled)
+    assert compiled.ulp > 1e5
+    assert set(compiled.blobs) == {"stablehlo", "optimized", "object"}
+    assert b"stablehlo.add" in compiled.blobs["stablehlo"]
+    assert isinstance(bad, Failure)
+    assert bad.reason == "refused"
+    assert "unknown operation" in bad.message
+    ((timed, _),) = pool.run([Job("time", ("good", PROGRAM, 3), 60)], workers=[worker])
+    assert len(timed.candidate) == len(timed.builtin) == len(timed.floor) == 3
+
+
+def test_a_worker_that_dies_or_hangs_is_replaced(pool):
+    sleeper = Job("compile", ("x", PROGRAM), 0.0)  # over its limit at once
+    ((late, _),) = pool.run([sleeper])
+    assert late == Failure("timeout", "the job took too long and was ended")
+    worker = pool.workers[0]
+    worker.start(Job("compile", ("x", PROGRAM), 60))
+    worker._process.kill()
+    assert worker.receive() == ("result", Failure("crashed", "the worker process died"))
+    ((compiled, _),) = pool.run([Job("compile", ("x", PROGRAM), 60)])
+    assert isinstance(compiled, tasks.Compiled)
