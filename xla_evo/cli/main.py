@@ -28,8 +28,10 @@ COMMANDS: dict[str, str] = {
     "evolve": "a program for a function from nothing, proven over every input",
     "resume": "go on with a run that was stopped, killed or should go further",
     "show": "what a run has found",
+    "report": "a run over the reals as a page with a plot",
     "verify": "prove a program over every input of a domain",
     "bench": "time programs against the built-in, in turn",
+    "dump": "what XLA makes of a function at every stage, for any backend",
     "cache": "counts and upkeep of the store of compiled and timed programs",
 }
 """A row a subcommand: its name, which is that of its module in `xla_evo.cli`, and its help."""
