@@ -43,6 +43,7 @@ TIMED_RANGES: dict[str, tuple[float, float]] = {
 
 _TIMED_RANGE = (0.05, 10.0)
 _BUILTIN_SAMPLES = 1 << 22
+_BLOCK = 1 << 20
 
 
 class CertificationError(XlaEvoError, RuntimeError):
@@ -165,6 +166,51 @@ def prove(
         lengths_checked=len(DEFAULT_LENGTHS),
         contexts=found,
         time=time_ratio(graph, target) if time else None,
+    )
+
+
+def prove_same_bits(entry: Entry, lowering: Lowering, graph: Graph, *, time: bool = True) -> Proof:
+    """Proves another compiled form of a program by holding every bit against the inlined one.
+
+    Both are run on every bit pattern of the format; where all results are the same bits (any nan
+    for a nan), what was measured of the inlined form here holds for the other one too.
+
+    Args:
+        entry: with a proof of the inlined form under the compiler at hand, of 32 bits at most.
+        lowering: how ``graph`` computes the program.
+        graph: the other form, as a function of JAX arrays.
+        time: also time it against the built-in.
+
+    Raises:
+        CertificationError: there is no such proof, or a result differs; says at which input.
+    """
+    row = backend_row("cpu")
+    live = machine_identity(fingerprint(row))
+    known = [p for p in entry.proofs("inline") if machine_identity(p.fingerprint) == live]
+    if not known or not known[0].measurement.exhaustive:
+        raise CertificationError(f"{entry.name} has no exhaustive proof of its inlined form here")
+    dtype = entry.program.dtype
+    types = [parameter.dtype for parameter in entry.program.parameters]
+    inlined, other = Executable.of_program(entry.program), Executable(graph, types)
+    unsigned = np.dtype(f"uint{dtype.bits}")
+    for start in range(0, 1 << dtype.bits, min(_BLOCK, 1 << dtype.bits)):
+        patterns = np.arange(start, start + min(_BLOCK, 1 << dtype.bits), dtype=np.uint64)
+        x = patterns.astype(unsigned).view(dtype.numpy)
+        first, second = inlined(x), other(x)
+        differs = first.view(unsigned) != second.view(unsigned)
+        differs &= ~(np.isnan(first) & np.isnan(second))
+        if differs.any():
+            place = int(np.flatnonzero(differs)[0])
+            raise CertificationError(
+                f"{entry.name}: {lowering} gives {second[place]!r} for {x[place]!r},"
+                f" inlined {first[place]!r}"
+            )
+    target = make_target(entry.function, entry.dtype)
+    violation = check_length_invariance(other, target)
+    if violation is not None:
+        raise CertificationError(f"{entry.name}: {violation}")
+    return replace(
+        known[0], lowering=lowering, contexts={}, time=time_ratio(graph, target) if time else None
     )
 
 

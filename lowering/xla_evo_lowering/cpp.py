@@ -1,0 +1,227 @@
+"""Programs as C++: one inline function of scalars that the compiler vectorises, and an FFI handler.
+
+Values are numbered and constants are bit patterns, so that no name and no text of a program gets
+into the source. Integer arithmetic is done on unsigned types, where overflow wraps.
+"""
+
+from xla_evo_lowering.dtypes import BOOL, Kind
+from xla_evo_lowering.errors import ProgramError
+from xla_evo_lowering.ops import OPS
+from xla_evo_lowering.program import Instruction, Program
+
+_TYPES = {
+    "f32": "float", "f64": "double", "i16": "int16_t", "i32": "int32_t", "i64": "int64_t",
+    "u16": "uint16_t", "u32": "uint32_t", "u64": "uint64_t", "bool": "bool",
+}  # fmt: skip
+_WRAPPING = {"add": "+", "sub": "-", "mul": "*"}
+
+_PREAMBLE = """\
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <thread>
+#include <type_traits>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+#include "xla/ffi/api/ffi.h"
+
+namespace ffi = xla::ffi;
+namespace {
+
+template <class To, class From> inline To bitcast(From x) {
+  static_assert(sizeof(To) == sizeof(From), "bitcast keeps the width");
+  To out;
+  std::memcpy(&out, &x, sizeof(To));
+  return out;
+}
+template <class To, class From> inline To convert(From x) {
+  if constexpr (std::is_same<To, bool>::value) {
+    return x != 0;
+  } else if constexpr (std::is_floating_point<From>::value && std::is_integral<To>::value) {
+    constexpr From low = static_cast<From>(std::numeric_limits<To>::min());
+    constexpr From high = static_cast<From>(std::numeric_limits<To>::max());
+    const From held = x > low ? (x < high ? x : From(0)) : low;
+    const To inside = x == x ? static_cast<To>(held) : To(0);
+    return x >= high ? std::numeric_limits<To>::max() : inside;
+  } else {
+    return static_cast<To>(x);
+  }
+}
+template <class T> inline T abs(T x) { return x < T(0) ? T(T(0) - x) : x; }
+template <> inline float abs(float x) { return std::fabs(x); }
+template <> inline double abs(double x) { return std::fabs(x); }
+template <class T> inline T maximum(T a, T b) {
+  if constexpr (std::is_floating_point<T>::value) {
+    const T larger = a == b ? (std::signbit(a) ? b : a) : (a > b ? a : b);
+    return a == a ? (b == b ? larger : b) : a;
+  } else {
+    return a > b ? a : b;
+  }
+}
+template <class T> inline T minimum(T a, T b) {
+  if constexpr (std::is_floating_point<T>::value) {
+    const T smaller = a == b ? (std::signbit(a) ? a : b) : (a < b ? a : b);
+    return a == a ? (b == b ? smaller : b) : a;
+  } else {
+    return a < b ? a : b;
+  }
+}
+template <class T> inline T invert(T x) { return static_cast<T>(~x); }
+template <> inline bool invert(bool x) { return !x; }
+template <class T> using Unsigned = typename std::make_unsigned<T>::type;
+template <class T> inline T shift_left(T x, T n) {
+  using U = Unsigned<T>;
+  constexpr U width = 8 * sizeof(T);
+  const U count = static_cast<U>(n);
+  const U shifted = static_cast<U>(static_cast<U>(x) << (count % width));
+  return static_cast<T>(count < width ? shifted : U(0));
+}
+template <class T> inline T shift_right_logical(T x, T n) {
+  using U = Unsigned<T>;
+  constexpr U width = 8 * sizeof(T);
+  const U count = static_cast<U>(n);
+  const U shifted = static_cast<U>(static_cast<U>(x) >> (count % width));
+  return static_cast<T>(count < width ? shifted : U(0));
+}
+template <class T> inline T shift_right_arithmetic(T x, T n) {
+  using U = Unsigned<T>;
+  constexpr U width = 8 * sizeof(T);
+  const U count = static_cast<U>(n);
+  return static_cast<T>(static_cast<typename std::make_signed<T>::type>(x) >>
+                        (count < width ? count : width - 1));
+}
+
+// Flushes subnormal operands and results while it lives, as XLA's CPU code does.
+struct Flush {
+#if defined(__x86_64__)
+  unsigned saved = _mm_getcsr();
+  Flush() { _mm_setcsr(saved | 0x8040u); }
+  ~Flush() { _mm_setcsr(saved); }
+#endif
+};
+"""
+
+_HANDLER = """\
+constexpr int64_t kGrain = int64_t{{1}} << 15;
+constexpr int64_t kThreaded = int64_t{{1}} << 16;
+
+void range({pointers}{out}* __restrict result, int64_t count) {{
+  Flush flush;
+  for (int64_t i = 0; i < count; ++i) result[i] = program({elements});
+}}
+
+// Chunks are claimed by whoever is free: the caller works too and waits only for chunks that
+// others have begun, so that a busy pool cannot stall it.
+struct Work {{
+  {fields}{out}* result;
+  int64_t count, chunks;
+  std::atomic<int64_t> next{{0}}, done{{0}};
+  void run() {{
+    for (int64_t chunk; (chunk = next.fetch_add(1)) < chunks; done.fetch_add(1)) {{
+      const int64_t start = chunk * kGrain;
+      range({starts}result + start, std::min(kGrain, count - start));
+    }}
+  }}
+}};
+
+ffi::Error call(ffi::ThreadPool pool, {buffers}ffi::ResultBuffer<{out_type}> result) {{
+  const int64_t count = static_cast<int64_t>(result->element_count());
+  if (count < kThreaded) {{
+    range({data}result->typed_data(), count);
+    return ffi::Error::Success();
+  }}
+  auto work = std::make_shared<Work>();
+  {assign}
+  work->result = result->typed_data();
+  work->count = count;
+  work->chunks = (count + kGrain - 1) / kGrain;
+  const int64_t helpers = std::min<int64_t>(pool.num_threads(), work->chunks) - 1;
+  for (int64_t i = 0; i < helpers; ++i) pool.Schedule([work] {{ work->run(); }});
+  work->run();
+  while (work->done.load() < work->chunks) std::this_thread::yield();
+  return ffi::Error::Success();
+}}
+
+}}  // namespace
+
+extern "C" __attribute__((visibility("default"))) XLA_FFI_Error* {symbol}(
+    XLA_FFI_CallFrame* frame) {{
+  static const auto* handler =
+      ffi::Ffi::Bind().Ctx<ffi::ThreadPool>(){bindings}.Ret<ffi::Buffer<{out_type}>>()
+          .To(call).release();
+  return handler->Call(frame);
+}}
+"""
+_FFI = {"f32": "ffi::F32", "f64": "ffi::F64"}
+
+
+def emit_cpp(program: Program, symbol: str) -> str:
+    """Returns a C++ translation unit with an FFI handler for a program of float32 or float64.
+
+    Args:
+        program: what every element is computed by.
+        symbol: name of the handler.
+
+    Raises:
+        ProgramError: the program has values that C++ has no type for.
+    """
+    for dtype in program.types:
+        if dtype.short not in _TYPES:
+            raise ProgramError(f"{dtype.name} has no C++ type")
+    count = len(program.parameters)
+    types = [_TYPES[parameter.dtype.short] for parameter in program.parameters]
+    out = _TYPES[program.dtype.short]
+    inputs = range(count)
+    lines = [f"inline {out} program({', '.join(f'{types[n]} v{n}' for n in inputs)}) {{"]
+    for index, instruction in enumerate(program.body):
+        kind = _TYPES[instruction.dtype.short]
+        expression = _expression(instruction)
+        lines.append(f"  const {kind} v{index + count} = {expression};")
+    lines += [f"  return v{program.result};", "}", ""]
+    handler = _HANDLER.format(
+        symbol=symbol,
+        out=out,
+        out_type=_FFI[program.dtype.short],
+        pointers="".join(f"const {types[n]}* __restrict x{n}, " for n in inputs),
+        elements=", ".join(f"x{n}[i]" for n in inputs),
+        fields="".join(f"const {types[n]}* x{n};\n  " for n in inputs),
+        starts="".join(f"x{n} + start, " for n in inputs),
+        buffers="".join(
+            f"ffi::Buffer<{_FFI[program.parameters[n].dtype.short]}> x{n}, " for n in inputs
+        ),
+        data="".join(f"x{n}.typed_data(), " for n in inputs),
+        assign=" ".join(f"work->x{n} = x{n}.typed_data();" for n in inputs),
+        bindings="".join(
+            f".Arg<ffi::Buffer<{_FFI[program.parameters[n].dtype.short]}>>()" for n in inputs
+        ),
+    )
+    return "\n".join([_PREAMBLE, *lines, handler])
+
+
+def _expression(instruction: Instruction) -> str:
+    dtype = instruction.dtype
+    kind = _TYPES[dtype.short]
+    if instruction.op == "const":
+        return _constant(instruction)
+    values = [f"v{operand}" for operand in instruction.operands]
+    if dtype.kind is Kind.SIGNED and instruction.op in _WRAPPING:
+        # Signed overflow is undefined in C++; the op table wraps.
+        left, right = (f"static_cast<Unsigned<{kind}>>({value})" for value in values)
+        return f"static_cast<{kind}>({left} {_WRAPPING[instruction.op]} {right})"
+    text = OPS[instruction.op].cpp.format(*values, T=kind)
+    compares = OPS[instruction.op].compares or instruction.op == "select"
+    return text if compares or dtype is BOOL else f"static_cast<{kind}>({text})"
+
+
+def _constant(instruction: Instruction) -> str:
+    dtype, value = instruction.dtype, instruction.value
+    if not isinstance(value, int):
+        raise ProgramError("a real constant has no bits")
+    if dtype is BOOL:
+        return "true" if value else "false"
+    return f"bitcast<{_TYPES[dtype.short]}>(static_cast<uint{dtype.bits}_t>({value}ull))"

@@ -1,0 +1,242 @@
+"""Programs as custom calls: C++ made by the system compiler, behind XLA's typed FFI.
+
+What the compiler of XLA decides by itself is written out here: contracted products are explicit
+fused operations and the C++ compiler may contract nothing more, so that the vector body and the
+remainder of a loop give the same bits. Subnormals are flushed, as in XLA's own CPU code. Libraries
+are kept in a folder private to the user under the hash of everything that they depend on, and are
+held against their own hash before they are loaded.
+"""
+
+import ctypes
+import hashlib
+import os
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.interpreters import mlir
+
+from xla_evo_lowering.backends import instruction_set
+from xla_evo_lowering.canonical import canonical, content_hash
+from xla_evo_lowering.cpp import emit_cpp
+from xla_evo_lowering.dtypes import F32, F64
+from xla_evo_lowering.errors import BackendError, CompileError
+from xla_evo_lowering.interpret import contract
+from xla_evo_lowering.program import Program
+
+FLAGS: tuple[str, ...] = (
+    "-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-ffp-contract=off",
+    "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden",
+)  # fmt: skip
+_SYMBOL = "xla_evo_call"
+_TIMEOUT_S = 120.0
+_lock = threading.RLock()
+_targets: dict[str, str] = {}
+_libraries: list[ctypes.CDLL] = []
+
+
+def native_folder() -> Path:
+    """Returns the folder of built libraries: ``native`` in the cache of `XLA_EVO_CACHE`."""
+    chosen = os.environ.get("XLA_EVO_CACHE")
+    if chosen:
+        return Path(chosen).expanduser() / "native"
+    caches = os.environ.get("XDG_CACHE_HOME")
+    base = Path(caches) if caches else Path.home() / ".cache"
+    if sys.platform == "darwin" and not caches:
+        base = Path.home() / "Library" / "Caches"
+    return base / "xla-evo" / "native"
+
+
+@cache
+def compiler() -> tuple[str, ...]:
+    """Returns the command of the system's C++ compiler: ``CXX``, or the first that is there.
+
+    Raises:
+        BackendError: there is none; says what to install.
+    """
+    chosen = shlex.split(os.environ.get("CXX", ""))
+    for command in [chosen] if chosen else [["c++"], ["g++"], ["clang++"]]:
+        found = shutil.which(command[0])
+        if found:
+            return (found, *command[1:])
+    what = (
+        f"the compiler of CXX, {chosen[0]!r}, is not there" if chosen else "no C++ compiler found"
+    )
+    raise BackendError(
+        f'{what}; custom calls need one: install g++ or clang, or use lowering="inline"'
+    )
+
+
+@cache
+def _compiler_version(command: tuple[str, ...]) -> str:
+    found = subprocess.run(  # a list, so no shell reads it
+        [*command, "--version"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+    )
+    return found.stdout.splitlines()[0] if found.stdout else "unknown"
+
+
+def source(program: Program) -> str:
+    """Returns the C++ of a program: its contracted form where this machine has fused multiply-add.
+
+    Raises:
+        BackendError: a parameter or the result is neither float32 nor float64.
+    """
+    types = {parameter.dtype for parameter in program.parameters} | {program.dtype}
+    if not types <= {F32, F64}:
+        names = ", ".join(sorted(row.name for row in types))
+        raise BackendError(
+            f"program {program.name} takes or gives {names}; custom calls know float32 and float64"
+        )
+    form = canonical(program)
+    return emit_cpp(contract(form) if "+fma" in instruction_set() else form, _SYMBOL)
+
+
+def register(program: Program) -> str:
+    """Builds a program as a custom call, once, and returns the name it is registered under.
+
+    Raises:
+        BackendError: there is no compiler, the folder is not private, or the type is unknown.
+        CompileError: the compiler refused the source.
+    """
+    identity = content_hash(program)
+    with _lock:
+        if identity not in _targets:
+            text = source(program)
+            path, key = build(text)
+            library = ctypes.CDLL(str(path))
+            name = f"xla_evo_{key[:32]}"
+            capsule = jax.ffi.pycapsule(getattr(library, _SYMBOL))
+            jax.ffi.register_ffi_target(name, capsule, platform="cpu")
+            _libraries.append(library)
+            _targets[identity] = name
+        return _targets[identity]
+
+
+def build(text: str) -> tuple[Path, str]:
+    """Compiles C++ into a shared library, or finds the one of an earlier time.
+
+    Returns:
+        The library's path, and the hash of all that it depends on.
+
+    Raises:
+        BackendError: there is no compiler, or the folder is not private to the user.
+        CompileError: the compiler refused the source, or took too long.
+    """
+    command = compiler()
+    parts = (text, *FLAGS, *command, _compiler_version(command), instruction_set(), jax.__version__)
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    folder = _private(native_folder())
+    library, digest = folder / f"{key}.so", folder / f"{key}.sha256"
+    if not _is_intact(library, digest):
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            built = _compile(command, text, Path(scratch))
+            Path(scratch, "digest").write_text(_hash(built), encoding="ascii")
+            Path(scratch, "digest").replace(digest)
+            built.replace(library)
+    return library, key
+
+
+def _private(folder: Path) -> Path:
+    """Makes a folder that only the user can enter, and refuses one that others can write to."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.stat()
+    if hasattr(os, "getuid") and found.st_uid != os.getuid():
+        raise BackendError(f"{folder} belongs to another user; set XLA_EVO_CACHE to a private one")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        folder.chmod(0o700)
+    return folder
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _is_intact(library: Path, digest: Path) -> bool:
+    try:
+        return digest.read_text(encoding="ascii") == _hash(library)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _compile(command: Sequence[str], text: str, scratch: Path) -> Path:
+    cpp, built = scratch / "program.cc", scratch / "program.so"
+    cpp.write_text(text, encoding="ascii")
+    line = [*command, *FLAGS, "-I", jax.ffi.include_dir(), str(cpp), "-o", str(built)]
+    try:
+        done = subprocess.run(line, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CompileError(f"the C++ compiler did not run: {error}") from error
+    if done.returncode != 0:
+        reason = next((row for row in done.stderr.splitlines() if "error" in row), done.stderr)
+        raise CompileError(f"{command[0]} refused a program's C++: {reason[:300]}")
+    return built
+
+
+def as_custom_call(program: Program) -> Callable[..., jax.Array]:
+    """Returns a program as a function of JAX arrays of one shape that calls machine code.
+
+    It works under ``jit``, ``vmap`` and ``shard_map``; it has no derivative of its own.
+
+    Raises:
+        BackendError, CompileError: as `register`.
+    """
+    name = register(program)
+    dtype = program.dtype.numpy
+
+    def function(*inputs: jax.Array) -> jax.Array:
+        arrays = [jax.numpy.asarray(value) for value in inputs]
+        spec = jax.ShapeDtypeStruct(arrays[0].shape, dtype)
+        found: Any = jax.ffi.ffi_call(name, spec, vmap_method="broadcast_all")(*arrays)
+        return found
+
+    function.__name__ = function.__qualname__ = program.name
+    return function
+
+
+def lower_custom_call(ctx: Any, program: Program, operands: Sequence[Any]) -> Any:
+    """A lowering rule for a primitive of one operand: calls the program's machine code.
+
+    Over several devices with automatic sharding the call is told to be elementwise, so that each
+    device works on its own part.
+
+    Raises:
+        BackendError, CompileError: as `register`.
+    """
+    devices = getattr(ctx.module_context.axis_context, "num_devices", 1)
+    if devices == 1 or len(operands) != 1:
+        return jax.ffi.ffi_lowering(register(program))(ctx, *operands)
+    partitioned = _partitioned(program)
+    return mlir.lower_fun(partitioned, multiple_results=False)(ctx, *operands)
+
+
+def _partitioned(program: Program) -> Callable[[jax.Array], jax.Array]:
+    from jax.experimental.custom_partitioning import custom_partitioning
+
+    call = as_custom_call(program)
+
+    @custom_partitioning
+    def function(x: jax.Array) -> jax.Array:
+        return call(x)
+
+    def partition(mesh: Any, arguments: Any, result: Any) -> Any:
+        del result
+        sharding = arguments[0].sharding
+        return mesh, call, sharding, (sharding,)
+
+    def infer(mesh: Any, arguments: Any, result: Any) -> Any:
+        del mesh, result
+        return arguments[0].sharding
+
+    function.def_partition(
+        partition=partition, infer_sharding_from_operands=infer, sharding_rule="... -> ..."
+    )
+    return function
