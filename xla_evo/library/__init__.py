@@ -4,7 +4,13 @@
 """
 
 from xla_evo.library.certificate import Certificate, Lowering, Proof, Provenance, TimeRatio
-from xla_evo.library.certify import CertificationError, add_proof, certify, prove
+from xla_evo.library.certify import (
+    CertificationError,
+    add_proof,
+    certify,
+    prove,
+    prove_same_bits,
+)
 from xla_evo.library.choice import Choice, choose, explain
 from xla_evo.library.loader import (
     DATA,
@@ -32,6 +38,7 @@ __all__ = [
     "entries",
     "explain",
     "prove",
+    "prove_same_bits",
     "read_entry",
     "write_entry",
 ]

@@ -1,0 +1,256 @@
+import json
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xla_evo.accuracy.sweep import measure_sampled
+from xla_evo.errors import ConfigError, TargetError
+from xla_evo.library import (
+    DATA,
+    CertificateError,
+    CertificationError,
+    Entry,
+    Provenance,
+    add_proof,
+    choose,
+    entries,
+    explain,
+    prove_same_bits,
+    read_entry,
+    write_entry,
+)
+from xla_evo.library.certificate import Certificate, Proof, TimeRatio, contracts, machine_identity
+from xla_evo.library.choice import best_proof
+from xla_evo.library.contexts import AFTER, BEFORE, measure_contexts
+from xla_evo.targets.target import make_target
+from xla_evo_lowering.backends import backend, fingerprint
+from xla_evo_lowering.canonical import canonical
+from xla_evo_lowering.compile import Executable
+from xla_evo_lowering.dtypes import F32
+from xla_evo_lowering.program import Builder
+from xla_evo_lowering.stablehlo import as_function
+from xla_evo_lowering.text import print_program
+
+SHIPPED = entries()
+LIVE = fingerprint(backend("cpu"))
+
+
+def named(entry: Entry) -> str:
+    return entry.name
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A library with the programs of exp alone, to be damaged at will."""
+    shutil.copytree(DATA / "exp", tmp_path / "exp")
+    return tmp_path
+
+
+def first_program(folder: Path) -> Path:
+    return next(folder.glob("exp/float32/*.prog"))
+
+
+@pytest.mark.parametrize("entry", SHIPPED, ids=named)
+def test_shipped_entry_is_canonical_and_proven(entry: Entry) -> None:
+    assert canonical(entry.program) == entry.program
+    assert entry.certificate.proofs
+    for proof in entry.certificate.proofs:
+        assert proof.measurement.exhaustive
+        assert proof.measurement.count == 1 << 32
+        assert proof.specials_checked > 10
+        if proof.lowering == "inline":
+            assert set(proof.contexts) == {row.name for row in (*BEFORE, *AFTER)}
+    assert "by hand" in entry.certificate.provenance.kind or entry.certificate.provenance.run
+
+
+@pytest.mark.parametrize("entry", SHIPPED, ids=named)
+def test_shipped_entry_keeps_its_bound_on_a_sample(entry: Entry) -> None:
+    proof, _ = best_proof(entry, "inline", "cpu", LIVE)
+    assert proof is not None
+    near = [point.input for point in proof.measurement.worst_inputs]
+    found = measure_sampled(
+        Executable.of_program(entry.program),
+        make_target(entry.function, entry.dtype),
+        flush_to_zero=True,
+        samples=1 << 16,
+        near=near,
+    )
+    assert found.max_ulp <= proof.max_ulp
+    # The worst inputs of the certificate are in the sample, so its error is met again.
+    if machine_identity(proof.fingerprint) == machine_identity(LIVE):
+        assert found.max_ulp == pytest.approx(proof.measurement.max_ulp)
+
+
+def test_certificate_survives_json() -> None:
+    for entry in SHIPPED:
+        data = json.loads(json.dumps(entry.certificate.to_json()))
+        assert Certificate.from_json(data) == entry.certificate
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda text: text.replace("mul", "add", 1), "not the one that was certified"),
+        (lambda text: "# better\n" + text, "edited after it was certified"),
+        (lambda text: text.replace("->", "- >"), "unexpected character"),
+        (lambda text: "", "expected 'program'"),
+    ],
+)
+def test_edited_program_is_refused(folder: Path, change, reason: str) -> None:
+    path = first_program(folder)
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(CertificateError, match=reason):
+        entries("exp", folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda data: data.update(function="log"), "is certified for log"),
+        (lambda data: data.update(program_hash="0" * 64), "not the one that was certified"),
+        (lambda data: data.update(proofs=[]), "proves nothing"),
+        (lambda data: data.update(schema=99), "schema"),
+        (lambda data: data.pop("provenance"), "not a certificate"),
+        (lambda data: data["provenance"].update(kind="evolved"), "provenance"),
+    ],
+)
+def test_edited_certificate_is_refused(folder: Path, change, reason: str) -> None:
+    path = first_program(folder).with_suffix(".json")
+    data = json.loads(path.read_text(encoding="utf-8"))
+    change(data)
+    path.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(CertificateError, match=reason):
+        entries("exp", folder=folder)
+
+
+def test_missing_certificate_and_wrong_name_are_refused(folder: Path) -> None:
+    path = first_program(folder)
+    path.with_suffix(".json").rename(path.with_name("other.json"))
+    with pytest.raises(CertificateError):
+        read_entry(path)
+    path.rename(path.with_name("other.prog"))
+    with pytest.raises(CertificateError, match="should be called"):
+        read_entry(path.with_name("other.prog"))
+
+
+def test_written_entry_is_read_back(tmp_path: Path) -> None:
+    entry = entries("exp")[0]
+    path = write_entry(entry, tmp_path)
+    assert read_entry(path) == entry
+    assert path.read_text(encoding="utf-8") == print_program(entry.program, comments=False)
+    assert entries("exp", "float32", folder=tmp_path) == (entry,)
+    assert entries("exp", "float32", "tpu:v5e", folder=tmp_path) == ()
+
+
+def timed(proof: Proof, ratio: float) -> Proof:
+    time = TimeRatio(
+        candidate_ns=(1.0,), builtin_ns=(ratio,), floor_ns=(0.1,), ratio=ratio, range=(0.0, 1.0)
+    )
+    return replace(proof, time=time)
+
+
+def test_choice_follows_bound_speed_and_machine(tmp_path: Path) -> None:
+    entry = entries("exp")[0]
+    proof = timed(entry.proofs("inline")[0], 1.5)
+    write_entry(Entry(entry.program, replace(entry.certificate, proofs=(proof,))), tmp_path)
+    loose = choose("exp", max_ulp=1.0, folder=tmp_path, fingerprint=proof.fingerprint)
+    assert loose.entry == entry
+    assert loose.exact_machine
+    assert choose("exp", folder=tmp_path, fingerprint=proof.fingerprint).entry == entry
+    tight = choose("exp", max_ulp=0.51, folder=tmp_path)
+    assert tight.entry is None
+    assert "above 0.51 ULP" in str(tight)
+    other = choose("exp", folder=tmp_path, fingerprint={**proof.fingerprint, "jaxlib": "0.0"})
+    assert other.entry == entry
+    assert not other.exact_machine
+    native = choose("exp", folder=tmp_path, lowering="custom_call")
+    assert native.entry is None
+    assert "no proof for custom_call" in str(native)
+
+
+def test_slow_program_needs_a_bound(tmp_path: Path) -> None:
+    entry = entries("exp")[0]
+    proof = timed(entry.proofs("inline")[0], 0.7)
+    write_entry(Entry(entry.program, replace(entry.certificate, proofs=(proof,))), tmp_path)
+    assert choose("exp", folder=tmp_path).entry is None
+    assert choose("exp", max_ulp=1.0, folder=tmp_path).entry == entry
+    assert choose("exp", most_accurate=True, folder=tmp_path).entry == entry
+
+
+def test_no_entry_is_explained(tmp_path: Path) -> None:
+    assert "no program for exp in float64" in explain("exp", "float64", folder=tmp_path)
+    with pytest.raises(TargetError, match="unknown function"):
+        choose("expp")
+    with pytest.raises(ConfigError, match="unknown dtype"):
+        choose("exp", "float31")
+
+
+def test_identity_keeps_what_decides_machine_code() -> None:
+    changed = {**LIVE, "device": "other", "xla_flags": "--xla_dump_to=/tmp/x"}
+    assert machine_identity(changed) == machine_identity({**LIVE, "xla_flags": ""})
+    for part in ("isa", "jaxlib", "backend"):
+        assert machine_identity({**LIVE, part: "other"}) != machine_identity(LIVE)
+
+
+def test_contraction_is_read_off_the_fingerprint() -> None:
+    base = {"backend": "cpu", "isa": "avx512+fma"}
+    assert contracts(base)
+    assert not contracts({**base, "isa": "avx"})
+    assert not contracts({**base, "xla_flags": "--xla_cpu_max_isa=AVX"})
+    assert contracts({**base, "xla_flags": "--xla_cpu_max_isa=AVX2"})
+
+
+def test_a_newer_proof_of_the_same_compiler_replaces_the_older() -> None:
+    entry = entries("exp")[0]
+    proof = entry.proofs("inline")[0]
+    again = add_proof(entry, timed(proof, 3.0))
+    assert len(again.certificate.proofs) == len(entry.certificate.proofs)
+    other = replace(proof, fingerprint={**proof.fingerprint, "isa": "avx"})
+    assert len(add_proof(entry, other).certificate.proofs) == len(entry.certificate.proofs) + 1
+
+
+def identity_program():
+    builder = Builder("exp", x=F32)
+    return builder.build(0)
+
+
+def test_contexts_see_a_wrong_program() -> None:
+    target = make_target("exp")
+    found = measure_contexts(
+        as_function(identity_program()), target, flush_to_zero=True, samples=4096
+    )
+    assert all(error > 1000 for error in found.values())
+
+
+def test_same_bits_are_demanded() -> None:
+    entry = entries("exp")[0]
+    wrong = as_function(identity_program())
+    if machine_identity(entry.proofs("inline")[0].fingerprint) != machine_identity(LIVE):
+        with pytest.raises(CertificationError, match="no exhaustive proof"):
+            prove_same_bits(entry, "custom_call", wrong, time=False)
+        return
+    with pytest.raises(CertificationError, match="custom_call gives"):
+        prove_same_bits(entry, "custom_call", wrong, time=False)
+
+
+def test_provenance_is_one_of_the_known_kinds() -> None:
+    for kind in ("from scratch", "from scaffold exponent", "baseline by hand"):
+        assert Provenance(kind=kind).kind == kind
+    with pytest.raises(ConfigError):
+        Provenance(kind="found somewhere")
+
+
+def test_specials_of_shipped_programs_by_name() -> None:
+    for entry in SHIPPED:
+        run = Executable.of_program(entry.program)
+        for key, value in make_target(entry.function).function.specials:
+            if isinstance(key, tuple):
+                continue
+            got = float(run(np.full(8, key, np.float32))[3])
+            same = math.isnan(got) if math.isnan(value) else got == np.float32(value)
+            assert same, (entry.name, key, got)
+            assert math.isnan(value) or math.copysign(1, got) == math.copysign(1, value)
