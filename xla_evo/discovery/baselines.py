@@ -32,7 +32,7 @@ from xla_evo.discovery.evolve import new_bench
 from xla_evo.discovery.fit import fit
 from xla_evo.discovery.minimax import Finisher
 from xla_evo.discovery.reference import DIGITS, Reference, chebyshev, fitting_nodes
-from xla_evo.discovery.remez import polynomial_error, remez
+from xla_evo.discovery.remez import horner, polynomial_error, remez
 from xla_evo.discovery.selection import finished
 from xla_evo.targets.reliable import Mp
 
@@ -85,11 +85,11 @@ def _error(reference: Reference, numerator: list[Mp], denominator: list[Mp]) -> 
     for x in chebyshev(reference.low, reference.high, POINTS):
         value, weight = reference.at(float(x))
         point = mp.mpf(float(x))
-        bottom = mp.polyval(denominator[::-1], point)
+        bottom = horner(denominator, point)
         if bottom == 0 or (sign and (bottom > 0) != (sign > 0)):
             return math.inf
         sign = 1 if bottom > 0 else -1
-        worst = max(worst, abs(mp.polyval(numerator[::-1], point) / bottom - value) * weight)
+        worst = max(worst, abs(horner(numerator, point) / bottom - value) * weight)
     return float(worst)
 
 

@@ -134,7 +134,7 @@ def read_state(out: Path, config: DiscoveryConfig) -> State:
     if not (out / STATE).exists():
         return state
     try:
-        with np.load(out / STATE, allow_pickle=False) as data:
+        with (out / STATE).open("rb") as file, np.load(file, allow_pickle=False) as data:
             version, epoch, candidates = (int(value) for value in data["counters"])
             if version != _FORMAT:
                 raise RunError(f"the checkpoint of {out} is of version {version}, not {_FORMAT}")

@@ -50,7 +50,7 @@ Steps = tuple[Step, ...]
 def decimal_literal(value: Mp, digits: int) -> str:
     """A value as a decimal literal of so many digits; ``value`` itself is not rounded to binary."""
     text = mp.nstr(value, digits, strip_zeros=True)
-    return text[:-2] if text.endswith(".0") and "e" not in text and len(text) > 3 else text
+    return text.replace(".0e", "e").removesuffix(".0")
 
 
 def _apply(sign: str, left: Any, right: Any) -> Any:

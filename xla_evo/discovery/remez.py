@@ -41,9 +41,17 @@ def remez(reference: Reference, degree: int) -> list[Mp]:
         return coefficients
 
 
+def horner(coefficients: list[Mp], x: Mp) -> Mp:
+    """Value of a polynomial, constant first."""
+    value = mp.mpf(0)
+    for coefficient in reversed(coefficients):
+        value = value * x + coefficient
+    return value
+
+
 def _error(reference: Reference, coefficients: list[Mp], x: float) -> Mp:
     value, weight = reference.at(x)
-    return (mp.polyval(coefficients[::-1], mp.mpf(x)) - value) * weight
+    return (horner(coefficients, mp.mpf(x)) - value) * weight
 
 
 def _solve(reference: Reference, points: list[float], degree: int) -> tuple[list[Mp], Mp]:
