@@ -18,7 +18,6 @@ from xla_evo.budget import parse_budget
 from xla_evo.cli.output import print_line, print_table
 from xla_evo.reports.progress import Progress
 from xla_evo.search.config import SearchConfig
-from xla_evo.search.finish import median_ns
 from xla_evo.search.run import Outcome, evolve
 from xla_evo.store import Store
 from xla_evo.targets.target import make_target
@@ -67,7 +66,7 @@ def row(name: str, seed: int, outcome: Outcome) -> tuple[object, ...]:
     return (
         *first, f"{winner.error.count:,}", f"{winner.error.bound_ulp:.4f}",
         "" if builtin is None else f"{builtin.bound_ulp:.4g}",
-        f"{median_ns(winner.timed.candidate):.3f}", f"{median_ns(winner.timed.builtin):.3f}",
+        f"{min(winner.timed.candidate):.3f}", f"{min(winner.timed.builtin):.3f}",
         f"{winner.speedup:.2f}x", *rates,
     )  # fmt: skip
 

@@ -32,7 +32,8 @@ def test_a_program_compiles_and_is_timed(pool):
     assert isinstance(bad, Failure)
     assert bad.reason == "refused"
     assert "unknown operation" in bad.message
-    ((timed, _),) = pool.run([Job("time", ("good", PROGRAM, 3), 60)], workers=[worker])
+    ((race, _),) = pool.run([Job("race", ({"good": PROGRAM}, 3), 60)], workers=[worker])
+    timed = race["good"]
     assert len(timed.candidate) == len(timed.builtin) == len(timed.floor) == 3
 
 

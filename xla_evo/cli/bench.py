@@ -62,13 +62,13 @@ def run(args: argparse.Namespace) -> int:
         speed = ratio(reference, own)
         name = target.function.builtin if target else ""
         rows.append((
-            subject, f"{own.median_ns:.3f}", f"{floor.median_ns:.3f}",
-            f"{reference.median_ns:.3f}" if builtin else "-", name,
+            subject, f"{own.best_ns:.3f}", f"{floor.best_ns:.3f}",
+            f"{reference.best_ns:.3f}" if builtin else "-", name,
             f"{speed:.2f}x" if builtin else "-",
         ))  # fmt: skip
         data.append({
-            "subject": subject, "ns": own.median_ns, "floor_ns": floor.median_ns,
-            "builtin": name, "builtin_ns": reference.median_ns if builtin else None,
+            "subject": subject, "ns": own.best_ns, "floor_ns": floor.best_ns,
+            "builtin": name, "builtin_ns": reference.best_ns if builtin else None,
             "speedup": speed if builtin else None, "domain": [low, high],
             "samples_ns": {"own": own.samples_ns, "builtin": reference.samples_ns},
         })  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from xla_evo.accuracy.measurement import ErrorMeasurement
-from xla_evo.search.finish import Winner, median_ns
+from xla_evo.search.finish import Winner
 from xla_evo.search.population import pareto_fronts
 from xla_evo.search.run import Outcome
 from xla_evo_lowering.text import parse_program
@@ -38,12 +38,12 @@ def comparison(winner: Winner, name: str) -> list[Row]:
     """Rows (what, max ULP, ns an element, speed-up) of winner, built-in and the loop's floor."""
     timed = winner.timed
     rows: list[Row] = [
-        ("evolved", _error(winner.error), f"{median_ns(timed.candidate):.3f}",
+        ("evolved", _error(winner.error), f"{min(timed.candidate):.3f}",
          f"{winner.speedup:.2f}x"),
     ]  # fmt: skip
     if winner.builtin is not None:
-        rows.append((name, _error(winner.builtin), f"{median_ns(timed.builtin):.3f}", "1.00x"))
-    rows.append(("loop floor", "", f"{median_ns(timed.floor):.3f}", ""))
+        rows.append((name, _error(winner.builtin), f"{min(timed.builtin):.3f}", "1.00x"))
+    rows.append(("loop floor", "", f"{min(timed.floor):.3f}", ""))
     return rows
 
 
@@ -88,9 +88,9 @@ def to_json(outcome: Outcome) -> dict[str, Any]:
             "worst_input": winner.error.worst_input_hex,
             "specials": list(winner.examination.specials),
             "lengths": winner.examination.lengths,
-            "ns": median_ns(winner.timed.candidate),
-            "builtin_ns": median_ns(winner.timed.builtin),
-            "floor_ns": median_ns(winner.timed.floor),
+            "ns": min(winner.timed.candidate),
+            "builtin_ns": min(winner.timed.builtin),
+            "floor_ns": min(winner.timed.floor),
             "builtin_max_ulp": None if winner.builtin is None else winner.builtin.bound_ulp,
             "speedup": winner.speedup,
             "samples_ns": {

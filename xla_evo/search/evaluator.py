@@ -4,7 +4,6 @@ Compilations run on all workers at once; timings run one at a time while everyth
 since a core that computes beside a measurement disturbs it.
 """
 
-import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from xla_evo_lowering.program import Program
 from xla_evo_lowering.text import print_program
 
 TIMING_LIMIT_S = 60.0
-_ROUNDS = 9
+_ROUNDS = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class Evaluator:
                 item.sketch.rounded, ulp, relative, code,
             )
             for item, code, ulp, worker in compiled
-            if (relative := self.relative_time(item.hash, item.text, code, worker)) is not None
+            if (relative := self._relative(item.hash, item.text, code, worker)) is not None
         ]  # fmt: skip
         self._counters.spend("time", time.monotonic() - now)
         return measured
@@ -121,21 +120,22 @@ class Evaluator:
             self._store.put_many(items)
         return results
 
-    def relative_time(
+    def _relative(
         self, name: str, text: str, code_hash: str, worker: Worker | None
     ) -> float | None:
-        """Time relative to the built-in; None when the candidate cannot be timed."""
+        """Time relative to the built-in's; None when the candidate cannot be timed."""
         key = timing_key(code_hash, self._config.target, self._backend)
         entry = self._store.get(key)
         if entry is not None:
             self._counters.time_hits += 1
             return float(str(entry.value["relative"]))
-        timed = self.time(name, text, _ROUNDS, worker)
-        if isinstance(timed, Failure):
-            self._counters.fail(timed.reason)
+        answer = self.race({name: text}, _ROUNDS, worker)
+        if isinstance(answer, Failure):
+            self._counters.fail(answer.reason)
             return None
+        timed = answer[name]
         self._counters.timed += 1
-        relative = median_ratio(timed)
+        relative = relative_time(timed)
         self._store.put(
             key,
             {
@@ -148,14 +148,15 @@ class Evaluator:
         )
         return relative
 
-    def time(self, name: str, text: str, rounds: int, worker: Worker | None) -> Timed | Failure:
-        """Times one program in turn with the built-in, on the worker that has it compiled."""
+    def race(
+        self, texts: dict[str, str], rounds: int, worker: Worker | None = None
+    ) -> dict[str, Timed] | Failure:
+        """Times programs in turn with the built-in, on the worker that has them compiled."""
         chosen = [worker or self._pool.workers[0]]
-        job = Job("time", (name, text, rounds), TIMING_LIMIT_S)
+        job = Job("race", (texts, rounds), TIMING_LIMIT_S)
         return self._pool.run([job], workers=chosen)[0][0]
 
 
-def median_ratio(timed: Timed) -> float:
-    """Candidate over built-in: the median of the ratios within each round."""
-    pairs = zip(timed.candidate, timed.builtin, strict=True)
-    return statistics.median(own / other for own, other in pairs)
+def relative_time(timed: Timed) -> float:
+    """Candidate over built-in: the ratio of their least samples (see `timing.ratio`)."""
+    return min(timed.candidate) / min(timed.builtin)

@@ -5,15 +5,13 @@ gives the same bits at every array length, and was timed once more in turn with 
 """
 
 import json
-import statistics
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.proof import Examination
 from xla_evo.search.engine import Report, Search
-from xla_evo.search.evaluator import median_ratio
+from xla_evo.search.evaluator import relative_time
 from xla_evo.search.population import Measured, fastest
 from xla_evo.search.tasks import Timed
 from xla_evo.search.worker import Failure, Job, Pool
@@ -21,7 +19,7 @@ from xla_evo.store import Key, Store
 from xla_evo_lowering.backends import backend, fingerprint
 
 _LIMIT_S = 3600.0
-_RETIMED, _ROUNDS = 6, 31
+_RETIMED, _ROUNDS = 12, 41
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +44,8 @@ class Winner:
 
     @property
     def speedup(self) -> float:
-        """Built-in over winner, the median of the ratios within each round."""
-        return 1.0 / median_ratio(self.timed)
-
-
-def median_ns(samples: Sequence[float]) -> float:
-    """Median nanoseconds an element."""
-    return statistics.median(samples)
+        """Built-in over winner, the ratio of their least samples."""
+        return 1.0 / relative_time(self.timed)
 
 
 def finish(
@@ -95,17 +88,19 @@ def finish(
 
 
 def _retime(search: Search, refused: set[str]) -> dict[str, Timed]:
-    """Longer timings of the fastest candidates that hold, one after the other."""
+    """Longer timings of the fastest candidates that hold, all in turn, so that they compare."""
     search.phase = "timing the best again"
-    timings: dict[str, Timed] = {}
-    for item in fastest(search.population.front, search.config.max_ulp)[:_RETIMED]:
-        timed = search.evaluator.time(item.program, search.text(item), _ROUNDS, None)
-        if isinstance(timed, Failure):
-            refused.add(item.program)
-            continue
-        timings[item.program] = timed
-        item.time = median_ratio(timed)
-    return timings
+    items = fastest(search.population.front, search.config.max_ulp)[:_RETIMED]
+    if not items:
+        return {}
+    answer = search.evaluator.race({item.program: search.text(item) for item in items}, _ROUNDS)
+    if isinstance(answer, Failure):
+        search.state.counters.fail(answer.reason)
+        refused.update(item.program for item in items)
+        return {}
+    for item in items:
+        item.time = relative_time(answer[item.program])
+    return answer
 
 
 def _next(search: Search, timings: dict[str, Timed], refused: set[str]) -> Measured | None:
@@ -132,13 +127,13 @@ def _compare(
         return None
     search.phase = "comparing with the built-in"
     builtin = _builtin_error(search, store, pool, report)
-    timed = search.evaluator.time(item.program, text, _ROUNDS, None)
+    timed = search.evaluator.race({item.program: text}, _ROUNDS)
     if isinstance(timed, Failure):
         search.state.counters.fail(timed.reason)
         return None
     return Winner(
-        text=text, program=item.program, error=error, examination=answer, timed=timed,
-        builtin=builtin,
+        text=text, program=item.program, error=error, examination=answer,
+        timed=timed[item.program], builtin=builtin,
     )  # fmt: skip
 
 

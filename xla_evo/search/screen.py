@@ -18,7 +18,8 @@ from xla_evo.search.polish import polish
 
 _ITERATIONS, _LAWSON = 40, 8
 _CLOSE = 2.5
-_POLISH_TRIES = 400
+_FIRST_TRIES, _MORE_TRIES = 60, 300
+_PROMISING = 1.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,10 @@ def screen(
         return None, "fitted"
     rounded, error = improve(fitted, test_at, 0, goal, seed)
     if fit_error < _CLOSE and error > goal:
-        rounded, error = improve(fitted, test_at, _POLISH_TRIES, goal, seed)
+        # A few moves tell whether more are worth their time.
+        rounded, error = improve(fitted, test_at, _FIRST_TRIES, goal, seed)
+        if goal < error < _PROMISING * threshold:
+            rounded, error = improve(rounded, test_at, _MORE_TRIES, goal, seed)
         step = "polished"
     else:
         step = "tested"

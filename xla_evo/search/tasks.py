@@ -121,25 +121,34 @@ class Tasks:
             {stage: stages.texts[stage] for stage in _STORED_STAGES},
         )
 
-    def time(self, name: str, text: str, rounds: int) -> Timed:
-        """Times a program against the built-in and the loop's floor, in turn."""
+    def race(self, texts: dict[str, str], rounds: int) -> dict[str, Timed]:
+        """Times several programs, the built-in and the floor all in turn, so that they compare."""
+        from xla_evo_lowering.timing import time_loops
+
+        loops = [self._loop(name, text) for name, text in texts.items()]
+        fixed = [self._loop("floor"), self._loop("built-in")]
+        timings = time_loops([*fixed, *loops], self._inputs()[0][:2], rounds=rounds)
+        floor, builtin = (timing.samples_ns for timing in timings[:2])
+        return {
+            name: Timed(timing.samples_ns, builtin, floor, timing.elements)
+            for name, timing in zip(texts, timings[2:], strict=True)
+        }
+
+    def _loop(self, name: str, text: str = "") -> Callable[..., Any]:
+        """The compiled timing loop of a program, of the built-in or of the floor."""
         from xla_evo_lowering.stablehlo import as_function
         from xla_evo_lowering.text import parse_program
-        from xla_evo_lowering.timing import compile_loop, floor_function, time_loops
+        from xla_evo_lowering.timing import compile_loop, floor_function
 
-        dtype = self._target.dtype
         if name not in self._loops:
-            program = parse_program(text, source=name)
-            self._keep(name, compile_loop(as_function(program), dtype))
-        for fixed, function in (
-            ("built-in", self._builtin),
-            ("floor", lambda: floor_function),
-        ):
-            if fixed not in self._loops:
-                self._keep(fixed, compile_loop(function(), dtype))
-        loops = [self._loops["floor"], self._loops["built-in"], self._loops[name]]
-        floor, builtin, candidate = time_loops(loops, self._inputs()[0][:2], rounds=rounds)
-        return Timed(candidate.samples_ns, builtin.samples_ns, floor.samples_ns, candidate.elements)
+            if name == "floor":
+                function = floor_function
+            elif name == "built-in":
+                function = self._builtin()
+            else:
+                function = as_function(parse_program(text, source=name))
+            self._keep(name, compile_loop(function, self._target.dtype))
+        return self._loops[name]
 
     def prove(self, text: str, limit_ulp: float, report: Report) -> "ErrorMeasurement":
         """Sweeps every input of the domain; ends early when an error is above the limit."""
