@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xla_evo import numpy as numpy
+    from xla_evo.api import evolve as evolve
+    from xla_evo.api import verify as verify
     from xla_evo.integration import RefusedEntryWarning as RefusedEntryWarning
     from xla_evo.integration import explain as explain
     from xla_evo.integration import install as install
@@ -17,14 +19,25 @@ if TYPE_CHECKING:
 # Public name -> module that has it; a row of an empty attribute is the module itself.
 _EXPORTS: dict[str, tuple[str, str]] = {
     "RefusedEntryWarning": ("xla_evo.integration", "RefusedEntryWarning"),
+    "evolve": ("xla_evo.api", "evolve"),
     "explain": ("xla_evo.integration", "explain"),
     "install": ("xla_evo.integration", "install"),
     "numpy": ("xla_evo.numpy", ""),
     "uninstall": ("xla_evo.integration", "uninstall"),
     "use": ("xla_evo.integration", "use"),
+    "verify": ("xla_evo.api", "verify"),
 }
 
-__all__ = ["RefusedEntryWarning", "explain", "install", "numpy", "uninstall", "use"]
+__all__ = [
+    "RefusedEntryWarning",
+    "evolve",
+    "explain",
+    "install",
+    "numpy",
+    "uninstall",
+    "use",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sweeps and examines; 0 when the bound holds on every input, else 1."""
-    from xla_evo.proof import examine, sweep
+    from xla_evo.api import verify
     from xla_evo.search.run import PROGRAM, RunFolder
     from xla_evo.targets.target import make_target
     from xla_evo_lowering.text import parse_program
@@ -71,9 +71,8 @@ def run(args: argparse.Namespace) -> int:
                 sys.stderr.write("\r\033[K")
             sys.stderr.flush()
 
-    error = sweep(subject, target, report=report)
-    found = examine(subject, target, max_ulp=bound)
-    holds = error.exhaustive and error.bound_ulp <= bound and found.holds
+    result = verify(subject, target, max_ulp=bound, report=report)
+    error, found, holds = result.error, result.examination, result.holds
     if args.json:
         print_json({
             "target": target.to_json(), "max_ulp": bound, "holds": holds,
