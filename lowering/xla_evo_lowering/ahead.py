@@ -24,7 +24,12 @@ START_LIMIT_S = 180.0
 
 
 class AheadOfTime:
-    """A compiler process for one backend; use it in a ``with`` statement."""
+    """A compiler process for one backend; use it in a ``with`` statement.
+
+    Attributes:
+        row: the backend.
+        device: what the compiler calls the device.
+    """
 
     def __init__(self, row: Backend, *, limit_s: float = 120.0) -> None:
         """Starts the process.
@@ -37,7 +42,7 @@ class AheadOfTime:
             BackendError: its plugin is missing or does not start.
         """
         require(row)
-        self._row = row
+        self.row = row
         self._limit_s = limit_s
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
@@ -93,9 +98,9 @@ class AheadOfTime:
             write_frame(stream, header, {"stablehlo": lowered.as_text().encode()})
             answer, texts = self._read(self._limit_s)
         except (BackendError, BrokenPipeError) as error:
-            raise CompileError(f"backend {self._row.name}: {error}") from error
+            raise CompileError(f"backend {self.row.name}: {error}") from error
         if "error" in answer:
-            raise CompileError(f"backend {self._row.name} could not compile: {answer['error']}")
+            raise CompileError(f"backend {self.row.name} could not compile: {answer['error']}")
         return texts
 
     def _read(self, limit_s: float) -> Frame:
@@ -108,7 +113,7 @@ class AheadOfTime:
             timer.cancel()
         if frame is None:
             reason = f"it took more than {limit_s:g} s" if expired else self._last_line()
-            raise BackendError(f"the compiler process of {self._row.name} ended: {reason}")
+            raise BackendError(f"the compiler process of {self.row.name} ended: {reason}")
         return frame
 
     def _last_line(self) -> str:

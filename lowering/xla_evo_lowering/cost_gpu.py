@@ -1,0 +1,138 @@
+"""Static cost on NVIDIA GPUs: instructions an element by pipe, from PTX, and the bounds they give.
+
+Each pipe of a multiprocessor takes so many thread instructions a cycle; the pipe that needs the
+most cycles, or the issue of all, is the compute bound. The memory bound of the array's traffic
+stands beside it: on large arrays the greater of the two decides.
+
+Source of the rates: NVIDIA, CUDA C++ Programming Guide, table "Throughput of Native Arithmetic
+Instructions". Limits: PTX is not SASS. ``div.rn``, ``sqrt.rn`` and the like become short sequences,
+which are counted as such (their slow paths are not); ptxas may fold negations and moves; latency
+and occupancy are not modelled. Costs order programs; they are not times.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from xla_evo_lowering.errors import BackendError
+from xla_evo_lowering.gpu_targets import GpuTarget, gpu_target
+
+FMA, ALU, MUFU, CONVERT, FP64, MEMORY, CONTROL = (
+    "fma", "alu", "mufu", "convert", "fp64", "load/store", "control",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PtxRow:
+    """PTX instructions of one pattern and what a thread spends on one of them.
+
+    Attributes:
+        pattern: of the whole opcode, e.g. ``fma.rn.f32``.
+        pipes: pipe name to instructions on it.
+    """
+
+    pattern: str
+    pipes: Mapping[str, float]
+
+
+# First match counts. Sequences of the rounded operations: a MUFU estimate, then FMA corrections.
+PTX_ROWS: tuple[PtxRow, ...] = (
+    PtxRow(pattern=r"div\.(rn|full).*f32", pipes={FMA: 8, MUFU: 1, ALU: 2}),
+    PtxRow(pattern=r"(sqrt|rcp)\.rn.*f32", pipes={FMA: 5, MUFU: 1, ALU: 2}),
+    PtxRow(pattern=r"(div|sqrt|rcp)\.rn.*f64", pipes={FP64: 8, MUFU: 1, ALU: 4}),
+    PtxRow(pattern=r"(ex2|lg2|rcp|rsqrt|sqrt|sin|cos|tanh)\.approx.*", pipes={MUFU: 1}),
+    PtxRow(pattern=r"(fma|mul|add|sub|mad)\..*f64", pipes={FP64: 1}),
+    PtxRow(pattern=r"(fma|mul|add|sub|mad)\..*(f32|f16|bf16)(x2)?", pipes={FMA: 1}),
+    PtxRow(pattern=r"cvt\.(sat\.)?(ftz\.)?f32\.f32", pipes={ALU: 1}),
+    PtxRow(pattern=r"cvt\..*", pipes={CONVERT: 1}),
+    PtxRow(pattern=r"mul\.(wide|lo|hi).*|mad\.(wide|lo|hi).*", pipes={FMA: 1}),
+    PtxRow(pattern=r"(ld|st)\.global.*", pipes={MEMORY: 1}),
+    PtxRow(pattern=r"ld\.param.*|cvta.*|mov.*|griddepcontrol.*|bar.*", pipes={}),
+    PtxRow(pattern=r"bra.*|ret.*|call.*", pipes={CONTROL: 1}),
+    PtxRow(pattern=r".*", pipes={ALU: 1}),
+)
+_COMPILED = tuple((re.compile(row.pattern + r"\Z"), row) for row in PTX_ROWS)
+
+_OPCODE = re.compile(
+    r"^[ \t]+(?:@!?%p\d+\s+)?([a-z][a-z0-9_]*(?:\.[a-z0-9_:]+)*)[ \t;]", re.MULTILINE
+)
+_KERNEL = re.compile(r"^\.visible \.entry (\w+)\(.*?^\}", re.MULTILINE | re.DOTALL)
+_STORE = re.compile(r"st\.global(?:\.\w+)*?(?:\.v(\d))?\.[busf](\d+)\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuCost:
+    """What one element costs.
+
+    Attributes:
+        cycles: of one multiprocessor, an element: the busiest pipe or the issue.
+        pipe: which one that is.
+        compute_ns: that bound over the whole GPU, nanoseconds an element.
+        memory_ns: bound of reading and writing the element, nanoseconds.
+        pipes: thread instructions an element by pipe.
+    """
+
+    cycles: float
+    pipe: str
+    compute_ns: float
+    memory_ns: float
+    pipes: Mapping[str, float]
+
+    @property
+    def bound_ns(self) -> float:
+        """The greater of the two bounds, nanoseconds an element."""
+        return max(self.compute_ns, self.memory_ns)
+
+
+def rates(row: GpuTarget) -> dict[str, float]:
+    """Thread instructions a cycle that one multiprocessor takes, by pipe."""
+    capability = (row.major, row.minor)
+    fp64 = {(8, 0): 32.0, (9, 0): 64.0, (10, 0): 64.0}.get(capability, 2.0)
+    return {
+        FMA: float(row.fpus_per_core), ALU: 64.0, MUFU: 16.0, FP64: fp64,
+        CONVERT: 64.0 if capability in ((8, 6), (8, 9), (9, 0), (10, 0)) else 16.0,
+        MEMORY: 32.0, CONTROL: 64.0, "issue": 128.0,
+    }  # fmt: skip
+
+
+def classify(opcode: str) -> Mapping[str, float]:
+    """Instructions by pipe that one PTX instruction stands for."""
+    return next(row.pipes for pattern, row in _COMPILED if pattern.match(opcode))
+
+
+def gpu_cost(ptx: str, kind: str, itemsize: int, *, arguments: int = 1) -> GpuCost:
+    """Costs the kernels of a PTX module, which run one after the other.
+
+    Args:
+        ptx: the module.
+        kind: architecture, e.g. ``sm_90``.
+        itemsize: bytes of one element of the result.
+        arguments: arrays of that size that are read.
+
+    Raises:
+        BackendError: no kernel stores anything, or there is no such architecture.
+    """
+    target = gpu_target(kind)
+    pipes: defaultdict[str, float] = defaultdict(float)
+    for kernel in _KERNEL.finditer(ptx):
+        elements = _stored_bytes(kernel[0]) / itemsize
+        for opcode in _OPCODE.findall(kernel[0]) if elements else ():
+            for pipe, count in classify(opcode).items():
+                pipes[pipe] += count / elements
+    if not pipes:
+        raise BackendError("the PTX has no kernel that stores results; nothing to cost")
+    busy = {pipe: count / rates(target)[pipe] for pipe, count in pipes.items()}
+    busy["issue"] = sum(pipes.values()) / rates(target)["issue"]
+    pipe, cycles = max(busy.items(), key=lambda item: (item[1], item[0]))
+    return GpuCost(
+        cycles=cycles,
+        pipe=pipe,
+        compute_ns=cycles / (target.cores * target.clock_ghz),
+        memory_ns=1e9 * itemsize * (arguments + 1) / target.memory_bandwidth,
+        pipes=dict(sorted(pipes.items())),
+    )
+
+
+def _stored_bytes(kernel: str) -> float:
+    return sum(int(count or 1) * int(bits) / 8 for count, bits in _STORE.findall(kernel))
