@@ -1,0 +1,339 @@
+import subprocess
+import sys
+import threading
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+import xla_evo
+from tests.integration.conftest import builtin
+from xla_evo.errors import BackendError, ConfigError, TargetError
+from xla_evo.integration import dispatch, door
+from xla_evo.integration.scope import Request, Scope, current_scope, make_scope, merged
+from xla_evo.library import choose
+
+X = jnp.linspace(-3.0, 3.0, 257)
+
+
+def is_patched(function=jnp.exp, x=X) -> bool:
+    return "reduce_precision" in jax.jit(function).lower(x).as_text()
+
+
+@pytest.fixture(autouse=True)
+def nothing_installed():
+    assert current_scope() is None
+    yield
+    assert current_scope() is None
+
+
+def test_scope_is_entered_and_left() -> None:
+    scope = xla_evo.use("exp", max_ulp=1)
+    assert not is_patched()
+    for _ in range(2):
+        with scope:
+            assert is_patched()
+        assert not is_patched()
+
+
+def test_scope_is_left_on_error() -> None:
+    with pytest.raises(ZeroDivisionError), xla_evo.use("exp", max_ulp=1):
+        raise ZeroDivisionError
+    assert current_scope() is None
+
+
+def test_other_functions_are_left_alone() -> None:
+    with xla_evo.use("exp", max_ulp=1):
+        assert not is_patched(jnp.sin)
+        assert not is_patched(lax.integer_pow if False else jnp.sqrt, X * X)
+
+
+def test_inner_scope_wins_by_name() -> None:
+    with xla_evo.use("exp", max_ulp=1), xla_evo.use("log", max_ulp=1):
+        assert is_patched()
+        assert is_patched(jnp.log)
+        with xla_evo.use("exp", backend="tpu:v5e"):
+            assert not is_patched()
+            assert is_patched(jnp.log)
+        assert is_patched()
+
+
+def test_nameless_scope_replaces_all() -> None:
+    with xla_evo.use("exp", max_ulp=1):
+        with xla_evo.use(max_ulp=0.4):
+            assert not is_patched()
+        with xla_evo.use(max_ulp=1):
+            assert is_patched()
+            assert is_patched(jnp.log)
+
+
+def test_merging_scopes() -> None:
+    one, two = Request(max_ulp=1.0), Request(max_ulp=2.0)
+    outer = Scope((("exp", one), ("log", one)), None)
+    assert merged(None, outer) == outer
+    assert merged(outer, Scope((("exp", two),))).request("exp") == two
+    assert merged(outer, Scope((("exp", two),))).request("log") == one
+    assert merged(outer, Scope((), two)).request("log") == two
+    assert merged(Scope((), one), Scope((("exp", two),))).request("sin") == one
+    assert outer.request("sin") is None
+
+
+def test_install_and_uninstall() -> None:
+    xla_evo.install("exp", max_ulp=1)
+    try:
+        assert is_patched()
+        with xla_evo.use("exp", backend="tpu:v5e"):
+            assert not is_patched()
+        assert is_patched()
+        xla_evo.install("log", max_ulp=1)
+        assert not is_patched()
+        assert is_patched(jnp.log)
+    finally:
+        xla_evo.uninstall()
+    assert not is_patched()
+    with pytest.raises(ConfigError, match="nothing was installed"):
+        xla_evo.uninstall()
+
+
+def test_install_reaches_other_threads_and_use_does_not() -> None:
+    seen: list[bool] = []
+
+    def look() -> None:
+        seen.append(is_patched())
+
+    def run() -> None:
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+
+    with xla_evo.use("exp", max_ulp=1):
+        run()
+    xla_evo.install("exp", max_ulp=1)
+    try:
+        run()
+    finally:
+        xla_evo.uninstall()
+    assert seen == [False, True]
+
+
+def test_threads_with_different_scopes() -> None:
+    function = jax.jit(lambda x: jnp.exp(x) + jnp.log(x + 4))
+    plain = function(X)
+    with xla_evo.use("exp", "log", max_ulp=1):
+        both = function(X)
+    results: dict[int, list] = {}
+    barrier = threading.Barrier(4)
+
+    def work(number: int) -> None:
+        barrier.wait()
+        results[number] = []
+        for _ in range(20):
+            if number % 2:
+                with xla_evo.use("exp", "log", max_ulp=1):
+                    results[number].append(np.asarray(function(X)))
+            else:
+                results[number].append(np.asarray(function(X)))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, found in results.items():
+        for value in found:
+            np.testing.assert_array_equal(value, both if number % 2 else plain)
+
+
+@pytest.mark.parametrize(
+    ("names", "settings", "error", "match"),
+    [
+        (("expp",), {}, TargetError, "did you mean exp"),
+        (("log2",), {}, ConfigError, r"xla_evo.numpy.log2"),
+        (("exp",), {"max_ulp": 0.01}, ConfigError, "nothing to replace exp with"),
+        (("exp",), {"max_ulp": 0}, ConfigError, "above 0"),
+        (("exp",), {"max_ulp": float("nan")}, ConfigError, "above 0"),
+        (("exp",), {"lowering": "inlined"}, ConfigError, "unknown lowering"),
+        (("exp",), {"backend": "gpu"}, BackendError, "unknown backend"),
+        (("lgamma",), {"max_ulp": 1e-3}, ConfigError, "nothing to replace lgamma with"),
+    ],
+)
+def test_bad_settings_are_refused(names, settings, error, match) -> None:
+    with pytest.raises(error, match=match):
+        xla_evo.use(*names, **settings)
+
+
+def test_use_inside_a_traced_function_is_refused() -> None:
+    @jax.jit
+    def function(x):
+        with xla_evo.use("exp", max_ulp=1):
+            return jnp.exp(x)
+
+    with pytest.raises(ConfigError, match="being traced"):
+        function(X)
+    with pytest.raises(ConfigError, match="being traced"):
+        jax.eval_shape(function, X)
+
+
+def test_use_inside_eager_grad_works() -> None:
+    def function(x):
+        with xla_evo.use("exp", max_ulp=1):
+            return jnp.exp(x).sum()
+
+    np.testing.assert_allclose(jax.grad(function)(X), jnp.exp(X), rtol=1e-6)
+
+
+def test_tolerance_of_the_operation_is_honoured() -> None:
+    accuracy = lax.Tolerance(ulps=1)
+    loose, tight = lax.Tolerance(ulps=2), lax.Tolerance(rtol=1e-9)
+    with xla_evo.use(max_ulp=0.1):
+        assert not is_patched(jnp.exp)
+        assert is_patched(lambda x: lax.exp(x, accuracy=accuracy))
+        assert is_patched(lambda x: lax.exp(x, accuracy=loose))
+    with xla_evo.use("exp", max_ulp=1):
+        assert not is_patched(lambda x: lax.exp(x, accuracy=tight))
+        assert is_patched(lambda x: lax.exp(x, accuracy=lax.AccuracyMode.HIGHEST))
+
+
+def test_bound_of_an_accuracy() -> None:
+    assert dispatch.bound_of(None, 1.5, "float32") == (1.5, False)
+    assert dispatch.bound_of(lax.Tolerance(ulps=2), 1.0, "float32") == (2.0, False)
+    assert dispatch.bound_of(lax.Tolerance(rtol=2.0**-23), None, "float32") == (1.0, False)
+    assert dispatch.bound_of(lax.Tolerance(atol=1e-3), 1.0, "float32") == (1.0, False)
+    assert dispatch.bound_of(lax.AccuracyMode.HIGHEST, None, "float32") == (None, True)
+
+
+def test_reaches_nn_and_special_functions() -> None:
+    with xla_evo.use("exp", "tanh", "log", max_ulp=1):
+        for function in (jax.nn.softmax, jax.nn.gelu, jax.nn.logsumexp, jax.nn.sigmoid):
+            assert is_patched(function), function
+        assert is_patched(jax.scipy.special.entr, X + 4)
+
+
+def test_one_fusion_with_neighbours(name: str) -> None:
+    def function(x):
+        return builtin(name)(x * 0.25 + 0.5) * 3 - x
+
+    with xla_evo.use(name, max_ulp=1):
+        text = jax.jit(function).lower(jnp.ones(4096)).compile().as_text()
+    entry = text[text.index("ENTRY") :]
+    assert entry.count(" fusion(") + entry.count(" call(") == 1, entry
+    assert "custom-call" not in entry
+
+
+def test_explain() -> None:
+    text = xla_evo.explain("exp", max_ulp=1.0)
+    assert "chosen: exp/float32/" in text
+    assert "not replaced here" in text
+    with xla_evo.use("exp", max_ulp=1):
+        assert "chosen" in xla_evo.explain("exp")
+        assert "replaced here" in xla_evo.explain("exp")
+    assert "log(x)/log(2)" in xla_evo.explain("log2")
+    assert "the built-in" in xla_evo.explain("exp", "float64")
+    assert "certificate of exp says nothing" in xla_evo.explain("logistic")
+    with pytest.raises(TargetError):
+        xla_evo.explain("expp")
+
+
+def test_logistic_computes_with_the_replaced_exp() -> None:
+    with xla_evo.use("exp", max_ulp=1):
+        assert is_patched(lax.logistic)
+        assert not is_patched(jnp.exp2)
+
+
+def test_door_admits_and_refuses(monkeypatch) -> None:
+    choice = choose("exp", max_ulp=1.0)
+    assert choice.entry is not None
+    assert door.check(choice, samples=1 << 14) == ""
+    wrong = type(choice)(
+        function="log", dtype="float32", entry=choice.entry, proof=choice.proof,
+        exact_machine=False, reasons=(),
+    )  # fmt: skip
+    monkeypatch.setattr(door, "_verdicts", {})
+    with pytest.warns(door.RefusedEntryWarning, match="the built-in stays"):
+        assert not door.admitted(wrong, "inline")
+    # The second time there is no warning, nor another check.
+    assert not door.admitted(wrong, "inline")
+
+
+def test_door_remembers(monkeypatch) -> None:
+    choice = choose("exp", max_ulp=1.0, fingerprint={"backend": "cpu", "isa": "other+fma"})
+    assert not choice.exact_machine
+    monkeypatch.setattr(door, "_verdicts", {})
+    assert door.admitted(choice, "inline")
+    monkeypatch.setattr(door, "_verdicts", {})
+    monkeypatch.setattr(door, "check", lambda *_: pytest.fail("checked twice"))
+    assert door.admitted(choice, "inline")
+
+
+def test_make_scope_is_cached() -> None:
+    assert make_scope(("exp",), 1.0, "inline", None) is make_scope(("exp",), 1.0, "inline", None)
+
+
+SHARDED = """
+import jax, jax.numpy as jnp, numpy as np, xla_evo
+from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
+devices = jax.devices()
+assert len(devices) == 2, devices
+mesh = Mesh(np.array(devices), ("d",))
+sharding = NamedSharding(mesh, P("d"))
+x = jax.device_put(jnp.linspace(-2, 2, 64), sharding)
+plain = np.exp(np.asarray(x, np.float64))
+for lowering in LOWERINGS:
+    with xla_evo.use("exp", max_ulp=1, lowering=lowering):
+        y = jax.jit(jnp.exp)(x)
+        assert y.sharding.is_equivalent_to(sharding, 1), y.sharding
+        np.testing.assert_allclose(y, plain, rtol=3e-7)
+        text = jax.jit(jnp.exp).lower(x).compile().as_text()
+        assert "all-gather" not in text, text
+        specs = {"in_specs": P("d"), "out_specs": P("d")}
+        mapped = jax.shard_map(lambda v: jnp.exp(v) * 2, mesh=mesh, **specs)
+        np.testing.assert_allclose(jax.jit(mapped)(x), 2 * plain, rtol=3e-7)
+        pairs = jax.pmap(jnp.exp)(x.reshape(2, 32))
+        np.testing.assert_allclose(pairs, plain.reshape(2, 32), rtol=3e-7)
+        grad = jax.jit(jax.grad(lambda v: jnp.exp(v).sum()))(x)
+        np.testing.assert_allclose(grad, plain, rtol=3e-7)
+    print("done", lowering)
+"""
+CACHED = """
+import jax, jax.numpy as jnp, xla_evo, sys
+jax.config.update("jax_compilation_cache_dir", sys.argv[1])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+hits = []
+jax.monitoring.register_event_listener(lambda name, **_: hits.append(name))
+x = jnp.linspace(-2, 2, 1000)
+f = jax.jit(lambda x: jnp.exp(x) * 3)
+plain = f(x)
+with xla_evo.use("exp", max_ulp=1):
+    patched = f(x)
+print(hits.count("/jax/compilation_cache/cache_hits"), float(plain.sum()), float(patched.sum()))
+print(jnp.asarray(plain != patched).sum())
+"""
+
+
+def run(code: str, *args: str, **env: str) -> str:
+    import os
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, *args],
+        capture_output=True, text=True, timeout=300, env={**os.environ, **env}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_two_devices() -> None:
+    flags = "--xla_force_host_platform_device_count=2"
+    out = run(SHARDED.replace("LOWERINGS", "('inline',)"), XLA_FLAGS=flags)
+    assert "done inline" in out
+
+
+def test_persistent_compilation_cache(tmp_path) -> None:
+    first = run(CACHED, str(tmp_path))
+    second = run(CACHED, str(tmp_path))
+    assert first.split()[1:] == second.split()[1:]
+    assert int(first.split()[0]) == 0
+    assert int(second.split()[0]) >= 2
+    assert int(first.split()[-1]) > 0, "patched and plain code gave the same bits"

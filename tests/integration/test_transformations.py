@@ -1,0 +1,166 @@
+"""Every transformation of JAX over the table of replaced functions.
+
+Results are held against the same code without the patch; that the patch was there is seen in the
+lowered text, and often in the last bits.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+import xla_evo
+from tests.integration.conftest import REPLACED, builtin, points
+
+CLOSE = {"rtol": 2e-5, "atol": 2e-6}
+PATCH = {"max_ulp": 1.0}
+
+
+def patched_text(function, *args) -> bool:
+    """Whether a program of the library is in the lowered text: its guards are."""
+    return "reduce_precision" in jax.jit(function).lower(*args).as_text()
+
+
+def check(make, name: str) -> None:
+    """Runs ``make(f)(x)`` without and with the patch and compares."""
+    x = points(name)
+    plain = make(builtin(name))(x)
+    with xla_evo.use(name, **PATCH):
+        patched = make(builtin(name))(x)
+        assert patched_text(make(builtin(name)), x)
+    assert not patched_text(make(builtin(name)), x)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **CLOSE), plain, patched)
+
+
+def cube(f):
+    return lambda x: f(x) ** 3
+
+
+def with_custom_vjp(f):
+    @jax.custom_vjp
+    def function(x):
+        return f(x)
+
+    function.defvjp(lambda x: (f(x), x), lambda x, g: (2 * g * f(x),))
+    return jax.grad(lambda x: function(x).sum())
+
+
+TRANSFORMED = {
+    "eager": lambda f: f,
+    "jit": jax.jit,
+    "grad": lambda f: jax.vmap(jax.grad(cube(f))),
+    "value_and_grad": lambda f: jax.jit(jax.value_and_grad(lambda x: cube(f)(x).sum())),
+    "jvp": lambda f: lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),)),
+    "vjp": lambda f: lambda x: jax.vjp(cube(f), x)[1](jnp.ones_like(x))[0],
+    "hessian": lambda f: jax.vmap(jax.hessian(cube(f))),
+    "linearize": lambda f: lambda x: jax.linearize(cube(f), x)[1](x),
+    "vmap": lambda f: lambda x: jax.vmap(jax.vmap(f))(x.reshape(8, 8)),
+    "scan": lambda f: lambda x: lax.scan(lambda c, v: (c + f(v), f(v)), jnp.float32(0), x),
+    "while": lambda f: (
+        lambda x: lax.while_loop(
+            lambda s: s[0] < 3, lambda s: (s[0] + 1, s[1] + f(x)), (0, jnp.zeros_like(x))
+        )[1]
+    ),
+    "cond": lambda f: lambda x: lax.cond(x.sum() > -1e9, f, lambda v: v, x),
+    "remat": lambda f: jax.grad(lambda x: jax.checkpoint(cube(f))(x).sum()),
+    "custom_vjp": with_custom_vjp,
+    "map": lambda f: lambda x: lax.map(f, x),
+    "neighbours": lambda f: jax.jit(lambda x: f(x * 0.5 + 0.25) * 2 - x),
+}
+
+
+@pytest.mark.parametrize("transformation", TRANSFORMED)
+def test_transformation(name: str, transformation: str) -> None:
+    check(TRANSFORMED[transformation], name)
+
+
+def test_jitted_before_follows_and_comes_back(name: str) -> None:
+    x = points(name, 4096)
+    function = jax.jit(builtin(name))
+    before = function(x)
+    with xla_evo.use(name, **PATCH):
+        inside = function(x)
+    after = function(x)
+    np.testing.assert_array_equal(before, after)
+    np.testing.assert_allclose(before, inside, **CLOSE)
+
+
+def test_lower_and_compile(name: str) -> None:
+    x = points(name)
+    with xla_evo.use(name, **PATCH):
+        compiled = jax.jit(builtin(name)).lower(x).compile()
+    np.testing.assert_allclose(compiled(x), builtin(name)(x), **CLOSE)
+
+
+def test_export_and_reload(name: str) -> None:
+    from jax import export
+
+    pytest.importorskip("flatbuffers", reason="jax.export serialises with flatbuffers")
+    x = points(name)
+    with xla_evo.use(name, **PATCH):
+        exported = export.export(jax.jit(builtin(name)))(x)
+        expected = jax.jit(builtin(name))(x)
+    reloaded = export.deserialize(exported.serialize())
+    assert "reduce_precision" in reloaded.mlir_module()
+    np.testing.assert_array_equal(reloaded.call(x), expected)
+
+
+def test_export_with_symbolic_shape(name: str) -> None:
+    from jax import export
+
+    shape = export.symbolic_shape("n, m")
+    with xla_evo.use(name, **PATCH):
+        spec = jax.ShapeDtypeStruct(shape, jnp.float32)
+        exported = export.export(jax.jit(builtin(name)))(spec)
+    x = points(name).reshape(4, 16)
+    np.testing.assert_allclose(exported.call(x), builtin(name)(x), **CLOSE)
+
+
+def test_donated_buffer(name: str) -> None:
+    x = points(name)
+    expected = builtin(name)(x)
+    with xla_evo.use(name, **PATCH):
+        got = jax.jit(builtin(name), donate_argnums=0)(jnp.array(x))
+    np.testing.assert_allclose(got, expected, **CLOSE)
+
+
+def test_disabled_jit_and_debug_nans(name: str) -> None:
+    x = points(name)
+    with xla_evo.use(name, **PATCH), jax.disable_jit():
+        np.testing.assert_allclose(builtin(name)(x), builtin(name)(x), **CLOSE)
+    with xla_evo.use(name, **PATCH), jax.debug_nans(True):
+        np.testing.assert_allclose(jax.jit(builtin(name))(x), builtin(name)(x), **CLOSE)
+
+
+def test_debug_nans_finds_a_nan() -> None:
+    with (
+        xla_evo.use("log", **PATCH),
+        jax.debug_nans(True),
+        pytest.raises(FloatingPointError),
+    ):
+        jax.jit(lambda x: jnp.log(x))(jnp.float32(-1))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float64, jnp.complex64])
+def test_formats_without_a_program_stay_built_in(dtype) -> None:
+    with jax.enable_x64(True):
+        x = jnp.asarray([0.5, 1.5], dtype)
+        plain = jnp.exp(x)
+        with xla_evo.use("exp", **PATCH):
+            assert not patched_text(jnp.exp, x)
+            np.testing.assert_array_equal(jnp.exp(x), plain)
+
+
+def test_integer_inputs_become_float32() -> None:
+    with xla_evo.use("exp", **PATCH):
+        assert patched_text(jnp.exp, jnp.arange(4))
+        np.testing.assert_allclose(jnp.exp(jnp.arange(4)), np.exp(np.arange(4.0)), **CLOSE)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 0, 2), (2, 3, 5)])
+def test_shapes(shape) -> None:
+    x = jnp.full(shape, 0.5)
+    with xla_evo.use(*REPLACED, **PATCH):
+        for name in REPLACED:
+            assert builtin(name)(x).shape == shape
