@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from xla_evo._random import below, seeded, uniform
 from xla_evo.discovery import mutate
 from xla_evo.discovery.canonical import new_draft
 from xla_evo.discovery.encoding import ADD, ADDC, MUL, MULC
-from xla_evo.discovery.random import below, seeded, uniform
 
 from .drafts import make_draft, random_draft
 

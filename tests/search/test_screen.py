@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from xla_evo.discovery.random import seeded
+from xla_evo._random import seeded
 from xla_evo.errors import TargetError
 from xla_evo.search.genome import DIV, contracted, float_constant, node, to_tape
 from xla_evo.search.kernels import BIG, forward, jacobian, max_error

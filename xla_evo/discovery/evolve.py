@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from xla_evo._numba import njit
+from xla_evo._random import below, normal, uniform
 from xla_evo.discovery.canonical import Draft, Walk, canonical, new_draft, new_walk, structure_key
 from xla_evo.discovery.doubledouble import forward_dd
 from xla_evo.discovery.encoding import DIV, NODES, RDIVC, Reals
@@ -40,7 +41,6 @@ from xla_evo.discovery.mutate import (
     swap,
 )  # fmt: skip
 from xla_evo.discovery.population import PLACES, Island, kind_of, offer, threshold, visits
-from xla_evo.discovery.random import below, normal, uniform
 
 SLIDES: Final = 0.1
 """Share of candidates that are members whose constants follow their valley further."""

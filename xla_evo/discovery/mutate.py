@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from xla_evo._numba import njit
+from xla_evo._random import below, normal, uniform
 from xla_evo.discovery.canonical import Draft
 from xla_evo.discovery.encoding import (
     ADD,
@@ -24,7 +25,6 @@ from xla_evo.discovery.encoding import (
     Reals,
     Words,
 )  # fmt: skip
-from xla_evo.discovery.random import below, normal, uniform
 
 INSERT_ONE: Final = 0
 INSERT_TWO: Final = 1

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from xla_evo._numba import njit
+from xla_evo._random import seeded
 from xla_evo.discovery.canonical import Draft
 from xla_evo.discovery.encoding import (
     ADD,
@@ -20,7 +21,6 @@ from xla_evo.discovery.encoding import (
     Reals,
     Words,
 )  # fmt: skip
-from xla_evo.discovery.random import seeded
 
 PLACES: Final = 128
 """Members of the population of one number of operations."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xla_evo._numba import njit
-from xla_evo.discovery.random import below, uniform
+from xla_evo._random import below, uniform
 from xla_evo.search.kernels import BIG, forward, max_error
 
 Floats = npt.NDArray[np.float64]
@@ -87,7 +87,7 @@ def polish(
         weight: shape (points,).
         tries: moves to try.
         goal: stop when the largest error is at most this.
-        random: state of the generator of moves, see `xla_evo.discovery.random`.
+        random: state of the generator of moves, see `xla_evo._random`.
 
     Returns:
         The largest weighted error of the constants left in `constants`.

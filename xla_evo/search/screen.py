@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xla_evo.discovery.random import seeded
+from xla_evo._random import seeded
 from xla_evo.search.fit import fit_minimax
 from xla_evo.search.genome import Nodes, contracted, to_tape, with_constants
 from xla_evo.search.kernels import BIG

@@ -5,9 +5,12 @@ xoshiro256++ (Blackman and Vigna, "Scrambled linear pseudorandom number generato
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from xla_evo._numba import njit
-from xla_evo.discovery.encoding import Words
+
+
+Words = npt.NDArray[np.uint64]
 
 
 def seeded(seed: int, stream: int) -> Words:
