@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "verify": "prove a program over every input of a domain",
     "bench": "time programs against the built-in, in turn",
     "dump": "what XLA makes of a function at every stage, for any backend",
+    "library": "the programs that ship, with their proven error and measured time",
     "cache": "counts and upkeep of the store of compiled and timed programs",
 }
 """A row a subcommand: its name, which is that of its module in `xla_evo.cli`, and its help."""
