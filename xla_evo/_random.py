@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from xla_evo._numba import njit
 
-
 Words = npt.NDArray[np.uint64]
 
 
