@@ -93,8 +93,12 @@ def test_the_catalogue_is_complete():
 
 
 @pytest.mark.parametrize("row", UNARY)
-def test_float64_form_is_within_its_stated_error(row):
+@pytest.mark.parametrize("short", [False, True], ids=["float64", "float32"])
+def test_float64_form_is_within_its_stated_error(row, short):
     x = points(row)
+    if short:
+        x = x.astype(np.float32).astype(np.float64)
+        x = x[(x >= row.domain[0]) & (x <= row.domain[1])]
     values = row.f64(x)
     assert values.dtype == np.float64
     worst = max(
@@ -146,6 +150,8 @@ BUILTIN_INEXACT = {
     "cbrt": (8.0,),
     "pow": ((-2.0, 3.0),),
 }
+if jax.__version_info__ < (0, 11):
+    BUILTIN_INEXACT |= {"digamma": (0.0, -0.0), "sinc": (math.inf, -math.inf)}
 
 
 @pytest.mark.parametrize("row", ROWS)

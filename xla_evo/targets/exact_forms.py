@@ -10,9 +10,17 @@ import mpmath as mp
 from xla_evo.targets.reliable import Mp, guarded, reliable, working_precision
 
 
-def _except_at_poles(form: Callable[[Mp], Mp], value: Mp) -> Callable[[Mp], Mp]:
+def _except_at_poles(
+    form: Callable[[Mp], Mp], value: Mp, at_zero: Mp | None = None
+) -> Callable[[Mp], Mp]:
     """``form``, but ``value`` at zero and the negative integers, the poles of gamma."""
-    return lambda x: value if x <= 0 and mp.isint(x) else form(x)
+
+    def evaluate(x: Mp) -> Mp:
+        if x == 0 and at_zero is not None:
+            return at_zero
+        return value if x <= 0 and mp.isint(x) else form(x)
+
+    return evaluate
 
 
 exp2 = guarded(lambda x: mp.power(2, x))
@@ -24,7 +32,7 @@ rsqrt = guarded(lambda x: 1 / mp.sqrt(x) if x else mp.inf)
 atanh = guarded(lambda x: mp.atanh(x) if abs(x) != 1 else mp.sign(x) * mp.inf)
 logistic = guarded(lambda x: 1 / (1 + mp.exp(-x)))
 lgamma = _except_at_poles(reliable(lambda x: mp.re(mp.loggamma(x)), "lgamma"), mp.inf)
-digamma = _except_at_poles(reliable(mp.digamma, "digamma"), mp.nan)
+digamma = _except_at_poles(reliable(mp.digamma, "digamma"), mp.nan, at_zero=-mp.inf)
 gelu = guarded(lambda x: x * erfc(-x / mp.sqrt(2)) / 2)
 silu = guarded(lambda x: x / (1 + mp.exp(-x)))
 softplus = guarded(lambda x: x + mp.log1p(mp.exp(-x)) if x > 0 else mp.log1p(mp.exp(x)))

@@ -116,7 +116,7 @@ def sinc(x: Array64) -> Array64:
     s = np.sin(np.pi * (x - n))
     odd = n - 2.0 * np.floor(0.5 * n)
     value = np.where(odd != 0.0, -s, s) / (np.pi * x)
-    return np.where(x == 0.0, 1.0, value)
+    return np.where(x == 0.0, 1.0, np.where(np.isinf(x), 0.0, value))
 
 
 @njit(nogil=True, cache=True)

@@ -168,6 +168,8 @@ def _digamma_pair(z: dd.Pair) -> dd.Pair:
 def _digamma(x: float) -> float:
     if x > 0.0:
         return _digamma_positive(x) if x < np.inf else x
+    if x == 0.0:
+        return -np.inf
     n = np.rint(x)
     f = x - n
     if not math.isfinite(x) or f == 0.0:
@@ -201,7 +203,7 @@ def lgamma(x: Array64) -> Array64:
 
 
 def digamma(x: Array64) -> Array64:
-    """Returns the logarithmic derivative of gamma; nan at its poles and at -inf, as JAX."""
+    """Returns the logarithmic derivative of gamma; -inf at zero, nan at its other poles, as JAX."""
     return _filled(_digamma_into, exact_forms.digamma, x)
 
 

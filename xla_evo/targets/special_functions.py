@@ -1,7 +1,9 @@
 """Catalogue rows: error functions, gamma functions, Bessel functions and neural activations.
 
-Where the limit at an infinity exists but JAX gives nan (gelu, silu and mish at -inf, sinc at both),
+Where the limit at an infinity exists but JAX gives nan (gelu, silu and mish at -inf),
 JAX is followed: a replacement under ``jax.numpy`` must not change special values.
+Where versions differ the newest is followed: digamma at zero and sinc at infinity are nan before
+JAX 0.11.
 """
 
 import numpy as np
@@ -59,7 +61,7 @@ ROWS: tuple[Function, ...] = (
     Function(
         name="digamma", mp=exact.digamma, f64=gamma_forms.digamma, f64_error_ulp=64.0,
         specials=(
-            (0.0, _NAN), (-0.0, _NAN), (-1.0, _NAN), (-2.0, _NAN), (_INF, _INF), (-_INF, _NAN),
+            (0.0, -_INF), (-0.0, -_INF), (-1.0, _NAN), (-2.0, _NAN), (_INF, _INF), (-_INF, _NAN),
             (_NAN, _NAN),
         ),
         zeros=_DIGAMMA_ZEROS, poles=(0.0, *_NEGATIVE_INTEGERS),
@@ -103,7 +105,7 @@ ROWS: tuple[Function, ...] = (
     ),
     Function(
         name="sinc", mp=exact.sinc, f64=fast.sinc, f64_error_ulp=6.0, symmetry="even",
-        specials=((0.0, 1.0), (-0.0, 1.0), (_INF, _NAN), (-_INF, _NAN), (_NAN, _NAN)),
+        specials=((0.0, 1.0), (-0.0, 1.0), (_INF, 0.0), (-_INF, 0.0), (_NAN, _NAN)),
         zeros=(1.0, -1.0, 2.0, -2.0, 3.0), builtin="jax.numpy.sinc",
     ),
 )  # fmt: skip
