@@ -9,6 +9,7 @@ is sought.
 from collections.abc import Mapping, Sequence
 from random import Random
 
+from xla_evo.search import rewrite
 from xla_evo.search.genome import (
     ADD,
     AS_FLOAT,
@@ -158,10 +159,16 @@ def _redirect(work: list[Node], root: int, edge: tuple[int, int, int], value: in
     return root
 
 
-def _before(edge: tuple[int, int, int], nodes: Nodes) -> range:
-    """Values that cannot depend on the user of an edge."""
-    index = edge[0]
-    return range(len(nodes) + 1 if index < 0 else index + 1)
+def _before(edge: tuple[int, int, int], nodes: Nodes) -> list[int]:
+    """Values that do not depend on the user of an edge, which it may therefore use."""
+    user = edge[0] + 1
+    if user == 0:
+        return list(range(len(nodes) + 1))
+    depends = [False] * (len(nodes) + 1)
+    depends[user] = True
+    for index in range(user, len(nodes)):
+        depends[index + 1] = any(depends[operand] for operand in nodes[index].operands)
+    return [value for value, dependent in enumerate(depends) if not dependent]
 
 
 def _insert(self: Mutator, nodes: Nodes, mate: Nodes) -> tuple[list[Node], int] | None:
@@ -343,12 +350,29 @@ def _share(self: Mutator, nodes: Nodes, mate: Nodes) -> tuple[list[Node], int] |
     pool = [v for v in range(1, len(nodes) + 1) if types[v] == FLOAT and nodes[v - 1].code != CONST]
     if not uses or not pool:
         return None
-    work = list(nodes)
     value = self.random.choice(pool)
+    ancestors = {value}
+    for index in range(value - 1, -1, -1):
+        if index + 1 in ancestors:
+            ancestors.update(nodes[index].operands)
+    share = self.random.choice((1.0, 0.6))
+    work = list(nodes)
     for edge in uses:
-        if edge[0] + 1 > value and self.random.random() < 0.6:
+        if edge[0] + 1 not in ancestors and self.random.random() < share:
             _redirect(work, len(nodes), edge, value)
     return work, len(work)
+
+
+def _distribute(self: Mutator, nodes: Nodes, mate: Nodes) -> tuple[list[Node], int] | None:
+    return rewrite.distribute(self.random, nodes)
+
+
+def _factor(self: Mutator, nodes: Nodes, mate: Nodes) -> tuple[list[Node], int] | None:
+    return rewrite.factor(self.random, nodes)
+
+
+def _regroup(self: Mutator, nodes: Nodes, mate: Nodes) -> tuple[list[Node], int] | None:
+    return rewrite.regroup(self.random, nodes)
 
 
 _TABLE = (
@@ -363,6 +387,9 @@ _TABLE = (
     (_new_subtree, 1.5),
     (_graft, 1.5),
     (_share, 1.0),
+    (_distribute, 1.2),
+    (_factor, 0.6),
+    (_regroup, 1.2),
 )
 _MUTATIONS = [row[0] for row in _TABLE]
 _FREQUENCIES = [row[1] for row in _TABLE]
