@@ -1,0 +1,187 @@
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from xla_evo_lowering import native
+from xla_evo_lowering.cpp import emit_cpp
+from xla_evo_lowering.dtypes import BF16, F32, F64, I32, U32
+from xla_evo_lowering.errors import BackendError, CompileError
+from xla_evo_lowering.interpret import contract, evaluate
+from xla_evo_lowering.program import Builder, Program
+
+needs_compiler = pytest.mark.skipif(
+    not any(shutil.which(name) for name in ("c++", "g++", "clang++")),
+    reason="no C++ compiler on this machine",
+)
+
+
+def mixture() -> Program:
+    """Every kind of operation, in one program of float32."""
+    b = Builder("mixture", x=F32)
+    x = 0
+    bits = b.apply("bitcast", x, dtype=I32)
+    shifted = b.apply("shr_arith", bits, b.const(3, I32))
+    wrapped = b.apply("mul", shifted, b.const(0x7FFFFFF1, I32))
+    unsigned = b.apply("bitcast", wrapped, dtype=U32)
+    left = b.apply("shl", unsigned, b.const(33, U32))
+    right = b.apply("shr_logical", unsigned, b.const(9, U32))
+    either = b.apply("xor", b.apply("or", left, right), b.apply("not", unsigned))
+    whole = b.apply("convert", b.apply("and", either, b.const(0xFFFF, U32)), dtype=F32)
+    wide = b.apply("convert", x, dtype=F64)
+    root = b.apply("sqrt", b.apply("abs", wide))
+    narrow = b.apply("convert", b.apply("round_even", root), dtype=F32)
+    small = b.apply("max", b.apply("min", x, b.const(3.0, F32)), b.const(-3.0, F32))
+    held = b.apply("clamp", b.const(-2.0, F32), small, b.const(2.5, F32))
+    integer = b.apply("convert", x, dtype=I32)
+    back = b.apply("convert", integer, dtype=F32)
+    total = b.apply("add", b.apply("mul", held, narrow), whole)
+    quotient = b.apply("div", b.apply("sub", total, b.apply("floor", held)), b.const(7.0, F32))
+    chosen = b.apply("select", b.apply("lt", x, back), quotient, b.apply("neg", back))
+    either_way = b.apply("and", b.apply("ge", x, held), b.apply("ne", x, narrow))
+    return b.build(b.apply("select", either_way, chosen, total))
+
+
+def square_plus(constant: float = 1.5, name: str = "square_plus") -> Program:
+    b = Builder(name, x=F32)
+    return b.build(b.apply("add", b.apply("mul", 0, 0), b.const(constant, F32)))
+
+
+def inputs(count: int, seed: int = 0) -> np.ndarray:
+    patterns = np.random.default_rng(seed).integers(0, 1 << 32, count, dtype=np.uint64)
+    x = patterns.astype(np.uint32).view(np.float32)
+    # Subnormal numbers are flushed by the machine code and not by NumPy.
+    return np.where(np.abs(x) < 2.0**-126, np.float32(0), x)
+
+
+def assert_same_bits(got, expected) -> None:
+    got, expected = np.asarray(got), np.asarray(expected)
+    differs = got.view(np.uint32) != expected.view(np.uint32)
+    differs &= ~(np.isnan(got) & np.isnan(expected))
+    assert not differs.any(), (got[differs][:5], expected[differs][:5])
+
+
+@needs_compiler
+@pytest.mark.parametrize("make", [mixture, square_plus])
+def test_machine_code_gives_the_bits_of_the_contracted_program(make) -> None:
+    program = make()
+    x = inputs(1 << 14)
+    contracts = "+fma" in native.instruction_set()
+    expected = evaluate(contract(program) if contracts else program, x)
+    got = np.asarray(jax.jit(native.as_custom_call(program))(x))
+    tiny = (np.abs(expected) < 2.0**-126) & (np.abs(got) < 2.0**-126)
+    assert_same_bits(np.where(tiny, 0, got), np.where(tiny, 0, expected))
+
+
+@needs_compiler
+def test_bits_do_not_depend_on_length_or_threads() -> None:
+    call = native.as_custom_call(mixture())
+    x = inputs((1 << 18) + 13)
+    whole = np.asarray(jax.jit(call)(x))
+    for length in (1, 2, 7, 15, 16, 17, 33, 1000, (1 << 16) - 1, (1 << 16) + 1):
+        assert_same_bits(jax.jit(call)(x[5 : 5 + length]), whole[5 : 5 + length])
+    for _ in range(5):
+        assert_same_bits(jax.jit(call)(x), whole)
+
+
+@needs_compiler
+def test_transformations() -> None:
+    call = native.as_custom_call(square_plus())
+    x = jnp.arange(12.0).reshape(3, 4)
+    np.testing.assert_array_equal(jax.vmap(call)(x), x * x + 1.5)
+    np.testing.assert_array_equal(jax.vmap(jax.vmap(call), in_axes=1)(x), (x * x + 1.5).T)
+    np.testing.assert_array_equal(call(jnp.float32(2)), 5.5)
+    assert call(jnp.zeros((0, 3))).shape == (0, 3)
+    _, outs = jax.lax.scan(lambda c, v: (c, call(v)), 0, x)
+    np.testing.assert_array_equal(outs, x * x + 1.5)
+
+
+@needs_compiler
+def test_program_of_two_parameters_and_of_float64() -> None:
+    b = Builder("combine", x=F32, y=F32)
+    combine = native.as_custom_call(b.build(b.apply("sub", b.apply("mul", 0, 1), 0)))
+    np.testing.assert_array_equal(combine(jnp.float32(3), jnp.float32(5)), 12)
+    b = Builder("wide", x=F64)
+    wide = native.as_custom_call(b.build(b.apply("add", 0, b.const(1 / 3, F64))))
+    with jax.enable_x64(True):
+        np.testing.assert_array_equal(wide(jnp.float64(1)), 1 + 1 / 3)
+
+
+@needs_compiler
+def test_libraries_are_private_kept_and_checked(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path))
+    text = native.source(square_plus(2.25))
+    path, key = native.build(text)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert path.name == f"{key}.so"
+    built = path.stat().st_mtime_ns
+    assert native.build(text)[0].stat().st_mtime_ns == built
+    with path.open("r+b") as file:
+        file.seek(200)
+        file.write(b"damaged")
+    assert native.build(text)[0].stat().st_mtime_ns != built
+    path.parent.chmod(0o777)
+    native.build(text)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert native.build(native.source(square_plus(2.5)))[1] != key
+
+
+def test_no_name_gets_into_the_source() -> None:
+    hostile = "x_system"
+    program = square_plus(name=hostile)
+    text = emit_cpp(program, "handler")
+    assert hostile not in text
+    assert "v0 * v0" in text
+
+
+def test_no_compiler_is_a_clear_error(monkeypatch) -> None:
+    monkeypatch.setattr(native, "_targets", {})
+    monkeypatch.setattr(native.shutil, "which", lambda _: None)
+    native.compiler.cache_clear()
+    try:
+        with pytest.raises(BackendError, match=r"install g\+\+ or clang"):
+            native.register(square_plus(3.5))
+        monkeypatch.setenv("CXX", "nowhere++")
+        with pytest.raises(BackendError, match=r"CXX, 'nowhere\+\+', is not there"):
+            native.register(square_plus(3.5))
+    finally:
+        native.compiler.cache_clear()
+
+
+@needs_compiler
+def test_refused_source_is_a_compile_error(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path))
+    with pytest.raises(CompileError, match="refused"):
+        native.build("int broken(")
+    assert not list(Path(tmp_path, "native").glob("*.so"))
+
+
+def test_other_formats_are_refused() -> None:
+    b = Builder("narrow", x=BF16)
+    with pytest.raises(BackendError, match="bfloat16"):
+        native.source(b.build(b.apply("add", 0, 0)))
+
+
+@needs_compiler
+def test_another_process_finds_the_library(tmp_path) -> None:
+    code = (
+        "import time, jax.numpy as jnp\n"
+        "from xla_evo_lowering import native\n"
+        "from xla_evo_lowering.text import parse_program\n"
+        "p = parse_program('program p(x: f32) -> f32 {\\n %0: f32 = mul x, x\\n return %0\\n}')\n"
+        "print(float(native.as_custom_call(p)(jnp.float32(3))), len(list("
+        "native.native_folder().glob('*.so'))))\n"
+    )
+    env = {**os.environ, "XLA_EVO_CACHE": str(tmp_path)}
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True
+        )
+        assert done.stdout.split() == ["9.0", "1"]
