@@ -32,7 +32,8 @@ _FRONT = 64
 _BATCH = 10
 _FITS_A_STRUCTURE = 3
 _COST_SLACK = 4.0
-_PROVE_EVERY, _REFINE_EVERY = 16, 4
+_PROVE_EVERY, _REFINE_EVERY = 8, 4
+_WORTH_PROVING = 0.93
 _REFINE_TRIES, _REFINED = 20_000, 4
 _NEAR_BOUND = 2.0
 _HARD_POINTS = 512
@@ -88,7 +89,7 @@ class Search:
             self.phase = "polishing"
             self._refine(random)
         if counters.generation % _PROVE_EVERY == _PROVE_EVERY - 1:
-            self.prove_leaders(limit=1, report=report)
+            self.prove_leader(report)
         counters.generation += 1
 
     def _offspring(self, random: Random) -> list[tuple[Nodes, int]]:
@@ -217,12 +218,11 @@ class Search:
         self.state.counters.spend("polish", time.monotonic() - started)
         self._measure(sketches)
 
-    def prove_leaders(self, *, limit: int, report: Report | None = None) -> None:
-        """Sweeps up to `limit` candidates that hold on the sample and beat every proven one."""
-        for _ in range(limit):
-            within = fastest(self.population.front, self.config.max_ulp)
-            if not within or within[0].proven:
-                return
+    def prove_leader(self, report: Report | None = None) -> None:
+        """Sweeps the fastest candidate that holds on the sample, if it clearly beats the proven."""
+        within = fastest(self.population.front, self.config.max_ulp)
+        proven = [item.time for item in within if item.proven]
+        if within and within[0].time < _WORTH_PROVING * min(proven, default=float("inf")):
             self.phase = "proving"
             self.prove(within[0], report)
 

@@ -49,7 +49,13 @@ class Winner:
 
 
 def finish(
-    search: Search, store: Store, pool: Pool, deadline: float, report: Report | None = None
+    search: Search,
+    store: Store,
+    pool: Pool,
+    deadline: float,
+    *,
+    grace_s: float = 120.0,
+    report: Report | None = None,
 ) -> Winner | None:
     """Proves and compares; returns None when no program holds.
 
@@ -57,7 +63,8 @@ def finish(
         search: a search whose generations are over.
         store: keeps the built-in's sweep.
         pool: its workers.
-        deadline: `time.monotonic` after which no further candidate is proven unless none is.
+        deadline: `time.monotonic` after which nothing more is proven, unless nothing is yet.
+        grace_s: seconds after the deadline in which a first proof may still begin.
         report: progress of sweeps.
     """
     sweeps: dict[str, ErrorMeasurement] = {}
@@ -67,13 +74,16 @@ def finish(
         choice = _next(search, timings, refused)
         if choice is None:
             return None
-        late = time.monotonic() > deadline
-        proven = [item for item in search.population.front if item.proven]
-        if late and not choice.proven:
-            usable = [item for item in proven if item.program not in refused]
-            if not usable:
+        if time.monotonic() > deadline and not choice.proven:
+            proven = [
+                item
+                for item in search.population.front
+                if item.proven and item.program not in refused
+            ]
+            if proven:
+                choice = fastest(proven, search.config.max_ulp)[0]
+            elif time.monotonic() > deadline + grace_s:
                 return None
-            choice = fastest(usable, search.config.max_ulp)[0]
         if choice.program not in sweeps:
             search.phase = "proving"
             error = search.prove(choice, report)

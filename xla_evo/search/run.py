@@ -27,6 +27,7 @@ from xla_evo_lowering.backends import backend, fingerprint
 
 CONFIG, CHECKPOINT, RESULT, PROGRAM = "config.json", "checkpoint.json", "result.json", "best.prog"
 _CHECKPOINT_EVERY_S = 3.0
+_SWEPT_A_SECOND = 1.5e8
 _POLISH_GOAL = 0.55
 """Polishing stops at this share of the bound: a correctly rounded result has half a unit."""
 
@@ -270,7 +271,7 @@ def _locked_run(
                 _generations(search, folder, clock, observer)
                 winner = finish(
                     search, opened, pool, clock.deadline,
-                    lambda done, total: observer.sweep(search, done, total),
+                    report=lambda done, total: observer.sweep(search, done, total),
                 )  # fmt: skip
             finally:
                 write_state(folder.checkpoint, search.state)
@@ -299,8 +300,9 @@ class _Clock:
             return True
         if self._budget.seconds is None:
             return False
-        proofs = counters.seconds.get("prove", 0.0) / max(1, counters.proofs)
-        reserve = min(0.4 * self._budget.seconds, 10.0 + 3.0 * proofs)
+        seen = counters.seconds.get("prove", 0.0) / max(1, counters.proofs)
+        guess = self._search.config.target.count() / _SWEPT_A_SECOND
+        reserve = min(0.4 * self._budget.seconds, 10.0 + 3.0 * (seen or guess))
         return time.monotonic() > self.deadline - reserve
 
 
