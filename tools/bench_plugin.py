@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Measures the plugin: what a scope costs, custom calls, softmax, an MLP block, fusions.
+
+    tools/bench_plugin.py
+    tools/bench_plugin.py --json
+
+Two things that are compared take turns, round by round, in one process; a ratio is the median of
+the ratios within a round, a time the least of all rounds. SLEEF (Debian: libsleef-dev) is compared
+where it is installed.
+"""
+
+import argparse
+import ctypes
+import ctypes.util
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import xla_evo
+from xla_evo.integration.dispatch import replaceable
+from xla_evo.library import choose, entries
+from xla_evo.targets.catalogue import CATALOGUE
+from xla_evo_lowering.backends import instruction_set
+from xla_evo_lowering.native import FLAGS, compiler
+
+ROUNDS = 15
+FUSED = ("exp", "exp2", "tanh", "log", "sin", "atan")
+
+
+def paired(first, second, repetitions):
+    """(least seconds of each, median ratio first/second) of two calls that take turns."""
+    for call in (first, second):
+        call()
+    samples = []
+    for _ in range(ROUNDS):
+        pair = []
+        for call in (first, second):
+            start = time.perf_counter()
+            for _ in range(repetitions):
+                call()
+            pair.append((time.perf_counter() - start) / repetitions)
+        samples.append(pair)
+    least = [min(pair[k] for pair in samples) for k in (0, 1)]
+    return (*least, statistics.median(a / b for a, b in samples))
+
+
+def patched_and_plain(function, *arguments, **patch):
+    """Two calls of one jitted function, the second under a scope that is entered once."""
+    scope = xla_evo.use(max_ulp=1.0, **patch)
+    compiled = jax.jit(function).lower(*arguments).compile()
+    with scope:
+        evolved = jax.jit(function).lower(*arguments).compile()
+    return (
+        lambda: compiled(*arguments).block_until_ready(),
+        lambda: evolved(*arguments).block_until_ready(),
+    )
+
+
+def scope_cost():
+    x = jnp.ones(16)
+    function = jax.jit(lambda x: jnp.exp(x) * 2 + 1)
+    function(x)
+    scope = xla_evo.use("exp", max_ulp=1.0)
+    with scope:
+        function(x)
+
+    def enter():
+        for _ in range(2000):
+            with xla_evo.use("exp", max_ulp=1.0):
+                pass
+
+    def calls():
+        for _ in range(2000):
+            function(x)
+
+    start = time.perf_counter()
+    enter()
+    entering = (time.perf_counter() - start) / 2000
+    pairs = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        calls()
+        plain = time.perf_counter() - start
+        with scope:
+            start = time.perf_counter()
+            calls()
+            pairs.append((plain / 2000, (time.perf_counter() - start) / 2000))
+    yield {
+        "measure": "entering and leaving use", "unit": "us", "value": entering * 1e6,
+        "wanted": "below 20",
+    }  # fmt: skip
+    yield {
+        "measure": "jitted call under use over without", "unit": "ratio",
+        "value": statistics.median(b / a for a, b in pairs), "wanted": "1",
+        "plain_us": min(a for a, _ in pairs) * 1e6, "patched_us": min(b for _, b in pairs) * 1e6,
+    }  # fmt: skip
+
+
+def custom_calls():
+    for name in ("exp", "log", "tanh", "sin", "atan"):
+        if choose(name, max_ulp=1.0, lowering="custom_call").entry is None:
+            continue
+        low, high = (0.1, 5.0) if name == "log" else (-5.0, 5.0)
+        for power in (12, 16, 20):
+            x = jnp.asarray(np.random.default_rng(0).uniform(low, high, 1 << power), jnp.float32)
+            function = CATALOGUE[name].builtin_function()
+            plain, native = patched_and_plain(function, x, lowering="custom_call")
+            wanted = {("exp", 16): "at least 1.8", ("exp", 20): "at least 2.5"}
+            row = {
+                "measure": f"{name} by custom call, 2^{power}, whole call", "unit": "times jnp",
+                "wanted": wanted.get((name, power), ""),
+            }  # fmt: skip
+            first, second, ratio = paired(plain, native, max(1, (1 << 19) >> power))
+            yield row | {
+                "value": ratio, "jnp_ns": first / (1 << power) * 1e9,
+                "native_ns": second / (1 << power) * 1e9,
+            }  # fmt: skip
+
+
+_SLEEF = {"avx512": ("avx512f", "16", "__m512"), "avx2": ("avx2", "8", "__m256")}
+_SLEEF_SOURCE = """
+#include <immintrin.h>
+#include <sleef.h>
+extern "C" void run(const float* x, float* y, long n) {
+  for (long i = 0; i + LANES <= n; i += LANES)
+    STORE(y + i, FUNCTION(LOAD(x + i)));
+}
+"""
+
+
+def sleef():
+    isa = instruction_set().split("+")[0]
+    if ctypes.util.find_library("sleef") is None or isa not in _SLEEF:
+        reason = "libsleef-dev is not installed, or there is nothing to compare on this ISA"
+        yield {"measure": "SLEEF", "unit": "", "value": None, "wanted": "", "skipped": reason}
+        return
+    suffix, lanes, kind = _SLEEF[isa]
+    prefix = "_mm512" if kind == "__m512" else "_mm256"
+    for name in ("exp", "log", "tanh", "sin", "atan"):
+        if choose(name, max_ulp=1.0, lowering="custom_call").entry is None:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "sleef.cc")
+            path.write_text(_SLEEF_SOURCE, encoding="ascii")
+            out = Path(folder, "sleef.so")
+            macros = {
+                "LANES": lanes, "LOAD": f"{prefix}_loadu_ps", "STORE": f"{prefix}_storeu_ps",
+                "FUNCTION": f"Sleef_{name}f{lanes}_u10{suffix}",
+            }  # fmt: skip
+            line = [*compiler(), *FLAGS, "-fvisibility=default", str(path), "-o", str(out)]
+            line += [f"-D{key}={value}" for key, value in macros.items()] + ["-lsleef"]
+            subprocess.run(line, check=True)
+            run = ctypes.CDLL(str(out)).run
+        low, high = (0.1, 5.0) if name == "log" else (-5.0, 5.0)
+        x = np.random.default_rng(0).uniform(low, high, 1 << 14).astype(np.float32)
+        y = np.empty_like(x)
+        pointers = [ctypes.c_void_p(a.ctypes.data) for a in (x, y)]
+        device = jnp.asarray(x)
+        _, native = patched_and_plain(
+            CATALOGUE[name].builtin_function(), device, lowering="custom_call"
+        )
+        first, second, ratio = paired(
+            lambda run=run, p=pointers: run(*p, ctypes.c_long(1 << 14)), native, 200
+        )
+        yield {
+            "measure": f"{name} by custom call against SLEEF u10, 2^14", "unit": "times SLEEF",
+            "value": ratio, "wanted": "at least 1", "sleef_ns": first / (1 << 14) * 1e9,
+            "native_ns_with_dispatch": second / (1 << 14) * 1e9,
+        }  # fmt: skip
+
+
+def networks():
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(4096, 4096)), jnp.float32)
+    first, second, ratio = paired(*patched_and_plain(jax.nn.softmax, x), 1)
+    yield {
+        "measure": "softmax 4096x4096", "unit": "times without", "value": ratio,
+        "wanted": "at least 1", "plain_ms": first * 1e3, "patched_ms": second * 1e3,
+    }  # fmt: skip
+    random = np.random.default_rng(1)
+    w1, w2 = (
+        jnp.asarray(random.normal(size=s) / 16, jnp.float32) for s in ((256, 1024), (1024, 256))
+    )
+    h = jnp.asarray(random.normal(size=(512, 256)), jnp.float32)
+
+    def block(h, w1, w2):
+        return h + jax.nn.gelu(h @ w1) @ w2
+
+    first, second, ratio = paired(*patched_and_plain(block, h, w1, w2), 4)
+    yield {
+        "measure": "GELU MLP block 512x256x1024", "unit": "times without", "value": ratio,
+        "wanted": "at least 1", "plain_ms": first * 1e3, "patched_ms": second * 1e3,
+    }  # fmt: skip
+
+
+def fusions():
+    for name in sorted({e.function for e in entries()} & set(replaceable())):
+        function = CATALOGUE[name].builtin_function()
+
+        def graph(x, function=function):
+            return function(x * 0.25 + 0.5) * 3 - x
+
+        with xla_evo.use(name, max_ulp=1.0):
+            text = jax.jit(graph).lower(jnp.ones(4096)).compile().as_text()
+        yield {
+            "measure": f"{name} inlined between neighbours", "unit": "fusions",
+            "value": text[text.index("ENTRY") :].count(" fusion("),
+            "wanted": "1" if name in FUSED else "",
+        }  # fmt: skip
+
+
+PARTS = {
+    "scope": scope_cost, "custom-calls": custom_calls, "sleef": sleef, "networks": networks,
+    "fusions": fusions,
+}  # fmt: skip
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    if unknown := set(args.parts) - set(PARTS):
+        parser.error(f"unknown part {', '.join(sorted(unknown))}; choose of {', '.join(PARTS)}")
+    for part in args.parts or PARTS:
+        for row in PARTS[part]():
+            if args.json:
+                print(json.dumps(row))
+                continue
+            value = row.get("skipped") or f"{row['value']:.3g} {row['unit']}"
+            known = ("measure", "unit", "value", "wanted", "skipped")
+            more = ", ".join(f"{k} {v:.3g}" for k, v in row.items() if k not in known)
+            wanted = f" (wanted: {row['wanted']})" if row["wanted"] else ""
+            print(f"{row['measure']}: {value}{wanted}{'; ' + more if more else ''}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
