@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 
 from xla_evo.discovery import DiscoveryConfig
-from xla_evo.discovery.reference import Reference, chebyshev
+from xla_evo.discovery.reference import Reference, chebyshev, default_measure
 from xla_evo.errors import ConfigError, TargetError
+from xla_evo.targets.function import resolve
 
 
 def settings(**changes):
@@ -84,3 +85,11 @@ def test_values_are_right_to_a_hundred_bits_and_weights_follow_the_measure():
 def test_a_removable_singularity_of_the_function_has_its_limit():
     reference = Reference(settings(function="", expression="sin(x)/x"))
     assert reference.at(0.0)[0] == 1
+
+
+def test_a_domain_that_ends_next_to_a_zero_is_measured_absolutely():
+    half_pi = float(np.pi / 2)
+    assert default_measure(resolve("cos"), 0.0, half_pi) == "absolute"
+    assert default_measure(resolve("sin"), 0.0, half_pi) == "relative"
+    with pytest.raises(TargetError, match="zero close to an end"):
+        Reference(settings(function="cos", high=half_pi))

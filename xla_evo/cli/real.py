@@ -1,6 +1,7 @@
 """What the commands do for ``--dtype real``: discovery over the real numbers."""
 
 import argparse
+import dataclasses
 import re
 import sys
 import time
@@ -29,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--finite", action="store_true", help="every intermediate value is finite on the domain"
     )
     group.add_argument(
-        "--measure", default="relative", choices=("relative", "absolute", "weighted"),
-        help="error measure (default: relative)",
+        "--measure", choices=("relative", "absolute", "weighted"),
+        help="error measure (default: relative; absolute next to a zero that is no float64)",
     )  # fmt: skip
     group.add_argument("--weight", metavar="TEXT", help="expression of w(x) for |p - f| w(x)")
 
@@ -50,16 +51,21 @@ def add_show_arguments(parser: argparse.ArgumentParser) -> None:
 def evolve(args: argparse.Namespace) -> int:
     """Starts a discovery and prints its front."""
     from xla_evo import discovery
+    from xla_evo.discovery.reference import default_measure
 
     if args.domain is None:
         raise ConfigError("discovery over the reals needs a finite domain: --domain LOW HIGH")
     budget: Budget = args.budget
+    low, high = args.domain
     config = discovery.DiscoveryConfig(
         function=args.function or "", expression=args.expr,
-        low=args.domain[0], high=args.domain[1], max_ops=args.max_ops,
+        low=low, high=high, max_ops=args.max_ops,
         seconds=budget.seconds, candidates=budget.candidates, seed=args.seed,
-        finite=args.finite, measure=args.measure, weight=args.weight, workers=args.workers,
+        finite=args.finite, measure=args.measure or "relative",
+        weight=args.weight, workers=args.workers,
     )  # fmt: skip
+    if args.measure is None and default_measure(config.target(), low, high) == "absolute":
+        config = dataclasses.replace(config, measure="absolute")
     out: Path = args.out or default_folder(config)
     with _Lines(config) as lines:
         try:
@@ -172,7 +178,6 @@ class _Lines:
         self._live = sys.stderr.isatty()
 
     def __enter__(self) -> "_Lines":
-        sys.stderr.write(f"{self._title}: compiling where needed, then searching\n")
         return self
 
     def __exit__(
@@ -184,6 +189,9 @@ class _Lines:
 
     def __call__(self, progress: "Progress") -> None:
         """Shows how far the search is."""
+        if progress.stage == "compile":
+            sys.stderr.write(f"{self._title}: compiling (the first time takes half a minute)\n")
+            return
         now = time.monotonic()
         if now - self._last < (1 if self._live else 10) and progress.stage == "search":
             return

@@ -54,7 +54,7 @@ class Progress:
         candidates: candidates fitted.
         seconds: wall-clock time of the search.
         errors: least root mean square error by number of operations, of the searched policy.
-        stage: ``search`` or ``finish``.
+        stage: ``compile``, ``search`` or ``finish``.
     """
 
     candidates: int
@@ -141,6 +141,7 @@ class _Search:
 
     def complete(self) -> Front:
         """Searches to the end of the budget, or until interrupted, and makes the front."""
+        self._show("compile")
         self._compile()
         stopped = self._search()
         if self.out is not None:

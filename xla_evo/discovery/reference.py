@@ -3,7 +3,7 @@
 import mpmath as mp
 import numpy as np
 
-from xla_evo.discovery.config import DiscoveryConfig
+from xla_evo.discovery.config import DiscoveryConfig, Measure
 from xla_evo.discovery.encoding import MAX_OPS, NODES, Reals
 from xla_evo.discovery.evolve import Grid
 from xla_evo.discovery.fit import Problem
@@ -92,6 +92,11 @@ class Reference:
                 if not (mp.isfinite(weight) and weight > 0):
                     raise TargetError(f"the weight is not above zero at x = {float(x)!r}")
             return
+        if _ends_near_zero(values):
+            raise TargetError(
+                f"{name} has a zero close to an end of the domain, at no float64, where relative"
+                " error has no bound; choose the absolute error or another domain"
+            )
         for i in range(1, len(points)):
             inside_zero = 0 < i < len(points) - 1 and values[i] == 0
             if inside_zero or values[i - 1] * values[i] < 0:
@@ -100,6 +105,20 @@ class Reference:
                     " relative error has no bound; choose another domain, the absolute error, or"
                     " divide by the zero in an expression, as in sin(x)/x"
                 )
+
+
+def _ends_near_zero(values: list[Mp]) -> bool:
+    """Whether an end is next to a zero that is no float64, as pi/2 is next to a zero of cos."""
+    bound = max(abs(value) for value in values) * mp.mpf(10) ** -12
+    return any(0 < abs(value) < bound for value in (values[0], values[-1]))
+
+
+def default_measure(function: Function, low: float, high: float) -> Measure:
+    """Relative error, or absolute where the domain ends next to a zero that is no float64."""
+    with mp.workdps(DIGITS):
+        points = np.linspace(low, high, 33)
+        values = [function.mp(mp.mpf(float(x))) for x in points]
+        return "absolute" if _ends_near_zero(values) else "relative"
 
 
 def chebyshev(low: float, high: float, count: int) -> Reals:

@@ -1,0 +1,84 @@
+import json
+
+import pytest
+
+from xla_evo.cli import main as cli
+
+EVOLVE = ("evolve", "--dtype", "real")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("real") / "run"
+    words = [*EVOLVE, "exp2", "--domain", "0", "1", "--max-ops", "3", "--budget", "2000c"]
+    assert cli.main([*words, "--out", str(out)]) == 0
+    return out
+
+
+def shown(capsys, *words):
+    assert cli.main(list(words)) == 0
+    return capsys.readouterr().out
+
+
+def test_show_prints_the_front_against_the_baselines(folder, capsys):
+    text = shown(capsys, "show", str(folder))
+    assert "exp2 on [0, 1], relative error" in text
+    assert "minimax rational" in text
+    assert "float64: error" in text
+
+
+def test_json_has_sources_that_run(folder, capsys):
+    data = json.loads(shown(capsys, "show", str(folder), "--json"))
+    records = {record["operations"]: record for record in data["records"]["removable"]}
+    assert sorted(records) == [1, 2, 3]
+    space = {}
+    exec(records[3]["python"], space)  # noqa: S102
+    assert space["f"](0.5) == pytest.approx(2**0.5, rel=1e-3)
+    assert records[3]["verified_error"] == pytest.approx(8.7e-4, rel=0.02)
+
+
+def test_single_records_are_shown_explained_and_emitted(folder, capsys):
+    assert shown(capsys, "show", str(folder), "--ops", "3").startswith("def f(x):")
+    assert "3 independent" in shown(capsys, "show", str(folder), "--ops", "3", "--explain")
+    text = shown(capsys, "show", str(folder), "--ops", "3", "--emit", "float32")
+    assert "ULP" in text
+    assert "-> f32 {" in text
+
+
+def test_report_and_resume(folder, capsys):
+    pytest.importorskip("matplotlib")
+    assert "report.md" in shown(capsys, "report", str(folder))
+    text = shown(capsys, "resume", str(folder), "--budget", "2400c", "--json")
+    assert json.loads(text)["candidates"] == 2400
+
+
+def test_a_zero_at_an_end_makes_the_error_absolute(tmp_path, capsys):
+    text = shown(
+        capsys, *EVOLVE, "cos", "--domain", "0", "1.5707963267948966", "--max-ops", "2",
+        "--budget", "200c", "--out", str(tmp_path / "cos"),
+    )  # fmt: skip
+    assert "absolute error" in text
+
+
+BAD = {
+    "no domain": (["exp2"], "--domain"),
+    "one point": (["exp2", "--domain", "1", "1"], "one point"),
+    "no operations": (["exp2", "--domain", "0", "1", "--max-ops", "0"], "max-ops"),
+    "an unknown name": (["--expr", "foo(x)", "--domain", "0", "1"], "foo"),
+    "two variables": (["--expr", "x*y", "--domain", "0", "1"], "variables"),
+    "a pole": (["--expr", "1/(x-0.3)", "--domain", "0", "1"], "pole"),
+    "a sign change": (["sin", "--domain", "-1", "1"], "changes its sign"),
+    "nothing": (["--domain", "0", "1"], "function"),
+    "too short": (["exp2", "--domain", "0", "1", "--budget", "3c"], "too short"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_and_leaves_nothing(name, tmp_path, capsys):
+    words, text = BAD[name]
+    out = tmp_path / "run"
+    assert cli.main([*EVOLVE, *words, "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert text in error
+    assert error.count("\n") == 1
+    assert not out.exists()
