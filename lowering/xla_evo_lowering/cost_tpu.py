@@ -27,7 +27,7 @@ from xla_evo_lowering.errors import BackendError
 REGISTER_ELEMENTS = 1024  # 8 sublanes of 128 lanes of 32 bits
 
 # (vector registers, shallow stack, deep stack), tried in order until the body is unrolled.
-_PLANS = ((16, 2, 4), (8, 1, 2), (2, 1, 2), (1, 1, 2))
+_PLANS = ((16, 2, 4), (8, 1, 2), (1, 1, 2))
 
 _BUNDLE = re.compile(r"^\s*0x[0-9a-f]+\s+[A-Z, ]*:\s*\{(.*)$", re.MULTILINE)
 _OPERATION = re.compile(r"(?:^|;;|=)\s*([a-z]\w*)(?:\.\w+)?(?=[\s.(])")

@@ -64,7 +64,7 @@ STAGE_TABLE: Mapping[str, tuple[Stage, ...]] = {
     "cuda": (
         *_COMMON, *_LLVM_STAGES,
         Stage(name="ptx", title="PTX", extension="ptx", dumped=r"\.ptx$",
-              operation=r"^[ \t]+(?:@!?%p\d+\s+)?([a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*)[\s;](?!\s*$)"),
+              operation=r"^[ \t]+(?:@!?%p\d+\s+)?([a-z][a-z0-9_]*(?:\.[a-z0-9_:]+)*)[ \t;]"),
         Stage(name="sass", title="SASS, where cuobjdump or nvdisasm is installed", extension="sass",
               operation=r"^[ \t]+/\*[0-9a-f]+\*/\s+(?:@!?U?P\d+\s+)?([A-Z][A-Z0-9_.]*)"),
     ),
