@@ -62,7 +62,7 @@ def test_json_and_files(capsys, tmp_path):
         (("jnp.exp", "--out", "/proc/none"), "cannot write to /proc/none"),
         (("nosuch",), "unknown function 'nosuch'"),
         (("none.prog",), "cannot read the program none.prog"),
-        (("jax.nn.gelu", "--against", "jnp"), "say --against jnp.NAME"),
+        (("jax.nn.relu", "--against", "jnp"), "say --against jnp.NAME"),
     ],
 )
 def test_bad_input_is_one_line(capsys, words, message):
