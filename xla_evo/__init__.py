@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from xla_evo import numpy as numpy
     from xla_evo.api import evolve as evolve
     from xla_evo.api import verify as verify
+    from xla_evo.dumping import dump as dump
     from xla_evo.integration import RefusedEntryWarning as RefusedEntryWarning
     from xla_evo.integration import explain as explain
     from xla_evo.integration import install as install
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # Public name -> module that has it; a row of an empty attribute is the module itself.
 _EXPORTS: dict[str, tuple[str, str]] = {
     "RefusedEntryWarning": ("xla_evo.integration", "RefusedEntryWarning"),
+    "dump": ("xla_evo.dumping", "dump"),
     "evolve": ("xla_evo.api", "evolve"),
     "explain": ("xla_evo.integration", "explain"),
     "install": ("xla_evo.integration", "install"),
@@ -30,6 +32,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
 
 __all__ = [
     "RefusedEntryWarning",
+    "dump",
     "evolve",
     "explain",
     "install",

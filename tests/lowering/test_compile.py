@@ -1,0 +1,103 @@
+"""Executables, identity of machine code, and timing in turn."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from xla_evo_lowering.compile import SINGLE_THREAD, Executable, compile_stages
+from xla_evo_lowering.dtypes import BF16, F16, F32, F64, I64
+from xla_evo_lowering.errors import CompileError
+from xla_evo_lowering.machine_code import machine_code_hash, objects
+from xla_evo_lowering.program import Builder
+from xla_evo_lowering.text import parse_program
+from xla_evo_lowering.timing import (
+    ROWS,
+    Timing,
+    compile_loop,
+    floor_function,
+    ratio,
+    time_loops,
+)
+
+SPEC = [jax.ShapeDtypeStruct((4096,), "float32")]
+
+
+@pytest.mark.parametrize("dtype", [F16, BF16, F32, F64], ids=repr)
+def test_executables_take_and_give_numpy_arrays_of_their_type(dtype):
+    builder = Builder("double", x=dtype)
+    executable = Executable.of_program(builder.build(builder.apply("add", 0, 0)))
+    for shape in [(7,), (2, 3), ()]:
+        x = np.full(shape, 1.5, dtype.numpy)
+        got = executable(x)
+        assert got.dtype == dtype.numpy
+        assert got.shape == shape
+        np.testing.assert_array_equal(got, x + x)
+
+
+def test_wide_results_of_narrow_inputs():
+    program = parse_program(
+        "program wide(x: f32) -> i64 { %0: i64 = convert x %1: i64 = const 4294967296"
+        " %2: i64 = mul %0, %1 return %2 }"
+    )
+    got = Executable.of_program(program)(np.float32([3, -1]))
+    assert got.dtype == I64.numpy
+    assert got.tolist() == [3 << 32, -1 << 32]
+
+
+def test_a_shape_is_compiled_once():
+    executable = Executable(jnp.exp, (F32,))
+    assert executable.compiled((8,)) is executable.compiled((8,))
+
+
+def test_what_xla_refuses_is_a_compile_error():
+    with pytest.raises(CompileError, match="No such compile option"):
+        Executable(jnp.exp, (F32,), {"xla_no_such_option": True})(np.ones(3, np.float32))
+    with pytest.raises(CompileError, match="lowering failed"):
+        compile_stages(lambda x: x @ jnp.ones((3, 3)), SPEC)
+
+
+def test_equal_code_has_one_hash_whatever_its_names():
+    def first(x):
+        return x * 3 + 1
+
+    def second(value):
+        return 1 + value * 3
+
+    hashes = {compile_stages(f, SPEC, SINGLE_THREAD).code_hash for f in (first, second)}
+    assert len(hashes) == 1
+    assert compile_stages(lambda x: x * 3 + 2, SPEC, SINGLE_THREAD).code_hash not in hashes
+
+
+def test_the_order_of_objects_does_not_count():
+    elfs = [b"\x7fELF\x01one", b"\x7fELF\x01two"]
+    assert objects(b"head" + elfs[0] + elfs[1]) == elfs
+    assert machine_code_hash(elfs) == machine_code_hash(elfs[::-1])
+    assert machine_code_hash(elfs) != machine_code_hash(elfs[:1])
+
+
+@pytest.mark.parametrize("dtype", [F32, F64], ids=repr)
+def test_loops_compute_what_they_time(dtype):
+    xs = np.linspace(1, 2, ROWS * 4096).reshape(ROWS, 4096).astype(dtype.numpy)
+    run = compile_loop(lambda x: x * 2, dtype, elements=4096)
+    with jax.enable_x64(dtype is F64):
+        np.testing.assert_array_equal(run(xs, np.int32(1)), xs[1] * 2)
+        np.testing.assert_array_equal(run(xs, np.int32(2)), xs[1] * 2)
+
+
+@pytest.mark.parametrize("dtype", [F32, F64], ids=repr)
+def test_functions_take_turns_and_keep_their_samples(dtype):
+    xs = np.ones((ROWS, 4096), dtype.numpy)
+    loops = [compile_loop(function, dtype, elements=4096) for function in (floor_function, jnp.sin)]
+    floor, sine = time_loops(loops, xs, rounds=3, sample_ns=1e5)
+    assert len(floor.samples_ns) == len(sine.samples_ns) == 3
+    assert all(sample > 0 for sample in floor.samples_ns + sine.samples_ns)
+    stopped = time_loops(loops, xs, rounds=9, sample_ns=1e5, keep_going=lambda _: False)
+    assert [len(timing.samples_ns) for timing in stopped] == [1, 1]
+
+
+def test_ratios_are_taken_within_each_round():
+    slow = Timing(samples_ns=(2.0, 20.0, 2.0), elements=1)
+    fast = Timing(samples_ns=(1.0, 10.0, 1.0), elements=1)
+    assert ratio(slow, fast) == 2
+    assert (slow.median_ns, slow.best_ns) == (2.0, 2.0)
