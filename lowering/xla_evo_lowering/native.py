@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from jax.interpreters import mlir
+from jax.extend.mlir import ir  # pyright: ignore[reportMissingImports]
 
 from xla_evo_lowering.backends import instruction_set
 from xla_evo_lowering.canonical import canonical, content_hash
@@ -203,40 +203,25 @@ def as_custom_call(program: Program) -> Callable[..., jax.Array]:
 
 
 def lower_custom_call(ctx: Any, program: Program, operands: Sequence[Any]) -> Any:
-    """A lowering rule for a primitive of one operand: calls the program's machine code.
+    """A lowering rule for a primitive: calls the program's machine code.
 
-    Over several devices with automatic sharding the call is told to be elementwise, so that each
-    device works on its own part.
+    Over several devices with automatic sharding the result is sharded as the operand is, but XLA
+    gathers the operand for the call; inside ``shard_map`` each device works on its own part.
 
     Raises:
         BackendError, CompileError: as `register`.
     """
-    devices = getattr(ctx.module_context.axis_context, "num_devices", 1)
-    if devices == 1 or len(operands) != 1:
-        return jax.ffi.ffi_lowering(register(program))(ctx, *operands)
-    partitioned = _partitioned(program)
-    return mlir.lower_fun(partitioned, multiple_results=False)(ctx, *operands)
+    results: Any = jax.ffi.ffi_lowering(register(program))(ctx, *operands)
+    (out,) = ctx.avals_out
+    if out.shape and all(isinstance(size, int) for size in out.shape):
+        rule: Any = ir.Attribute.parse(_elementwise_rule(out.shape, len(operands)))
+        results[0].owner.attributes["sdy.sharding_rule"] = rule
+    return results
 
 
-def _partitioned(program: Program) -> Callable[[jax.Array], jax.Array]:
-    from jax.experimental.custom_partitioning import custom_partitioning
-
-    call = as_custom_call(program)
-
-    @custom_partitioning
-    def function(x: jax.Array) -> jax.Array:
-        return call(x)
-
-    def partition(mesh: Any, arguments: Any, result: Any) -> Any:
-        del result
-        sharding = arguments[0].sharding
-        return mesh, call, sharding, (sharding,)
-
-    def infer(mesh: Any, arguments: Any, result: Any) -> Any:
-        del mesh, result
-        return arguments[0].sharding
-
-    function.def_partition(
-        partition=partition, infer_sharding_from_operands=infer, sharding_rule="... -> ..."
-    )
-    return function
+def _elementwise_rule(shape: Sequence[int], operands: int) -> str:
+    """Shardy's attribute that says: every axis of every operand is that axis of the result."""
+    letters = [chr(ord("i") + n) if n < 18 else f"z_{n - 17}" for n in range(len(shape))]
+    axes = f"[{', '.join(letters)}]"
+    sizes = ", ".join(f"{name}={size}" for name, size in zip(letters, shape, strict=True))
+    return f"#sdy.op_sharding_rule<({', '.join([axes] * operands)})->({axes}) {{{sizes}}}, custom>"

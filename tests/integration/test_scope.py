@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 import threading
@@ -286,7 +287,7 @@ for lowering in LOWERINGS:
         assert y.sharding.is_equivalent_to(sharding, 1), y.sharding
         np.testing.assert_allclose(y, plain, rtol=3e-7)
         text = jax.jit(jnp.exp).lower(x).compile().as_text()
-        assert "all-gather" not in text, text
+        assert "all-gather" not in text or lowering == "custom_call", text
         specs = {"in_specs": P("d"), "out_specs": P("d")}
         mapped = jax.shard_map(lambda v: jnp.exp(v) * 2, mesh=mesh, **specs)
         np.testing.assert_allclose(jax.jit(mapped)(x), 2 * plain, rtol=3e-7)
@@ -324,10 +325,44 @@ def run(code: str, *args: str, **env: str) -> str:
     return done.stdout
 
 
-def test_two_devices() -> None:
+@pytest.mark.parametrize("lowering", ["inline", "custom_call"])
+def test_two_devices(lowering: str) -> None:
+    if lowering == "custom_call" and not shutil.which("c++"):
+        pytest.skip("no C++ compiler on this machine")
     flags = "--xla_force_host_platform_device_count=2"
-    out = run(SHARDED.replace("LOWERINGS", "('inline',)"), XLA_FLAGS=flags)
-    assert "done inline" in out
+    out = run(SHARDED.replace("LOWERINGS", f"('{lowering}',)"), XLA_FLAGS=flags)
+    assert f"done {lowering}" in out
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler on this machine")
+def test_custom_call_gives_the_bits_of_the_inlined_form() -> None:
+    x = jnp.linspace(-90.0, 90.0, 10_001)
+    with xla_evo.use("exp", max_ulp=1):
+        inlined = jax.jit(jnp.exp)(x)
+    with xla_evo.use("exp", max_ulp=1, lowering="custom_call"):
+        assert "custom_call" in jax.jit(jnp.exp).lower(x).as_text()
+        np.testing.assert_array_equal(jax.jit(jnp.exp)(x), inlined)
+        np.testing.assert_array_equal(jax.vmap(jnp.exp)(x), inlined)
+        np.testing.assert_allclose(jax.vmap(jax.grad(jnp.exp))(x), inlined)
+        np.testing.assert_allclose(jax.jvp(jnp.exp, (x,), (x,))[1], inlined * x)
+
+
+def test_native_build_without_compiler_leaves_inline_working(monkeypatch) -> None:
+    from xla_evo_lowering import native
+
+    monkeypatch.setattr(native, "_targets", {})
+    monkeypatch.setattr(native.shutil, "which", lambda _: None)
+    native.compiler.cache_clear()
+    try:
+        with (
+            xla_evo.use("exp", max_ulp=1, lowering="custom_call"),
+            pytest.raises(BackendError, match="install"),
+        ):
+            jax.jit(lambda x: jnp.exp(x))(X)
+        with xla_evo.use("exp", max_ulp=1):
+            assert is_patched()
+    finally:
+        native.compiler.cache_clear()
 
 
 def test_persistent_compilation_cache(tmp_path) -> None:
