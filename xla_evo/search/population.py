@@ -63,9 +63,13 @@ class Population:
     front: list[Measured] = field(default_factory=list)
 
     def threshold(self, cost: float) -> float:
-        """An error at or above this has no place in the bucket of a cost."""
-        bucket = self.sketches.get(cost, [])
-        return bucket[-1].ulp if len(bucket) >= self.bucket else float("inf")
+        """An error at or above this has no place: a full bucket of that cost or less is better."""
+        full = (
+            bucket[-1].ulp
+            for at, bucket in self.sketches.items()
+            if at <= cost and len(bucket) >= self.bucket
+        )
+        return min(full, default=float("inf"))
 
     def add_sketch(self, sketch: Sketch) -> bool:
         """Adds a candidate where it is among the best of its cost; one for each structure."""
