@@ -8,7 +8,7 @@ from .drafts import make_draft
 
 
 def digits(text):
-    return len(text.split("e")[0].replace(".", "").lstrip("-0"))
+    return len(text.split("e")[0].removesuffix(".0").replace(".", "").lstrip("-0"))
 
 
 def test_constants_are_shortened_within_one_per_cent(finisher):

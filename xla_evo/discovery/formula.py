@@ -48,9 +48,8 @@ Steps = tuple[Step, ...]
 
 
 def decimal_literal(value: Mp, digits: int) -> str:
-    """A value as a decimal literal of so many digits; ``value`` itself is not rounded to binary."""
-    text = mp.nstr(value, digits, strip_zeros=True)
-    return text.replace(".0e", "e").removesuffix(".0")
+    """A value as a decimal literal of so many digits, always with a point: ``2.0``, ``1.0e-5``."""
+    return mp.nstr(value, digits, strip_zeros=True)
 
 
 def _apply(sign: str, left: Any, right: Any) -> Any:
