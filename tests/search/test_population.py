@@ -26,7 +26,8 @@ def test_a_bucket_keeps_its_best_and_one_of_a_structure():
     assert population.add_sketch(sketch(2, 3.0, 5.0))
     assert not population.add_sketch(sketch(3, 3.0, 20.0))
     assert population.threshold(3.0) == 10.0
-    assert population.threshold(4.0) == float("inf")
+    assert population.threshold(2.0) == float("inf")
+    assert population.threshold(4.0) == 10.0  # what is dearer must at least beat the worst here
     assert population.add_sketch(sketch(2, 3.0, 4.0))
     assert [item.ulp for item in population.sketches[3.0]] == [4.0, 10.0]
 
