@@ -22,6 +22,7 @@ from xla_evo_lowering.artifacts import Artifacts, lower_for, make_artifacts
 from xla_evo_lowering.backends import Backend, backend, fingerprint
 from xla_evo_lowering.dtypes import dtype as dtype_named
 from xla_evo_lowering.program import Program
+from xla_evo_lowering.sass import find_tool
 from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.stages import STAGE_TABLE, count_operations, stage
 from xla_evo_lowering.text import parse_program
@@ -172,7 +173,9 @@ def _is_wide(specs: Sequence[Any]) -> bool:
 
 def _key(stablehlo: str, row: Backend, options: Mapping[str, object]) -> Key:
     digest = hashlib.sha256(stablehlo.encode()).hexdigest()
-    return Key.of("stages", stablehlo=digest, **fingerprint(row, options))
+    # With a tool installed later, there is more to show.
+    tools = "sass" if row.platform == "cuda" and find_tool("nvdisasm") else ""
+    return Key.of("stages", stablehlo=digest, tools=tools, **fingerprint(row, options))
 
 
 def _read(store: Store, key: Key, subject: Subject, row: Backend) -> Dump | None:

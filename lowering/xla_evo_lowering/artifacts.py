@@ -1,6 +1,6 @@
 """Every stage of a compilation for any backend, live or ahead of time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from xla_evo_lowering.assembly import disassemble
 from xla_evo_lowering.backends import Backend
 from xla_evo_lowering.compile import stages_of_lowered
 from xla_evo_lowering.errors import BackendError
+from xla_evo_lowering.sass import disassemble_ptx
 from xla_evo_lowering.stages import STAGE_TABLE
 
 __all__ = ["Artifacts", "lower_for", "make_artifacts"]
@@ -64,8 +65,16 @@ def make_artifacts(
         if objects:
             texts["object"] = b"".join(objects)
     missing: dict[str, str] = {}
-    if row.platform == "cpu":
-        _add_assembly(texts, objects, missing)
+    derived = {
+        "cpu": ("asm", lambda: disassemble(objects)),
+        "cuda": ("sass", lambda: disassemble_ptx(texts.get("ptx", b"").decode())),
+    }
+    if row.platform in derived:
+        name, make = derived[row.platform]
+        try:
+            texts[name] = make().encode()
+        except BackendError as error:
+            missing[name] = str(error)
     names = [stage.name for stage in STAGE_TABLE[row.platform]]
     for name in names:
         if name not in texts:
@@ -76,12 +85,3 @@ def make_artifacts(
         texts={name: texts[name] for name in names if name in texts},
         missing=missing,
     )
-
-
-def _add_assembly(
-    texts: dict[str, bytes], objects: Sequence[bytes], missing: dict[str, str]
-) -> None:
-    try:
-        texts["asm"] = disassemble(objects).encode()
-    except BackendError as error:
-        missing["asm"] = str(error)

@@ -18,6 +18,7 @@ from pathlib import Path
 import jax
 import jaxlib.version
 
+from xla_evo_lowering.dtypes import BF16, F32, FLOATS, DType
 from xla_evo_lowering.errors import BackendError
 
 
@@ -40,6 +41,9 @@ class Plugin:
 class Backend:
     """One compiler target.
 
+    A guard is ``reduce_precision`` to the format's own precision on every one of them: it stops
+    rewrites, costs nothing and stays inside a fusion.
+
     Attributes:
         name: as users write it, e.g. ``cuda:sm_90``.
         platform: JAX's platform name, which also selects the stage table.
@@ -47,6 +51,7 @@ class Backend:
         contracts: True when a*b + c becomes one fused operation without being asked.
         flushes_subnormals: True when float32 subnormals count as zero.
         description: one line for tables.
+        formats: float formats that it computes in without emulation.
         live: True when this process compiles for it and runs what it compiled; else a process of
             its own compiles ahead of time.
         environment: variables of that process, set before JAX starts.
@@ -60,6 +65,7 @@ class Backend:
     contracts: bool
     flushes_subnormals: bool
     description: str
+    formats: tuple[DType, ...] = FLOATS
     live: bool = False
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     topology: str = ""
@@ -96,6 +102,7 @@ def _tpu(kind: str, topology: str, accelerator: str) -> Backend:
     return Backend(
         name=f"tpu:{kind}", platform="tpu", kind=kind, contracts=False, flushes_subnormals=True,
         description=f"one core of a TPU {kind}", plugin=TPU_PLUGIN, topology=topology,
+        formats=(BF16, F32),
         environment={
             "JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost",
             "TPU_ACCELERATOR_TYPE": accelerator, "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",

@@ -65,8 +65,8 @@ STAGE_TABLE: Mapping[str, tuple[Stage, ...]] = {
         *_COMMON, *_LLVM_STAGES,
         Stage(name="ptx", title="PTX", extension="ptx", dumped=r"\.ptx$",
               operation=r"^[ \t]+(?:@!?%p\d+\s+)?([a-z][a-z0-9_]*(?:\.[a-z0-9_:]+)*)[ \t;]"),
-        Stage(name="sass", title="SASS, where cuobjdump or nvdisasm is installed", extension="sass",
-              operation=r"^[ \t]+/\*[0-9a-f]+\*/\s+(?:@!?U?P\d+\s+)?([A-Z][A-Z0-9_.]*)"),
+        Stage(name="sass", title="SASS", extension="sass",
+              operation=r"^[ \t]+/\*[0-9a-f]+\*/\s+(?:@!?U?P\d+\s+)?(?!NOP)([A-Z][A-Z0-9_.]*)"),
     ),
     "tpu": (
         *_COMMON,
