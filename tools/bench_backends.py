@@ -18,10 +18,12 @@ from jax import lax
 from xla_evo_lowering.ahead import AheadOfTime, lower_for
 from xla_evo_lowering.artifacts import make_artifacts
 from xla_evo_lowering.backends import BACKENDS, backend
+from xla_evo_lowering.canonical import canonical
 from xla_evo_lowering.costs import static_cost
 from xla_evo_lowering.dtypes import F32
 from xla_evo_lowering.errors import XlaEvoError
 from xla_evo_lowering.generate import Generator, random_program
+from xla_evo_lowering.program import Program
 from xla_evo_lowering.stablehlo import as_function
 
 HIGHEST = lax.AccuracyMode.HIGHEST
@@ -38,6 +40,18 @@ BUILT_INS = {
 WEIGHTS = dict.fromkeys(("const", "add", "sub", "mul", "min", "max", "abs", "guard"), 1.0)
 
 
+def random_programs(count: int, seed: int) -> list[Program]:
+    """Programs in canonical form whose result depends on the input."""
+    rng = np.random.default_rng(seed)
+    settings = Generator(weights=WEIGHTS, size=24, specials=0.0)
+    found: list[Program] = []
+    while len(found) < count:
+        program = canonical(random_program(rng, settings))
+        if any(0 in item.operands for item in program.body):
+            found.append(program)
+    return found
+
+
 def bench(name: str, programs: int, seed: int) -> None:
     row = backend(name)
     start = time.perf_counter()
@@ -49,12 +63,10 @@ def bench(name: str, programs: int, seed: int) -> None:
     print(f"{name}: {'live' if process is None else process.device}")
     print(f"  start {started - start:.2f} s, exp with {len(made.texts)} stages"
           f" {compiled - started:.2f} s")  # fmt: skip
-    rng = np.random.default_rng(seed)
-    settings = Generator(weights=WEIGHTS, size=24, specials=0.0)
     failed = 0
-    for _ in range(programs):
+    for program in random_programs(programs, seed):
         try:
-            static_cost(row, as_function(random_program(rng, settings)), (F32,), process)
+            static_cost(row, as_function(program), (F32,), process)
         except XlaEvoError:
             failed += 1
     spent = time.perf_counter() - compiled
