@@ -67,6 +67,8 @@ class _Signs:
             return operands[0].negated()
         if instruction.op == "abs":
             return self._magnitude(instruction, operands[0])
+        if instruction.op in ("min", "max") and operands[0] == operands[1]:
+            return operands[0]
         if instruction.op == "mul" and not any(map(self._is_constant, operands)):
             return self._product(instruction, operands)
         return self._add(instruction, operands)
@@ -93,7 +95,7 @@ class _Signs:
         ):
             inner = self._add(instruction, (first.operands[0], second.operands[0]))
             if first is second:
-                return inner
+                return inner.negated(when=negative)
             return self._magnitude(Instruction("abs", instruction.dtype), inner).negated(
                 when=negative
             )
@@ -176,7 +178,8 @@ def contract(program: Program) -> Program:
     ``-a - -b`` all have ``b`` first. Guards stop none of it and are dropped, since they have no
     further meaning.
 
-    Not modelled: what XLA's algebraic simplifier does before (guards stop that); the loop over the
-    elements that do not fill a vector, which may contract the other of two products.
+    Not modelled: what XLA's algebraic simplifier does before (guards stop most of that); sums of a
+    value with itself; the loop over the elements that do not fill a vector, which may contract the
+    other of two products.
     """
     return _Contractor(canonical(program)).run()
