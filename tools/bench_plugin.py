@@ -54,7 +54,7 @@ def paired(first, second, repetitions):
 
 def patched_and_plain(function, *arguments, **patch):
     """Two calls of one jitted function, the second under a scope that is entered once."""
-    scope = xla_evo.use(max_ulp=1.0, **patch)
+    scope = xla_evo.use(max_ulp=1.1, **patch)
     compiled = jax.jit(function).lower(*arguments).compile()
     with scope:
         evolved = jax.jit(function).lower(*arguments).compile()
@@ -207,7 +207,7 @@ def fusions():
         def graph(x, function=function):
             return function(x * 0.25 + 0.5) * 3 - x
 
-        with xla_evo.use(name, max_ulp=1.0):
+        with xla_evo.use(name, max_ulp=1.1):
             text = jax.jit(graph).lower(jnp.ones(4096)).compile().as_text()
         yield {
             "measure": f"{name} inlined between neighbours", "unit": "fusions",
