@@ -56,7 +56,7 @@ TRANSFORMED = {
     "hessian": lambda f: jax.vmap(jax.hessian(cube(f))),
     "linearize": lambda f: lambda x: jax.linearize(cube(f), x)[1](x),
     "vmap": lambda f: lambda x: jax.vmap(jax.vmap(f))(x.reshape(8, 8)),
-    "scan": lambda f: lambda x: lax.scan(lambda c, v: (c + f(v), f(v)), jnp.float32(0), x),
+    "scan": lambda f: lambda x: lax.scan(lambda c, v: (c + f(v) ** 2, f(v)), jnp.float32(0), x),
     "while": lambda f: (
         lambda x: lax.while_loop(
             lambda s: s[0] < 3, lambda s: (s[0] + 1, s[1] + f(x)), (0, jnp.zeros_like(x))
