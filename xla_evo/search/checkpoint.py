@@ -64,13 +64,23 @@ class Counters:
 
 @dataclass(slots=True)
 class State:
-    """Everything a search needs to go on."""
+    """Everything a search needs to go on.
+
+    Attributes:
+        population: the archives.
+        counters: what has been done.
+        seen: hash of a structure to how often it was fitted.
+        tried: content hashes of programs that were compiled.
+        hard_points: worst inputs of sweeps.
+        offspring: candidates of the next generation, with the hashes of their structures.
+    """
 
     population: Population
     counters: Counters = field(default_factory=Counters)
     seen: dict[int, int] = field(default_factory=dict)
     tried: set[str] = field(default_factory=set)
     hard_points: list[float] = field(default_factory=list)
+    offspring: list[tuple[Nodes, int]] = field(default_factory=list)
 
 
 def _nodes_to_json(nodes: Nodes) -> list[list[Any]]:
@@ -110,6 +120,7 @@ def state_to_json(state: State) -> dict[str, Any]:
         "seen": [[key, count] for key, count in state.seen.items()],
         "tried": sorted(state.tried),
         "hard_points": [point.hex() for point in state.hard_points],
+        "offspring": [[_nodes_to_json(nodes), key] for nodes, key in state.offspring],
     }
 
 
@@ -136,6 +147,7 @@ def state_from_json(data: dict[str, Any]) -> State:
             dict(data["seen"]),
             set(data["tried"]),
             [float.fromhex(text) for text in data["hard_points"]],
+            [(_nodes_from_json(nodes), key) for nodes, key in data["offspring"]],
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise RunError(f"the checkpoint is damaged: {error}") from None

@@ -1,14 +1,15 @@
 """The search: generations of screening, compiling, timing and proving, until the budget is spent.
 
-A generation makes candidates from the population by mutation, screens them on all workers,
-compiles and times those that earned it, and now and then sweeps the leader over every input. The
-worst inputs that a sweep finds join the points that later candidates are tested at. Random choices
-depend on the seed and the generation alone; measured times enter through the store, so a second run
-with the same seed and a warm store repeats the first.
+A generation screens candidates on all workers, while mutation makes the next ones; compiles and
+times those that earned it; and now and then sweeps the leader over every input. The worst inputs
+that a sweep finds join the points that later candidates are tested at. Random choices depend on the
+seed and the generation alone; measured times enter through the store, so a second run with the same
+seed and a warm store repeats the first.
 """
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 from xla_evo.accuracy.measurement import ErrorMeasurement
@@ -81,7 +82,10 @@ class Search:
         self.phase = "screening"
         random = Random(f"{self.config.seed}:{counters.generation}")
         started = time.monotonic()
-        self._screen(self._offspring(random), random)
+        if counters.generation == 0:
+            constant = (float_constant(1.0),)
+            self.state.offspring = [((), 1), (constant, simplify(constant)[1])]
+        self._screen(random)
         counters.spend("screen", time.monotonic() - started)
         self.phase = "compiling and timing"
         self._measure(self._queue())
@@ -92,10 +96,9 @@ class Search:
             self.prove_leader(report)
         counters.generation += 1
 
-    def _offspring(self, random: Random) -> list[tuple[Nodes, int]]:
-        """New genomes with the hash of their structure."""
-        if self.state.counters.generation == 0:
-            return [((float_constant(1.0),), simplify((float_constant(1.0),))[1]), ((), 1)]
+    def _offspring(self) -> list[tuple[Nodes, int]]:
+        """Candidates of the next generation: new genomes with the hash of their structure."""
+        random = Random(f"{self.config.seed}:{self.state.counters.generation}:offspring")
         mutator = Mutator(random, self.config.ops)
         limit = min(
             self.config.max_cost,
@@ -118,7 +121,9 @@ class Search:
             made.append((nodes, key))
         return made
 
-    def _screen(self, made: list[tuple[Nodes, int]], random: Random) -> None:
+    def _screen(self, random: Random) -> None:
+        """Screens this generation on the workers while this process makes the next one."""
+        made = self.state.offspring
         batch = [
             (nodes, self.population.threshold(static_cost(nodes)), random.getrandbits(31))
             for nodes, _ in made
@@ -130,8 +135,12 @@ class Search:
         ]
         counters = self.state.counters
         counters.screened += len(batch)
+        with ThreadPoolExecutor(1) as maker:
+            following = maker.submit(self._offspring)
+            answers = self._pool.run(jobs)
+            self.state.offspring = following.result()
         failures = 0
-        for index, (answer, _) in enumerate(self._pool.run(jobs)):
+        for index, (answer, _) in enumerate(answers):
             if isinstance(answer, Failure):
                 counters.fail(f"screening {answer.reason}")
                 failures += 1
