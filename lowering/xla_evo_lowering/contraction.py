@@ -102,6 +102,19 @@ class _Signs:
         return self._add(instruction, (bare[0], bare[1])).negated(when=negative)
 
 
+def _ranks(nodes: list[_Node]) -> list[int]:
+    """Ranks as LLVM's Reassociate pass gives them: depth, and the place of a division."""
+    ranks: list[int] = []
+    for number, (instruction, operands) in enumerate(nodes):
+        if instruction.op == "const":
+            ranks.append(0)
+        elif instruction.op == "div":
+            ranks.append(len(nodes) + number)
+        else:
+            ranks.append(1 + max((ranks[operand.value] for operand in operands), default=0))
+    return ranks
+
+
 class _Contractor:
     """Lays the nodes out again, with ``fma`` where a product feeds one sum."""
 
@@ -112,6 +125,7 @@ class _Contractor:
         self._result = signs.result
         self._body: list[Instruction] = []
         self._moved: list[int] = []
+        self._ranks = _ranks(self._nodes)
         self._uses = [0] * len(self._nodes)
         live = {self._result.value}
         self._uses[self._result.value] += 1
@@ -156,6 +170,9 @@ class _Contractor:
         # -a + b is made b - a, and -a - -b too; -a - b stays.
         if left.negative and (not subtracts or right.negative):
             terms.reverse()
+        plain = not (subtracts or left.negative or right.negative)
+        if plain and self._ranks[right.value] < self._ranks[left.value]:
+            terms.reverse()
         for product, other in (terms, terms[::-1]):
             node = self._nodes[product.value]
             if node.instruction.op != "mul" or self._uses[product.value] != 1:
@@ -174,7 +191,8 @@ def contract(program: Program) -> Program:
     """Returns what the vector loop computes: products that feed one sum made ``fma``.
 
     A product with a second use keeps its rounding, also when the uses see it negated or guarded.
-    Of two products in one sum the first is contracted, where ``b - a``, ``-a + b`` and
+    Of two products in one sum the one of lower rank is contracted (LLVM's Reassociate puts it
+    first), and of equal ranks the first, where ``b - a``, ``-a + b`` and
     ``-a - -b`` all have ``b`` first. Guards stop none of it and are dropped, since they have no
     further meaning.
 

@@ -24,7 +24,6 @@ from xla_evo.search.screen import Screened
 from xla_evo.search.structure import simplify
 from xla_evo.search.worker import Failure, Job, Pool
 from xla_evo.store import Store
-from xla_evo_lowering.canonical import canonical
 from xla_evo_lowering.text import print_program
 
 _SHARD = 50
@@ -261,4 +260,4 @@ class Search:
 
     def text(self, item: Measured) -> str:
         """Program text of a measured candidate."""
-        return print_program(canonical(to_program(item.rounded, self.config.target.function.name)))
+        return print_program(to_program(item.rounded, self.config.target.function.name))

@@ -17,7 +17,7 @@ from xla_evo.search.tasks import Compiled, Timed
 from xla_evo.search.worker import Failure, Job, Pool, Worker
 from xla_evo.store import Store
 from xla_evo_lowering.backends import backend
-from xla_evo_lowering.canonical import canonical, content_hash
+from xla_evo_lowering.canonical import content_hash
 from xla_evo_lowering.program import Program
 from xla_evo_lowering.text import print_program
 
@@ -40,8 +40,12 @@ class Candidate:
 
 
 def candidate(sketch: Sketch, name: str) -> Candidate:
-    """Returns the checked program of a sketch."""
-    program = canonical(to_program(sketch.rounded, name))
+    """Returns the checked program of a sketch.
+
+    Operands stay in the order of the genome: of two products in a sum it can decide which one the
+    compiler contracts, and the polished constants are for that one.
+    """
+    program = to_program(sketch.rounded, name)
     return Candidate(sketch, program, content_hash(program))
 
 

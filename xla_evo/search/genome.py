@@ -203,21 +203,41 @@ def with_constants(nodes: Sequence[Node], tape: Tape, values: npt.NDArray[np.flo
     return tuple(changed)
 
 
+def _ranks(nodes: Sequence[Node]) -> list[int]:
+    """Ranks of all values as LLVM's Reassociate pass gives them: depth, and place for divisions."""
+    ranks = [1]
+    for index, item in enumerate(nodes):
+        deepest = max((ranks[operand] for operand in item.operands), default=-1)
+        if item.code == CONST:
+            ranks.append(0)
+        elif item.code == DIV:
+            ranks.append(1000 + index)
+        else:
+            ranks.append(deepest + (item.code != NEG))
+    return ranks
+
+
 def contracted(nodes: Sequence[Node]) -> Nodes:
     """Fuses products that feed one sum or difference, as the CPU backend does when it compiles.
 
-    The rule is that of `xla_evo_lowering.interpret.contract`. The fused product stays in place as a
-    dead node, so value numbers do not change.
+    Of two products in a sum the one of lower rank is fused, since LLVM's Reassociate pass puts it
+    first, and of equal ranks the first. A quick form of `xla_evo_lowering.contraction.contract`,
+    without what LLVM does with signs: it orders candidates, and the compiled program is measured.
+    The fused product stays in place as a dead node, so value numbers do not change.
     """
     uses = [0] * (len(nodes) + 1)
     for item in nodes:
         for operand in item.operands:
             uses[operand] += 1
+    ranks = _ranks(nodes)
     fused = list(nodes)
     for index, item in enumerate(nodes):
         if item.code not in (ADD, SUB):
             continue
-        for side, other in ((item.a, item.b), (item.b, item.a)):
+        sides = (item.a, item.b), (item.b, item.a)
+        if item.code == ADD and ranks[item.b] < ranks[item.a]:
+            sides = sides[::-1]
+        for side, other in sides:
             product = nodes[side - 1] if side else None
             if product is None or product.code != MUL or uses[side] > 1:
                 continue
