@@ -187,6 +187,13 @@ class Search:
     def _measure(self, queue: list[Candidate]) -> None:
         for item in self._evaluator.measure(queue):
             self.population.add_measured(item, _FRONT)
+        self._note_hard(self._evaluator.surprises)
+
+    def _note_hard(self, inputs: list[float]) -> None:
+        """Adds inputs to the points that candidates are tested at from now on."""
+        known = set(self.state.hard_points)
+        self.state.hard_points += [point for point in dict.fromkeys(inputs) if point not in known]
+        del self.state.hard_points[:-_HARD_POINTS]
 
     def _refine(self, random: Random) -> None:
         """Polishes measured candidates that nearly hold and would be faster than the leader."""
@@ -251,10 +258,7 @@ class Search:
             item.ulp = answer.bound_ulp
             return answer
         item.ulp = max(item.ulp, answer.max_ulp, self.config.max_ulp * (1 + 1e-9))
-        known = set(self.state.hard_points)
-        worst = [float(point.input) for point in answer.worst_inputs[:8]]  # pyright: ignore[reportArgumentType]
-        self.state.hard_points += [point for point in worst if point not in known]
-        del self.state.hard_points[:-_HARD_POINTS]
+        self._note_hard([float(point.input) for point in answer.worst_inputs[:8]])  # pyright: ignore[reportArgumentType]
         self._polish([item], Random(f"{self.config.seed}:{item.program}"))
         return answer
 

@@ -58,6 +58,8 @@ class Evaluator:
         self._pool = pool
         self._counters = counters
         self._backend = backend(config.backend)
+        self.surprises: list[float] = []
+        """Inputs where a compiled program broke a bound that its model held."""
 
     def measure(self, candidates: Sequence[Candidate]) -> list[Measured]:
         """Compiles candidates, measures their error and time; failures are counted and left out."""
@@ -80,6 +82,7 @@ class Evaluator:
         self, candidates: Sequence[Candidate]
     ) -> list[tuple[Candidate, str, float, Worker | None]]:
         """(candidate, machine code, sampled error, worker that holds it) of those that compile."""
+        self.surprises = []
         target = self._config.target
         keys = [compile_key(item.hash, target, self._config, self._backend) for item in candidates]
         found = [self._store.get(key) for key in keys]
@@ -100,6 +103,7 @@ class Evaluator:
                 failure = value.get("failure")
                 if failure is None:
                     error = float(str(value["ulp"]))
+                    self._compare(item, error, float.fromhex(str(value["worst"])))
                     results.append((item, str(value["code_hash"]), error, None))
                 else:
                     self._counters.fail(str(failure))
@@ -119,10 +123,15 @@ class Evaluator:
             }
             blobs = {**answer.blobs, "program": item.text.encode()}
             items.append((keys[index], record, blobs))
+            self._compare(item, answer.ulp, answer.worst)
             results.append((item, answer.code_hash, answer.ulp, worker))
         if items:
             self._store.put_many(items)
         return results
+
+    def _compare(self, item: Candidate, ulp: float, worst: float) -> None:
+        if item.sketch.ulp <= self._config.max_ulp < ulp < float("inf"):
+            self.surprises.append(worst)
 
     def _relative(
         self, name: str, text: str, code_hash: str, worker: Worker | None
