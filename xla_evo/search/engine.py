@@ -75,6 +75,15 @@ class Search:
         proven = [item for item in within if item.proven]
         return (proven or within or [None])[0]
 
+    def start(self) -> None:
+        """Starts the workers, which load what they need; time that is not screening's."""
+        self.phase = "starting workers"
+        started = time.monotonic()
+        nodes = (float_constant(1.0),)
+        job = Job("screen", ([(nodes, float("inf"), 0)], ()), _SCREEN_LIMIT_S)
+        self._pool.run([job] * len(self._pool.workers))
+        self.state.counters.spend("start", time.monotonic() - started)
+
     def generation(self, report: Report | None = None) -> None:
         """Runs one generation."""
         counters = self.state.counters

@@ -307,6 +307,8 @@ class _Clock:
 
 
 def _generations(search: Search, folder: RunFolder, clock: _Clock, observer: Observer) -> None:
+    observer.update(search)
+    search.start()
     saved = time.monotonic()
     while not clock.over():
         search.generation(lambda done, total: observer.sweep(search, done, total))
