@@ -52,8 +52,8 @@ class Timing:
 def ratio(reference: Timing, candidate: Timing) -> float:
     """Speed-up of `candidate` over `reference`: the ratio of their least samples.
 
-    The least sample is the one that was disturbed least. On a busy two-core machine it repeated
-    within 1%, where the median of the ratios within each round repeated within 5%.
+    The least sample is the one that was disturbed least; on a busy machine it repeats better than
+    the median of the ratios within each round.
     """
     return reference.best_ns / candidate.best_ns
 

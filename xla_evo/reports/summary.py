@@ -39,7 +39,7 @@ def comparison(winner: Winner, name: str) -> list[Row]:
     timed = winner.timed
     rows: list[Row] = [
         ("evolved", _error(winner.error), f"{min(timed.candidate):.3f}",
-         f"{winner.speedup:.2f}x"),
+         "" if winner.builtin is None else f"{winner.speedup:.2f}x"),
     ]  # fmt: skip
     if winner.builtin is not None:
         rows.append((name, _error(winner.builtin), f"{min(timed.builtin):.3f}", "1.00x"))

@@ -113,7 +113,8 @@ class Evaluator:
             if isinstance(answer, Failure):
                 self._counters.fail(answer.reason)
                 record = {"failure": answer.reason, "message": answer.message}
-                items.append((keys[index], record, {"program": item.text.encode()}))
+                if answer.reason == "refused":  # a timeout or a crash may be the machine's
+                    items.append((keys[index], record, {"program": item.text.encode()}))
                 continue
             assert isinstance(answer, Compiled)
             record = {
