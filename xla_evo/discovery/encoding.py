@@ -25,7 +25,6 @@ SUB: Final = 5
 MUL: Final = 6
 DIV: Final = 7
 
-OPCODE_NAMES: Final = ("addc", "mulc", "rsubc", "rdivc", "add", "sub", "mul", "div")
 
 MAX_OPS: Final = 16
 """Most operations of a program, and so most constants."""

@@ -33,7 +33,6 @@ REWIRE: Final = 3
 CHANGE: Final = 4
 SWAP: Final = 5
 GRAFT: Final = 6
-MUTATIONS: Final = ("insert one", "insert two", "remove", "rewire", "change", "swap", "graft")
 
 
 @njit
