@@ -103,11 +103,16 @@ class _Signs:
 
 
 def _ranks(nodes: list[_Node]) -> list[int]:
-    """Ranks as LLVM's Reassociate pass gives them: depth, and the place of a division."""
+    """Ranks as LLVM's Reassociate pass gives them: depth, and the place of a load or division."""
+    uses = (operand.value for _, operands in nodes for operand in operands)
+    loads = [value for value in uses if nodes[value].instruction.op == "parameter"]
+    places = {value: place for place, value in enumerate(dict.fromkeys(loads))}
     ranks: list[int] = []
     for number, (instruction, operands) in enumerate(nodes):
         if instruction.op == "const":
             ranks.append(0)
+        elif instruction.op == "parameter":
+            ranks.append(1 + places.get(number, 0))
         elif instruction.op == "div":
             ranks.append(len(nodes) + number)
         else:
@@ -163,6 +168,24 @@ class _Contractor:
         dtype = self._nodes[operand.value].instruction.dtype
         return self._append(Instruction("neg", dtype, (value,)))
 
+    def _flips(self, value: int) -> bool:
+        """True for a product of an odd number of negative constants, used once.
+
+        Reassociate makes them positive, and the sum around the product a difference or back.
+        """
+        node = self._nodes[value]
+        if node.instruction.op not in ("mul", "div") or self._uses[value] != 1:
+            return False
+        odd = False
+        for operand in node.operands:
+            inner = self._nodes[operand.value].instruction
+            if inner.op == "const":
+                bits = inner.value if isinstance(inner.value, int) else 0
+                odd ^= bool(bits >> (inner.dtype.bits - 1))
+            else:
+                odd ^= self._flips(operand.value)
+        return odd
+
     def _sum(self, instruction: Instruction, left: _Signed, right: _Signed) -> int | None:
         """The ``fma`` that a sum becomes, None when no product of it may be contracted."""
         subtracts = instruction.op == "sub"
@@ -170,9 +193,13 @@ class _Contractor:
         # -a + b is made b - a, and -a - -b too; -a - b stays.
         if left.negative and (not subtracts or right.negative):
             terms.reverse()
-        plain = not (subtracts or left.negative or right.negative)
-        if plain and self._ranks[right.value] < self._ranks[left.value]:
-            terms.reverse()
+        if not (left.negative or right.negative):
+            if not subtracts and self._flips(left.value) and not self._flips(right.value):
+                terms.reverse()  # -c a + b is made b - c a
+            elif subtracts == self._flips(right.value) and (
+                self._ranks[right.value] < self._ranks[left.value]
+            ):
+                terms.reverse()
         for product, other in (terms, terms[::-1]):
             node = self._nodes[product.value]
             if node.instruction.op != "mul" or self._uses[product.value] != 1:
@@ -193,7 +220,8 @@ def contract(program: Program) -> Program:
     A product with a second use keeps its rounding, also when the uses see it negated or guarded.
     Of two products in one sum the one of lower rank is contracted (LLVM's Reassociate puts it
     first), and of equal ranks the first, where ``b - a``, ``-a + b`` and
-    ``-a - -b`` all have ``b`` first. Guards stop none of it and are dropped, since they have no
+    ``-a - -b`` all have ``b`` first; a product with a negative constant counts as ``-a`` with a
+    positive one. Guards stop none of it and are dropped, since they have no
     further meaning.
 
     Not modelled: what XLA's algebraic simplifier does before (guards stop most of that); sums of a

@@ -159,3 +159,23 @@ def test_random_mixed_programs_without_the_simplifier(dtypes):
         if not same(want, got).all():
             failed.append(print_program(program))
     assert not failed, "\n".join(sorted(failed, key=len)[:3])
+
+
+@pytest.mark.parametrize("op", ["add", "sub"])
+@pytest.mark.parametrize("first", ["0x1.99999ap-1", "-0x1.99999ap-1"])
+@pytest.mark.parametrize("second", ["0x1.333334p-1", "-0x1.333334p-1"])
+@pytest.mark.parametrize("deep", ["y", "x", "both"])
+def test_a_negative_constant_turns_a_sum_into_a_difference(op, first, second, deep):
+    """Which of two products is contracted depends on the signs of their constants."""
+    x = "%5" if deep in ("x", "both") else "x"
+    y = "%6" if deep in ("y", "both") else "y"
+    program = canonical(
+        parse_program(
+            "program f(x: f32, y: f32) -> f32 {\n"
+            f"  %0: f32 = const {first}\n  %1: f32 = const {second}\n"
+            "  %5: f32 = sqrt x\n  %6: f32 = sqrt y\n"
+            f"  %2: f32 = mul {x}, %0\n  %3: f32 = mul {y}, %1\n  %4: f32 = {op} %2, %3\n"
+            "  return %4\n}\n"
+        )
+    )
+    assert _run(program)[1]

@@ -15,7 +15,7 @@ program p(x: f32) -> f32 {
 
 @pytest.fixture
 def pool(exp2_target):
-    with Pool(1, exp2_target, (0.5, 64, 0)) as pool:
+    with Pool(1, exp2_target, (0.5, 64, 0, "")) as pool:
         yield pool
 
 

@@ -8,12 +8,14 @@ from xla_evo.cli import real
 from xla_evo.cli.arguments import add_json, argument
 from xla_evo.cli.common import add_target, print_outcome, target_of
 from xla_evo.cli.output import print_line
+from xla_evo.scaffolds import SCAFFOLDS
 
 NAME = "evolve"
 HELP = "Evolves a program for a function from nothing and proves it over every input."
 EXAMPLES = """\
   xla-evo evolve exp2 --domain 0 1 --max-ulp 1 --budget 3m --seed 0 --out runs/exp2
   xla-evo evolve tanh --domain -0.5 0.5 --max-ulp 1 --budget 10m
+  xla-evo evolve exp --scaffold exp --max-ulp 0.9 --budget 10m
   xla-evo evolve --expr 'sin(x)/x' --domain 0.1 1 --max-ulp 1 --budget 5m
   xla-evo evolve exp2 --dtype real --domain 0 1 --max-ops 12 --budget 3m --seed 0
   xla-evo evolve log2 --domain 1 2 --budget 200000c --json"""
@@ -25,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-ulp", type=float, default=1.0, metavar="U",
         help="error bound in units in the last place (default: 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--scaffold", default="", metavar="NAME",
+        help="evolve what fills the hole of a scaffold, for the whole range: "
+        + ", ".join(SCAFFOLDS),
     )  # fmt: skip
     parser.add_argument("--backend", default="cpu", help="compiler backend (default: cpu)")
     parser.add_argument(
@@ -58,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
         backend=args.backend,
         seed=args.seed,
         workers=args.workers,
+        scaffold=args.scaffold,
     )
     out = args.out or default_folder(config)
     with Progress(config) as progress:

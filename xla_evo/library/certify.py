@@ -46,6 +46,11 @@ _BUILTIN_SAMPLES = 1 << 22
 _BLOCK = 1 << 20
 
 
+def timed_range(function: str) -> tuple[float, float]:
+    """Returns the interval from which inputs of timings are drawn."""
+    return TIMED_RANGES.get(function, _TIMED_RANGE)
+
+
 class CertificationError(XlaEvoError, RuntimeError):
     """A program does not have the property that was to be certified."""
 
@@ -250,7 +255,7 @@ def time_ratio(graph: Graph, target: Target, *, rounds: int = 15) -> TimeRatio:
         target: what it computes.
         rounds: samples of each.
     """
-    low, high = TIMED_RANGES.get(target.function.name, _TIMED_RANGE)
+    low, high = timed_range(target.function.name)
     random = np.random.default_rng(0)
     xs = random.uniform(low, high, (timing.ROWS, timing.ELEMENTS)).astype(target.dtype.numpy)
     functions: Sequence[Any] = [timing.floor_function, graph]

@@ -8,10 +8,13 @@ from typing import Any
 
 from xla_evo.budget import Budget
 from xla_evo.errors import ConfigError
+from xla_evo.scaffolds import scaffold as find_scaffold
+from xla_evo.search.genome import Nodes, to_program
 from xla_evo.search.points import fit_points
 from xla_evo.targets.target import Target
 from xla_evo_lowering.backends import backend
 from xla_evo_lowering.dtypes import F32
+from xla_evo_lowering.program import Program
 
 DEFAULT_OPS: Mapping[str, float] = {
     "add": 3.0,
@@ -57,6 +60,7 @@ class SearchConfig:
         test_points: inputs in the format that every promising candidate meets.
         workers: processes that screen, compile and time.
         compile_limit_s: a compilation that takes longer counts as failed, and its worker is ended.
+        scaffold: name of a scaffold: the genome is what fills its hole. Empty: the whole program.
     """
 
     target: Target
@@ -71,6 +75,7 @@ class SearchConfig:
     test_points: int = 1024
     workers: int = 2
     compile_limit_s: float = 30.0
+    scaffold: str = ""
 
     def __post_init__(self) -> None:
         row = backend(self.backend)
@@ -88,13 +93,27 @@ class SearchConfig:
                 f"{self.target.function.name} has {self.target.function.arity} arguments;"
                 " the search finds functions of one"
             )
-        fit_points(self.target)  # refuses a domain where the function is not finite
+        if not self.scaffold:
+            fit_points(self.target)  # refuses a domain where the function is not finite
+        elif find_scaffold(self.scaffold).function != self.target.function.name:
+            raise ConfigError(
+                f"scaffold {self.scaffold} is one of {find_scaffold(self.scaffold).function},"
+                f" not of {self.target.function.name}"
+            )
         if not self.max_ulp > 0:
             raise ConfigError(f"--max-ulp must be above 0, not {self.max_ulp}")
         if min(self.offspring, self.bucket, self.test_points, self.workers) < 1:
             raise ConfigError("offspring, bucket, test points and workers must be at least 1")
         if not any(self.ops.get(name, 0) > 0 for name in ("add", "sub", "mul", "div")):
             raise ConfigError("ops must allow at least one of add, sub, mul and div")
+
+    def program(self, nodes: Nodes) -> Program:
+        """Returns the program of a genome, in its scaffold where there is one."""
+        name = self.target.function.name
+        if not self.scaffold:
+            return to_program(nodes, name)
+        frame = find_scaffold(self.scaffold)
+        return frame.fill(to_program(nodes, name, frame.dtype))
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON data that `from_json` reads back."""

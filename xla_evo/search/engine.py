@@ -17,7 +17,7 @@ from xla_evo.errors import RunError
 from xla_evo.search.checkpoint import State
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.evaluator import Candidate, Evaluator, candidate
-from xla_evo.search.genome import Nodes, float_constant, static_cost, to_program
+from xla_evo.search.genome import Nodes, float_constant, static_cost
 from xla_evo.search.mutate import Mutator
 from xla_evo.search.population import Measured, Population, Sketch, fastest
 from xla_evo.search.screen import Screened
@@ -185,7 +185,7 @@ class Search:
         for sketch in (*holding, *leading):
             if not sketch.rounded:
                 continue
-            item = candidate(sketch, self.config.target.function.name)
+            item = candidate(sketch, self.config)
             if item.hash not in self.state.tried:
                 self.state.tried.add(item.hash)
                 queue.append(item)
@@ -235,7 +235,7 @@ class Search:
                 continue
             rounded, ulp = answer
             sketch = Sketch(item.key, item.cost, item.nodes, rounded, ulp, ulp)
-            fresh = candidate(sketch, self.config.target.function.name)
+            fresh = candidate(sketch, self.config)
             if fresh.hash not in self.state.tried:
                 self.state.tried.add(fresh.hash)
                 sketches.append(fresh)
@@ -273,4 +273,4 @@ class Search:
 
     def text(self, item: Measured) -> str:
         """Program text of a measured candidate."""
-        return print_program(to_program(item.rounded, self.config.target.function.name))
+        return print_program(self.config.program(item.rounded))

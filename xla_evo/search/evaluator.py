@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from xla_evo.search.checkpoint import Counters
 from xla_evo.search.config import SearchConfig
-from xla_evo.search.genome import to_program
 from xla_evo.search.keys import compile_key, timing_key
 from xla_evo.search.population import Measured, Sketch
 from xla_evo.search.tasks import Compiled, Timed
@@ -39,13 +38,13 @@ class Candidate:
         return print_program(self.program)
 
 
-def candidate(sketch: Sketch, name: str) -> Candidate:
+def candidate(sketch: Sketch, config: SearchConfig) -> Candidate:
     """Returns the checked program of a sketch.
 
     Operands stay in the order of the genome: of two products in a sum it can decide which one the
     compiler contracts, and the polished constants are for that one.
     """
-    program = to_program(sketch.rounded, name)
+    program = config.program(sketch.rounded)
     return Candidate(sketch, program, content_hash(program))
 
 

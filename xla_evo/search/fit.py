@@ -84,7 +84,7 @@ def levenberg_marquardt(
         operands: shape (n, 3).
         constants: shape (n,); the free ones are changed.
         free: indices of the constants to fit, shape (m,).
-        values: scratch, shape (n + 1, points), with the inputs in row 0.
+        values: scratch, shape (given + n, points), with what is given in the first rows.
         reference: shape (points,).
         weight: shape (points,).
         iterations: at most this many steps.
@@ -94,10 +94,10 @@ def levenberg_marquardt(
     residual = np.empty(points)
     trial = np.empty(points)
     forward(code, operands, constants, values, False)
-    best = _residual(values[code.size], reference, weight, residual)
+    best = _residual(values[-1], reference, weight, residual)
     if count == 0 or best >= BIG:
         return np.sqrt(best / points)
-    adjoint = np.empty((code.size + 1, points))
+    adjoint = np.empty(values.shape)
     jac = np.empty((points, count))
     system = np.empty((points + count, count))
     right = np.empty(points + count)
@@ -132,7 +132,7 @@ def levenberg_marquardt(
                 for k in range(count):
                     constants[free[k]] = saved[k] + right[k]
                 forward(code, operands, constants, values, False)
-                now = _residual(values[code.size], reference, weight, trial)
+                now = _residual(values[-1], reference, weight, trial)
                 if now < best:
                     best = now
                     residual[:] = trial
@@ -174,7 +174,7 @@ def fit_minimax(
     rms = levenberg_marquardt(
         code, operands, constants, free, values, reference, weight, iterations, hopeless
     )
-    worst = max_error(values[code.size], reference, weight)
+    worst = max_error(values[-1], reference, weight)
     if not rms < hopeless or free.size == 0:
         return worst
     points = weight.size
@@ -184,14 +184,14 @@ def fit_minimax(
     for _ in range(rounds):
         total = 0.0
         for i in range(points):
-            error = abs(values[code.size, i] - reference[i]) * weight[i]
+            error = abs(values[-1, i] - reference[i]) * weight[i]
             lawson[i] *= max(error / worst, 1e-3) if worst > 0.0 else 1.0
             total += lawson[i]
         for i in range(points):
             lawson[i] = max(lawson[i] * points / total, 1e-6)
             tuned[i] = weight[i] * np.sqrt(lawson[i])
         levenberg_marquardt(code, operands, constants, free, values, reference, tuned, 4, hopeless)
-        now = max_error(values[code.size], reference, weight)
+        now = max_error(values[-1], reference, weight)
         if now < worst:
             worst = now
             kept[:] = constants

@@ -44,7 +44,7 @@ _F1, _F2, _I1, _I2 = (FLOAT,), (FLOAT, FLOAT), (INT,), (INT, INT)
 CONST, ADD, SUB, MUL, DIV, NEG, ABS, MIN, MAX, SQRT, FLOOR, ROUND = range(1, 13)
 TO_INT, TO_FLOAT, AS_INT, AS_FLOAT = range(13, 17)
 INT_ADD, INT_SUB, INT_MUL, AND, OR, XOR, SHL, SHR, SAR = range(17, 26)
-LT, LE, SELECT, FMA, FMS, FNMA, INT_CONST = range(26, 33)
+LT, LE, SELECT, FMA, FMS, FNMA, INT_CONST, TO_SINGLE = range(26, 34)
 
 GENE_OPS: tuple[GeneOp, ...] = (
     GeneOp(code=ADD, op="add", result=FLOAT, operands=_F2),
@@ -76,6 +76,7 @@ GENE_OPS: tuple[GeneOp, ...] = (
     GeneOp(code=SELECT, op="select", result=FLOAT, operands=(BOOLEAN, FLOAT, FLOAT)),
 )
 BY_CODE: dict[int, GeneOp] = {row.code: row for row in GENE_OPS}
+BY_CODE[TO_SINGLE] = GeneOp(code=TO_SINGLE, op="convert", result=FLOAT, operands=_F1)
 COMMUTATIVE = frozenset({ADD, MUL, MIN, MAX, INT_ADD, INT_MUL, AND, OR, XOR})
 
 
@@ -124,18 +125,19 @@ def value_types(nodes: Sequence[Node]) -> list[int]:
     return [FLOAT, *(item.type for item in nodes)]
 
 
-def to_program(nodes: Sequence[Node], name: str) -> Program:
-    """Returns the program, its constants rounded to float32; the last node is the result."""
-    builder = Builder(name, x=F32)
+def to_program(nodes: Sequence[Node], name: str, dtype: DType = F32) -> Program:
+    """Returns the program, its constants rounded to the format; the last node is the result."""
+    builder = Builder(name, x=dtype)
+    dtypes = (dtype, *_DTYPES[1:])
     if not nodes:
         return builder.build(0)
     for item in nodes:
         if item.code == CONST:
             value = item.value if item.type == FLOAT else int(item.value)
-            builder.add_instruction(constant(value, _DTYPES[item.type]))
+            builder.add_instruction(constant(value, dtypes[item.type]))
         else:
             row = BY_CODE[item.code]
-            builder.apply(row.op, *item.operands, dtype=_DTYPES[item.type])
+            builder.apply(row.op, *item.operands, dtype=dtypes[item.type])
     return builder.build(len(nodes))
 
 
@@ -203,9 +205,9 @@ def with_constants(nodes: Sequence[Node], tape: Tape, values: npt.NDArray[np.flo
     return tuple(changed)
 
 
-def _ranks(nodes: Sequence[Node]) -> list[int]:
+def _ranks(nodes: Sequence[Node], given: Sequence[int]) -> list[int]:
     """Ranks of all values as LLVM's Reassociate pass gives them: depth, and place for divisions."""
-    ranks = [1]
+    ranks = list(given)
     for index, item in enumerate(nodes):
         deepest = max((ranks[operand] for operand in item.operands), default=-1)
         if item.code == CONST:
@@ -217,28 +219,56 @@ def _ranks(nodes: Sequence[Node]) -> list[int]:
     return ranks
 
 
-def contracted(nodes: Sequence[Node]) -> Nodes:
+def _negative_product(nodes: Sequence[Node], uses: Sequence[int], value: int, first: int) -> bool:
+    """True for a product of an odd number of negative constants.
+
+    Reassociate makes the constants positive and turns the sum around it into a difference.
+    """
+    item = nodes[value - first] if value >= first else None
+    if item is None or item.code not in (MUL, DIV) or uses[value] > 1:
+        return False
+    odd = False
+    for operand in item.operands:
+        factor = nodes[operand - first] if operand >= first else None
+        if factor is not None and factor.code == CONST:
+            odd ^= factor.value < 0
+        else:
+            odd ^= _negative_product(nodes, uses, operand, first)
+    return odd
+
+
+def contracted(nodes: Sequence[Node], given: Sequence[int] = (1,)) -> Nodes:
     """Fuses products that feed one sum or difference, as the CPU backend does when it compiles.
 
     Of two products in a sum the one of lower rank is fused, since LLVM's Reassociate pass puts it
-    first, and of equal ranks the first. A quick form of `xla_evo_lowering.contraction.contract`,
-    without what LLVM does with signs: it orders candidates, and the compiled program is measured.
+    first, and of equal ranks the first; but before that, sums of products with negative constants
+    have become differences, where the left side is first. A quick form of
+    `xla_evo_lowering.contraction.contract`: it orders candidates, the compiled one is measured.
     The fused product stays in place as a dead node, so value numbers do not change.
+
+    Args:
+        nodes: the genome; value numbers count what is given first.
+        given: ranks of what is given: the input, or the values of a frame.
     """
-    uses = [0] * (len(nodes) + 1)
+    first = len(given)
+    uses = [0] * (len(nodes) + first)
     for item in nodes:
         for operand in item.operands:
             uses[operand] += 1
-    ranks = _ranks(nodes)
+    ranks = _ranks(nodes, given)
     fused = list(nodes)
     for index, item in enumerate(nodes):
         if item.code not in (ADD, SUB):
             continue
         sides = (item.a, item.b), (item.b, item.a)
-        if item.code == ADD and ranks[item.b] < ranks[item.a]:
+        negative = [_negative_product(nodes, uses, side, first) for side, _ in sides]
+        plus = (item.code == ADD) != negative[1]
+        if item.code == ADD and negative[0] and not negative[1]:
+            sides = sides[::-1]  # -c a + b is made b - c a, whose left side comes first
+        elif plus and ranks[item.b] < ranks[item.a]:
             sides = sides[::-1]
         for side, other in sides:
-            product = nodes[side - 1] if side else None
+            product = nodes[side - first] if side >= first else None
             if product is None or product.code != MUL or uses[side] > 1:
                 continue
             code = FMA if item.code == ADD else FMS if side == item.a else FNMA

@@ -13,6 +13,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 BIG = 1e300
+WIDE = 64
+"""Added to the code of an operation that the machine does in float64."""
 
 
 @njit
@@ -118,6 +120,8 @@ def _row(code: int, a: Floats, b: Floats, c: Floats, out: Floats) -> None:
     elif code == 28:
         for i in range(n):
             out[i] = b[i] if a[i] != 0.0 else c[i]
+    elif code == 33:
+        out[:] = a
     elif code == 29:
         for i in range(n):
             out[i] = a[i] * b[i] + c[i]
@@ -139,15 +143,18 @@ def forward(code: Ints, operands: Ints, constants: Floats, values: Floats, singl
         code: operations, shape (n,).
         operands: shape (n, 3).
         constants: shape (n,).
-        values: shape (n + 1, points); row 0 holds the inputs, the others are written.
-        single: round every float operation to float32. A product in float64 of float32 numbers is
-            exact, so fused operations round once, but for a double rounding in about 2**-29 of the
-            cases; the compiled program, not this model, decides in the end.
+        values: shape (given + n, points); the first rows are given (one holds the inputs, a frame
+            gives more), the last n are written.
+        single: round every float operation to float32, but for those of codes above `WIDE`, which
+            are float64 in the machine too. A product in float64 of float32 numbers is exact, so
+            fused operations round once, but for a double rounding in about 2**-29 of the cases;
+            the compiled program, not this model, decides in the end.
     """
     points = values.shape[1]
+    given = values.shape[0] - code.size
     for node in range(code.size):
-        out = values[node + 1]
-        if code[node] == 1 or code[node] == 32:
+        out = values[given + node]
+        if code[node] == 1 or code[node] == 32 or code[node] == WIDE + 1:
             value = constants[node]
             if single and code[node] == 1:
                 value = float(np.float32(value))
@@ -155,9 +162,12 @@ def forward(code: Ints, operands: Ints, constants: Floats, values: Floats, singl
                 out[i] = value
             continue
         row = operands[node]
-        _row(code[node], values[row[0]], values[row[1]], values[row[2]], out)
         kind = code[node]
-        if single and (kind <= 14 or kind >= 29) and kind != 13:
+        plain = kind - WIDE if kind > WIDE else kind
+        _row(plain, values[row[0]], values[row[1]], values[row[2]], out)
+        if kind > WIDE:
+            continue
+        if single and (kind <= 14 or 29 <= kind <= 33) and kind != 13:
             for i in range(points):
                 out[i] = float(np.float32(out[i]))
 
@@ -173,19 +183,20 @@ def jacobian(
     Args:
         code: operations, shape (n,).
         operands: shape (n, 3).
-        values: what `forward` computed over the reals, shape (n + 1, points).
+        values: what `forward` computed over the reals, shape (given + n, points).
         free: indices of the fitted constants, shape (m,).
-        adjoint: scratch, shape (n + 1, points).
+        adjoint: scratch, shape (given + n, points).
         out: the Jacobian.
     """
     count, points = code.size, values.shape[1]
+    given = values.shape[0] - count
     adjoint[:] = 0.0
     for i in range(points):
-        adjoint[count, i] = 1.0
+        adjoint[given + count - 1, i] = 1.0
     for node in range(count - 1, -1, -1):
         kind = code[node]
         left, right = operands[node, 0], operands[node, 1]
-        bar = adjoint[node + 1]
+        bar = adjoint[given + node]
         if kind == 2:
             for i in range(points):
                 adjoint[left, i] += bar[i]
@@ -203,7 +214,7 @@ def jacobian(
             for i in range(points):
                 scaled = bar[i] / values[right, i]
                 adjoint[left, i] += scaled
-                adjoint[right, i] -= scaled * values[node + 1, i]
+                adjoint[right, i] -= scaled * values[given + node, i]
         elif kind == 6:
             for i in range(points):
                 adjoint[left, i] -= bar[i]
@@ -219,7 +230,7 @@ def jacobian(
                     adjoint[right, i] += bar[i]
         elif kind == 10:
             for i in range(points):
-                adjoint[left, i] += bar[i] * 0.5 / values[node + 1, i]
+                adjoint[left, i] += bar[i] * 0.5 / values[given + node, i]
         elif kind == 28:
             other = operands[node, 2]
             for i in range(points):
@@ -228,7 +239,7 @@ def jacobian(
                 else:
                     adjoint[other, i] += bar[i]
     for k in range(free.size):
-        bar = adjoint[free[k] + 1]
+        bar = adjoint[given + free[k]]
         for i in range(points):
             out[i, k] = bar[i]
 

@@ -5,7 +5,7 @@ error is in ULP for fitting, testing and polishing alike.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,11 +29,17 @@ class Points:
         x: inputs.
         reference: the function's values.
         weight: one over the error that counts as one unit.
+        rows: what a tape is given there, shape (given, points); the inputs alone by default.
     """
 
     x: Floats
     reference: Floats
     weight: Floats
+    rows: Floats = field(default_factory=lambda: np.empty((0, 0)))
+
+    def __post_init__(self) -> None:
+        if not self.rows.size:
+            object.__setattr__(self, "rows", np.ascontiguousarray(self.x[None]))
 
 
 def _weights(target: Target, reference: Floats) -> Floats:

@@ -82,7 +82,7 @@ def polish(
         operands: shape (n, 3).
         constants: shape (n,); the free ones are rounded and moved.
         free: indices of the constants that may move, shape (m,).
-        values: scratch, shape (n + 1, points), with the inputs in row 0.
+        values: scratch, shape (given + n, points), with what is given in the first rows.
         reference: shape (points,).
         weight: shape (points,).
         tries: moves to try.
@@ -94,11 +94,12 @@ def polish(
     """
     round_single(constants, free)
     forward(code, operands, constants, values, True)
-    best = max_error(values[code.size], reference, weight)
+    best = max_error(values[-1], reference, weight)
     if free.size == 0 or best >= BIG:
         return best
     watched = np.empty(WATCHED, np.int64)
-    small = np.empty((code.size + 1, WATCHED))
+    small = np.empty((values.shape[0], WATCHED))
+    given = values.shape[0] - code.size
     few_reference = np.zeros(WATCHED)
     few_weight = np.zeros(WATCHED)
     fresh = True
@@ -107,12 +108,14 @@ def polish(
             break
         if fresh:
             forward(code, operands, constants, values, True)
-            count = _watch(values[code.size], reference, weight, best, watched)
-            small[0, :] = values[0, 0]
+            count = _watch(values[-1], reference, weight, best, watched)
+            for row in range(given):
+                small[row, :] = values[row, 0]
             few_weight[:] = 0.0
             few_reference[:] = 0.0
             for i in range(count):
-                small[0, i] = values[0, watched[i]]
+                for row in range(given):
+                    small[row, i] = values[row, watched[i]]
                 few_reference[i] = reference[watched[i]]
                 few_weight[i] = weight[watched[i]]
             fresh = False
@@ -124,10 +127,10 @@ def polish(
         if second != first and uniform(random) < 0.6:
             constants[second] = step_single(old_second, _units(random, reach))
         forward(code, operands, constants, small, True)
-        keep = max_error(small[code.size], few_reference, few_weight) <= best
+        keep = max_error(small[-1], few_reference, few_weight) <= best
         if keep:
             forward(code, operands, constants, values, True)
-            now = max_error(values[code.size], reference, weight)
+            now = max_error(values[-1], reference, weight)
             keep = now <= best
             if keep:
                 fresh = fresh or now < best

@@ -262,7 +262,7 @@ def _locked_run(
     observer: Observer,
 ) -> Outcome:
     opened = store or Store.open()
-    settings = (_POLISH_GOAL * config.max_ulp, config.test_points, config.seed)
+    settings = (_POLISH_GOAL * config.max_ulp, config.test_points, config.seed, config.scaffold)
     try:
         with Pool(config.workers, config.target, settings) as pool:
             search = Search(config, opened, pool, state)

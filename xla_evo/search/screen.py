@@ -11,7 +11,8 @@ import numpy as np
 
 from xla_evo._random import seeded
 from xla_evo.search.fit import fit_minimax
-from xla_evo.search.genome import Nodes, contracted, to_tape, with_constants
+from xla_evo.search.frame import Frame
+from xla_evo.search.genome import Nodes, Tape, contracted, to_tape, with_constants
 from xla_evo.search.kernels import BIG
 from xla_evo.search.points import Points
 from xla_evo.search.polish import polish
@@ -39,9 +40,10 @@ class Screened:
     ulp: float
 
 
-def _values(nodes: Nodes, points: Points) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    values = np.empty((len(nodes) + 1, points.x.size))
-    values[0] = points.x
+def _values(tape: Tape, points: Points) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    given = points.rows.shape[0]
+    values = np.empty((given + tape.code.size, points.x.size))
+    values[:given] = points.rows
     return values
 
 
@@ -49,27 +51,31 @@ def fit(nodes: Nodes, points: Points, hopeless: float) -> tuple[Nodes, float]:
     """Fits the constants over the reals; returns the genome and its largest error."""
     tape = to_tape(nodes)
     error = fit_minimax(
-        tape.code, tape.operands, tape.constants, tape.free, _values(nodes, points),
+        tape.code, tape.operands, tape.constants, tape.free, _values(tape, points),
         points.reference, points.weight, _ITERATIONS, hopeless, _LAWSON,
     )  # fmt: skip
     return with_constants(nodes, tape, tape.constants[tape.free]), error
 
 
 def improve(
-    nodes: Nodes, points: Points, tries: int, goal: float, seed: int
+    nodes: Nodes, points: Points, tries: int, goal: float, seed: int, frame: Frame | None = None
 ) -> tuple[Nodes, float]:
-    """Rounds the constants to float32 and polishes them; returns the genome and its error."""
-    tape = to_tape(contracted(nodes))
+    """Rounds the constants to float32 and polishes them; returns the genome and its error.
+
+    With a frame the error is that of the whole function that the genome is a part of.
+    """
+    tape = to_tape(contracted(nodes)) if frame is None else frame.tape(nodes)
     error = polish(
-        tape.code, tape.operands, tape.constants, tape.free, _values(nodes, points),
+        tape.code, tape.operands, tape.constants, tape.free, _values(tape, points),
         points.reference, points.weight, tries, goal, seeded(seed, 0),
     )  # fmt: skip
     return with_constants(nodes, tape, tape.constants[tape.free]), error
 
 
 def screen(
-    nodes: Nodes, fit_at: Points, test_at: Points, threshold: float, goal: float, seed: int
-) -> tuple[Screened | None, str]:
+    nodes: Nodes, fit_at: Points, test_at: Points, threshold: float, goal: float, seed: int,
+    frame: Frame | None = None,
+) -> tuple[Screened | None, str]:  # fmt: skip
     """Screens one candidate.
 
     Args:
@@ -79,6 +85,7 @@ def screen(
         threshold: an error above this does not enter the population.
         goal: polishing below this is of no use.
         seed: of the polishing moves.
+        frame: the scaffold whose hole the genome fills; none when it is the whole program.
 
     Returns:
         The candidate or None, and the name of the last step it reached.
@@ -87,12 +94,12 @@ def screen(
     # The largest error between the points is a little above that at them, never far below.
     if not fit_error < min(threshold, BIG):
         return None, "fitted"
-    rounded, error = improve(fitted, test_at, 0, goal, seed)
+    rounded, error = improve(fitted, test_at, 0, goal, seed, frame)
     if fit_error < _CLOSE and error > goal:
         # A few moves tell whether more are worth their time.
-        rounded, error = improve(fitted, test_at, _FIRST_TRIES, goal, seed)
+        rounded, error = improve(fitted, test_at, _FIRST_TRIES, goal, seed, frame)
         if goal < error < _PROMISING * threshold:
-            rounded, error = improve(rounded, test_at, _MORE_TRIES, goal, seed)
+            rounded, error = improve(rounded, test_at, _MORE_TRIES, goal, seed, frame)
         step = "polished"
     else:
         step = "tested"
@@ -102,8 +109,9 @@ def screen(
 
 
 def screen_batch(
-    batch: Sequence[tuple[Nodes, float, int]], fit_at: Points, test_at: Points, goal: float
-) -> tuple[list[Screened | None], dict[str, int]]:
+    batch: Sequence[tuple[Nodes, float, int]], fit_at: Points, test_at: Points, goal: float,
+    frame: Frame | None = None,
+) -> tuple[list[Screened | None], dict[str, int]]:  # fmt: skip
     """Screens (genome, threshold, seed) one after the other.
 
     Returns:
@@ -112,7 +120,7 @@ def screen_batch(
     counts: dict[str, int] = {}
     results: list[Screened | None] = []
     for nodes, threshold, seed in batch:
-        result, step = screen(nodes, fit_at, test_at, threshold, goal, seed)
+        result, step = screen(nodes, fit_at, test_at, threshold, goal, seed, frame)
         counts[step] = counts.get(step, 0) + 1
         results.append(result)
     return results, counts

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from xla_evo.accuracy.inputs import sample_inputs
 from xla_evo.accuracy.kernels import compute_errors, format_constants
+from xla_evo.scaffolds import scaffold as find_scaffold
+from xla_evo.search.frame import Frame
 from xla_evo.search.genome import Nodes
 from xla_evo.search.points import Points, fit_points, format_points
 from xla_evo.search.screen import Screened, improve, screen_batch
@@ -65,39 +67,59 @@ class Tasks:
         goal_ulp: polishing below this is of no use.
         test_count: inputs that every promising candidate meets.
         seed: of samples.
+        scaffold: name of the scaffold whose hole genomes fill; empty when they are whole programs.
     """
 
-    def __init__(self, target: Target, goal_ulp: float, test_count: int, seed: int) -> None:
+    def __init__(
+        self, target: Target, goal_ulp: float, test_count: int, seed: int, scaffold: str = ""
+    ) -> None:
         self._target = target
+        self._seed = seed
         self._goal = goal_ulp
-        self._fit_at = fit_points(target)
-        self._test_count = test_count
-        self._test_at = format_points(target, test_count, seed)
         self._hard: tuple[float, ...] = ()
+        self._test_count = test_count
+        self._frame = Frame(find_scaffold(scaffold)) if scaffold else None
+        self._pool = None if self._frame is None else self._frame.pool(target, seed)
+        self._fit_at = self._fit_points()
+        self._test_at = self._test_points(())
         self._loops: OrderedDict[str, Callable[..., Any]] = OrderedDict()
         self._sample: tuple[npt.NDArray[Any], npt.NDArray[np.float64]] | None = None
-        self._seed = seed
 
     def screen(
         self, batch: Sequence[tuple[Nodes, float, int]], hard_points: Sequence[float]
     ) -> tuple[list[Screened | None], dict[str, int]]:
         """Screens genomes; `hard_points` join the test points."""
-        return screen_batch(batch, self._fit_at, self._tests(hard_points), self._goal)
+        return screen_batch(batch, self._fit_at, self._tests(hard_points), self._goal, self._frame)
 
     def refine(
         self, nodes: Nodes, rounded: Nodes, seed: int, tries: int, hard_points: Sequence[float]
     ) -> tuple[Nodes, float]:
         """Polishes for longer, from the fit and from the present constants; the better result."""
         tests = self._tests(hard_points)
-        results = [improve(start, tests, tries, self._goal, seed) for start in (rounded, nodes)]
+        results = [
+            improve(start, tests, tries, self._goal, seed, self._frame)
+            for start in (rounded, nodes)
+        ]
         return min(results, key=lambda result: result[1])
 
     def _tests(self, hard_points: Sequence[float]) -> Points:
         """The test points with the known hard points among them."""
         if tuple(hard_points) != self._hard:
             self._hard = tuple(hard_points)
-            self._test_at = format_points(self._target, self._test_count, self._seed, self._hard)
+            self._test_at = self._test_points(self._hard)
         return self._test_at
+
+    def _fit_points(self) -> Points:
+        if self._frame is None or self._pool is None:
+            return fit_points(self._target)
+        return self._frame.fit_points(self._pool)
+
+    def _test_points(self, near: Sequence[float]) -> Points:
+        if self._frame is None or self._pool is None:
+            return format_points(self._target, self._test_count, self._seed, near)
+        return self._frame.test_points(
+            self._target, self._pool, self._test_count, np.asarray(near, np.float64)
+        )
 
     def compile(self, name: str, text: str) -> Compiled:
         """Compiles a program's timing loop, keeps it, and measures its error on a sample."""
@@ -189,17 +211,21 @@ class Tasks:
         speed may depend on where its inputs lie.
         """
         if self._sample is None:
+            from xla_evo.library.certify import timed_range
             from xla_evo_lowering.timing import ELEMENTS
 
             target = self._target
             random = np.random.default_rng(self._seed)
-            uniform = random.uniform(target.low, target.high, 2 * ELEMENTS)
+            low, high = target.low, target.high
+            if not np.isfinite([low, high]).all():
+                low, high = timed_range(target.function.name)
+            uniform = random.uniform(low, high, 2 * ELEMENTS)
             uniform = uniform.astype(target.dtype.numpy)
             hard = sample_inputs(target, 2 * ELEMENTS, self._seed)
             # A subnormal input may be read as zero; the sweep takes either reading, this does not.
             hard = hard[(np.abs(hard) >= 2.0**target.dtype.emin) | (hard == 0)]
             hard = np.resize(hard, 2 * ELEMENTS)
-            inputs = np.concatenate([uniform.clip(target.low, target.high), hard])
+            inputs = np.concatenate([uniform.clip(low, high), hard])
             reference = np.asarray(target.function.f64(inputs.astype(np.float64)), np.float64)
             self._sample = inputs.reshape(4, ELEMENTS), reference
         return self._sample

@@ -21,6 +21,10 @@ _RECYCLE_AFTER = 600
 """Jobs that compile, after which a worker is replaced: XLA keeps some memory for each."""
 
 
+Settings = tuple[float, int, int, str]
+"""Further arguments of `Tasks`: goal, number of test points, seed, scaffold."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a job gave no result.
@@ -44,7 +48,7 @@ class Job:
     reports: bool = False
 
 
-def _serve(connection: Any, target: Target, settings: tuple[float, int, int]) -> None:
+def _serve(connection: Any, target: Target, settings: Settings) -> None:
     """Body of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -78,7 +82,7 @@ def _serve(connection: Any, target: Target, settings: tuple[float, int, int]) ->
 class Worker:
     """One process; started when first used, replaced when it fails."""
 
-    def __init__(self, target: Target, settings: tuple[float, int, int]) -> None:
+    def __init__(self, target: Target, settings: Settings) -> None:
         self._target = target
         self._settings = settings
         self._process: Any = None
@@ -145,7 +149,7 @@ class Worker:
 class Pool:
     """A few workers that take jobs in order and give results in order."""
 
-    def __init__(self, count: int, target: Target, settings: tuple[float, int, int]) -> None:
+    def __init__(self, count: int, target: Target, settings: Settings) -> None:
         self.workers = [Worker(target, settings) for _ in range(count)]
 
     def run(

@@ -1,0 +1,70 @@
+"""Scaffolds are well formed, and with the ideal hole they are the function."""
+
+import numpy as np
+import pytest
+
+from xla_evo.errors import ConfigError
+from xla_evo.scaffolds import SCAFFOLDS, Scaffold, scaffold, scaffolds_of
+from xla_evo.search.frame import Frame
+from xla_evo.targets.target import make_target
+from xla_evo_lowering.errors import ProgramError
+from xla_evo_lowering.text import parse_program
+
+TEXT = """\
+program exp(x: f32, hole: f32) -> f32 {
+  %r: f32 = guard x
+  %y: f32 = add hole, %r
+  return %y
+}
+"""
+
+
+def make(text: str) -> Scaffold:
+    return Scaffold("made", "exp", text, "exp(x)", -1.0, 1.0, ((-1.0, 1.0),), "")
+
+
+@pytest.mark.parametrize("name", SCAFFOLDS)
+def test_the_ideal_hole_gives_the_function(name):
+    """Over the reals, but for the rounding where a result's bits are taken (half a unit)."""
+    row = scaffold(name)
+    frame = Frame(row)
+    pool = frame.pool(make_target(row.function, "float32"), 0, 512)
+    assert pool.x.size > 200
+    result = frame.run(pool.rows, frame.ideal(pool.rows))
+    assert (np.abs(result - pool.reference) * pool.weight).max() < 0.75
+    assert row in scaffolds_of(row.function)
+
+
+def test_a_hole_is_filled_in_its_place():
+    hole = parse_program("program h(x: f32) -> f32 {\n  %0: f32 = mul x, x\n  return %0\n}\n")
+    filled = make(TEXT).fill(hole)
+    assert [item.op for item in filled.body] == ["guard", "mul", "add"]
+    assert filled.body[1].operands == (1, 1)
+    assert filled.body[2].operands == (2, 1)
+    identity = parse_program("program h(x: f32) -> f32 {\n  return x\n}\n")
+    assert make(TEXT).fill(identity).body[1].operands == (1, 1)
+
+
+def test_a_hole_of_another_format_is_refused():
+    wide = parse_program("program h(x: f64) -> f64 {\n  %0: f64 = mul x, x\n  return %0\n}\n")
+    with pytest.raises(ProgramError, match="f64"):
+        make(TEXT).fill(wide)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("hole", "z", "must have the parameters x and hole"),
+        ("%r", "%s", "does not define %r"),
+        ("guard x", "guard hole", "depends on the hole"),
+    ],
+)
+def test_what_a_scaffold_must_have(old, new, message):
+    broken = make(TEXT.replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        broken.program, broken.feed  # noqa: B018
+
+
+def test_an_unknown_scaffold_names_those_there_are():
+    with pytest.raises(ConfigError, match="no scaffold 'sinh'; choose one of exp"):
+        scaffold("sinh")

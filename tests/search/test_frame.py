@@ -1,0 +1,79 @@
+"""The kernels see a filled scaffold as the compiled program computes it."""
+
+import numpy as np
+import pytest
+
+from xla_evo.errors import ConfigError
+from xla_evo.scaffolds import Scaffold, scaffold
+from xla_evo.search.frame import Frame
+from xla_evo.search.genome import ADD, MUL, float_constant, node, to_program
+from xla_evo.search.kernels import forward
+from xla_evo.search.screen import fit, improve
+from xla_evo.targets.target import make_target
+from xla_evo_lowering.compile import Executable
+
+HORNER = (
+    float_constant(-0.3), node(MUL, 1, 0), float_constant(0.2), node(ADD, 2, 3),
+    node(MUL, 4, 0), float_constant(-0.5), node(ADD, 5, 6),
+)  # fmt: skip
+
+
+def filled(name, nodes):
+    row = scaffold(name)
+    return row.fill(to_program(nodes, row.function, row.dtype))
+
+
+@pytest.mark.parametrize("name", ["exp", "exp2", "log", "log10", "asin", "acos", "atan", "sin"])
+def test_the_tape_is_what_is_compiled(name):
+    """Bit by bit; the model lacks only what a double rounding in a fused operation changes."""
+    frame = Frame(scaffold(name))
+    target = make_target(scaffold(name).function, "float32")
+    pool = frame.pool(target, 0, 1024)
+    tape = frame.tape(HORNER)
+    values = np.empty((frame.given + tape.code.size, pool.x.size))
+    values[: frame.given] = pool.rows
+    forward(tape.code, tape.operands, tape.constants, values, True)
+    compiled = Executable.of_program(filled(name, HORNER))(pool.x.astype(np.float32))
+    normal = np.abs(values[-1]) >= 2.0**-126
+    same = (values[-1].astype(np.float32) == compiled)[normal]
+    assert same.mean() > 0.999
+
+
+def test_constants_of_the_hole_alone_move():
+    frame = Frame(scaffold("exp"))
+    tape = frame.tape(HORNER)
+    assert tape.free.tolist() == [0, 2, 5]
+    assert Frame(scaffold("sin")).tape(HORNER).free.size == 0
+
+
+def test_a_fitted_hole_has_the_error_of_the_whole_function():
+    frame = Frame(scaffold("exp2"))
+    target = make_target("exp2", "float32")
+    pool = frame.pool(target, 0, 1024)
+    nodes = (float_constant(0.1),)
+    for index in range(6):
+        nodes = (*nodes, node(MUL, len(nodes), 0), float_constant(0.1 + index))
+        nodes = (*nodes, node(ADD, len(nodes) - 1, len(nodes)))
+    fitted, error = fit(nodes, frame.fit_points(pool), 1e9)
+    assert error < 0.2
+    rounded, ulp = improve(fitted, pool, 300, 0.55, 1, frame)
+    assert 0.5 < ulp < 1.5
+    run = Executable.of_program(filled("exp2", rounded))(pool.x.astype(np.float32))
+    worst = np.max(np.abs(run.astype(np.float64) - pool.reference) * pool.weight)
+    assert worst == pytest.approx(ulp, abs=0.01)
+
+
+def test_what_the_kernels_lack_is_refused():
+    text = """\
+program exp(x: f32, hole: f32) -> f32 {
+  %r: f32 = guard x
+  %0: f64 = convert hole
+  %1: i64 = bitcast %0
+  %2: f64 = bitcast %1
+  %y: f32 = convert %2
+  return %y
+}
+"""
+    row = Scaffold("made", "exp", text, "exp(x)", -1.0, 1.0, ((-1.0, 1.0),), "")
+    with pytest.raises(ConfigError, match="i64 cannot stand behind the hole"):
+        Frame(row)

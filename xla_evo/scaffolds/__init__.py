@@ -1,0 +1,9 @@
+"""Scaffolds: range reduction and reconstruction, with a hole that evolution fills.
+
+`scaffold` finds one by name; `Scaffold.fill` puts a program into the hole.
+"""
+
+from xla_evo.scaffolds.catalogue import SCAFFOLDS, scaffold, scaffolds_of
+from xla_evo.scaffolds.scaffold import Scaffold
+
+__all__ = ["SCAFFOLDS", "Scaffold", "scaffold", "scaffolds_of"]

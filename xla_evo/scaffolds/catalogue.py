@@ -1,0 +1,75 @@
+"""The scaffolds that ship: to add one is to add a row and its text in ``data``."""
+
+from functools import cache
+from importlib.resources import files
+
+from xla_evo.errors import ConfigError
+from xla_evo.scaffolds.scaffold import Scaffold
+
+_LN2_HALF = 0.34665
+_LOG2_E, _LOG10_E = "1.4426950408889634073599", "0.43429448190325182765112"
+
+_MAGIC = (
+    "round to the nearest multiple by adding 1.5 * 2^23, then add the exponent to the bits of the"
+    " result (Muller et al., Handbook of Floating-Point Arithmetic, 2nd ed., ch. 10)"
+)
+_EXPONENT = "exponent and significand from the bits of the input; r and k log(2) added in two parts"
+_FOLD = "asin(x) = pi/2 - 2 asin(sqrt((1 - x)/2)) above 1/2; the root is corrected by its residual"
+_PI = (
+    "x/pi modulo 2 in float64, by parts of 1/pi short enough that their products are exact"
+    " (Cody and Waite); branch-free for every input"
+)
+
+_ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], str], ...] = (
+    ("exp", "exp", "exp(x)", -_LN2_HALF, _LN2_HALF, ((-87.3, 88.7), (-2.0, 2.0)), _MAGIC),
+    ("exp2", "exp2", "2**x", -0.5, 0.5, ((-126.0, 128.0), (-2.0, 2.0)), _MAGIC),
+    ("log", "log", "(log1p(x) - x)/x**2", -1 / 3, 1 / 3,
+     ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), _EXPONENT),
+    ("log2", "log2", f"(log1p(x) - x)/x**2 * {_LOG2_E}", -0.2929, 0.4143,
+     ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), _EXPONENT),
+    ("log10", "log10", f"(log1p(x) - x)/x**2 * {_LOG10_E}", -0.2929, 0.4143,
+     ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), _EXPONENT),
+    ("asin", "asin", "asin(sqrt(x))/sqrt(x) - 1", 1e-9, 0.25, ((-1.0, 1.0), (0.4, 0.6)), _FOLD),
+    ("acos", "acos", "asin(sqrt(x))/sqrt(x) - 1", 1e-9, 0.25, ((-1.0, 1.0), (0.4, 0.6)), _FOLD),
+    ("atan", "atan", "atan(sqrt(x))/sqrt(x) - 1", 1e-9, 1.0, ((-1.0, 1.0), (1.0, 8.0)),
+     "atan(x) = pi/2 - atan(1/x) above 1, with the quotient's residual"),
+    ("cbrt", "cbrt", "cbrt(1/(1 - x)) - 1", -0.11, 0.11, ((0.1, 1.0), (1.0, 8.0)),
+     "an integer estimate of the inverse root, and one step of Newton's method on its cube"),
+    ("sin", "sin", "sin(pi*x)", -0.5, 0.5, ((-1.6, 1.6), (-40.0, 40.0)), _PI),
+    ("cos", "cos", "sin(pi*x)", -0.5, 0.5, ((-1.6, 1.6), (-40.0, 40.0)), _PI),
+    ("tanh-rational", "tanh", "tanh(sqrt(x))/sqrt(x)", 1e-9, 81.0,
+     ((-1.0, 1.0), (-9.1, 9.1)), "one quotient in the square of the clamped input"),
+)  # fmt: skip
+
+
+def _read(name: str) -> str:
+    return files("xla_evo.scaffolds").joinpath("data", f"{name}.prog").read_text(encoding="utf-8")
+
+
+@cache
+def _load() -> dict[str, Scaffold]:
+    rows = [
+        Scaffold(name, function, _read(name), expression, low, high, ranges, note)
+        for name, function, expression, low, high, ranges, note in _ROWS
+    ]
+    return {row.name: row for row in rows}
+
+
+SCAFFOLDS: tuple[str, ...] = tuple(row[0] for row in _ROWS)
+
+
+def scaffold(name: str) -> Scaffold:
+    """Returns a scaffold.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    found = _load().get(name)
+    if found is None:
+        raise ConfigError(f"no scaffold {name!r}; choose one of {', '.join(SCAFFOLDS)}")
+    return found
+
+
+def scaffolds_of(function: str) -> tuple[Scaffold, ...]:
+    """Returns the scaffolds of a function of the catalogue, maybe none."""
+    return tuple(row for row in _load().values() if row.function == function)

@@ -1,0 +1,314 @@
+"""How a scaffold meets the compiled kernels: everything before the hole is given, the rest is tape.
+
+What does not depend on the hole is computed once for all test points, contracted as the compiler
+contracts it. The hole and the reconstruction behind it form one tape, so that a candidate's error
+is that of the whole function: the product that ends a hole may be fused with a sum behind it.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xla_evo.accuracy.inputs import sample_inputs
+from xla_evo.errors import ConfigError
+from xla_evo.scaffolds.scaffold import Scaffold, dependents
+from xla_evo.search.genome import (
+    BOOLEAN,
+    CONST,
+    FLOAT,
+    GENE_OPS,
+    INT,
+    LE,
+    LT,
+    TO_SINGLE,
+    Node,
+    Nodes,
+    Tape,
+    contracted,
+    to_tape,
+)
+from xla_evo.search.kernels import WIDE, forward
+from xla_evo.search.points import FIT_POINTS, Points, make_points
+from xla_evo.targets.expression import function_from_expression
+from xla_evo.targets.target import Target
+from xla_evo_lowering.contraction import contract
+from xla_evo_lowering.dtypes import BOOL, F32, F64, I32, U32, DType
+from xla_evo_lowering.interpret import evaluate
+from xla_evo_lowering.program import Instruction, Program, bits_float
+
+Floats = npt.NDArray[np.float64]
+
+_TYPES: dict[DType, int] = {F32: FLOAT, F64: FLOAT, I32: INT, U32: INT, BOOL: BOOLEAN}
+_CODES = {(row.op, row.result, row.operands): row.code for row in GENE_OPS}
+_SWAPPED = {"gt": LT, "ge": LE}
+_POOL = 8192
+_STEP = 2.0**-7
+_NEUTRAL = 1e-9
+_RANGE_SHARE = 0.75
+
+
+class Frame:
+    """A scaffold as the kernels see it.
+
+    Args:
+        scaffold: range reduction and reconstruction.
+
+    Raises:
+        ConfigError: the reconstruction uses types or operations that the kernels lack.
+    """
+
+    def __init__(self, scaffold: Scaffold) -> None:
+        self.scaffold = scaffold
+        self._program = scaffold.program
+        self._uses = self._program.use_counts()
+        self._ranks = _program_ranks(self._program)
+        self._late = self._late_values()
+        self._given: list[int] = [scaffold.feed]
+        self._suffix: list[tuple[Node, bool]] = []
+        self._places: dict[int, tuple[str, int]] = {}
+        for value in self._late:
+            self._add(value)
+        self._wide = scaffold.dtype is F64
+
+    def _late_values(self) -> list[int]:
+        """What comes after the hole, and products before it that a sum behind it may take in."""
+        late = dependents(self._program, 1) - {1}
+        taken: set[int] = set()
+        for value in late:
+            instruction = self._instruction(value)
+            if instruction.op in ("add", "sub"):
+                taken.update(map(self._bare, instruction.operands))
+        moved = {
+            value
+            for value in taken - late
+            if value > 1
+            and self._instruction(value).op == "mul"
+            and self._uses[value] == 1
+            and value != self.scaffold.feed
+        }
+        return sorted(late | moved)
+
+    def _instruction(self, value: int) -> Instruction:
+        return self._program.body[value - 2]
+
+    def _bare(self, value: int) -> int:
+        """The value under guards, which do nothing in the model."""
+        while value > 1 and self._instruction(value).op == "guard":
+            value = self._instruction(value).operands[0]
+        return value
+
+    def _add(self, value: int) -> None:
+        instruction = self._instruction(value)
+        if instruction.op == "guard":
+            return
+        types = self._program.types
+        kind = self._type(instruction.dtype)
+        operands = tuple(self._type(types[operand]) for operand in instruction.operands)
+        source = types[instruction.operands[0]]
+        names = instruction.operands
+        if instruction.op == "convert" and {instruction.dtype, source} == {F32, F64}:
+            code = TO_SINGLE
+        elif instruction.op in _SWAPPED:
+            code, names = _SWAPPED[instruction.op], names[::-1]
+        else:
+            found = _CODES.get((instruction.op, kind, operands))
+            if instruction.op == "select" and kind == INT:
+                found = _CODES["select", FLOAT, (BOOLEAN, FLOAT, FLOAT)]
+            if found is None:
+                raise ConfigError(
+                    f"scaffold {self.scaffold.name}: {instruction.op} of {instruction.dtype.short}"
+                    " cannot stand behind the hole"
+                )
+            code = found
+        places = [self._place(self._bare(operand)) for operand in names]
+        padded = (*places, 0, 0, 0)
+        item = Node(code, kind, padded[0], padded[1], padded[2])
+        self._places[value] = ("suffix", len(self._suffix))
+        self._suffix.append((item, instruction.dtype is F64))
+
+    def _type(self, dtype: DType) -> int:
+        if dtype not in _TYPES:
+            raise ConfigError(
+                f"scaffold {self.scaffold.name}: {dtype.short} cannot stand behind the hole"
+            )
+        return _TYPES[dtype]
+
+    def _place(self, value: int) -> int:
+        """A number that `_number` resolves: given rows from 0, the hole -1, suffix nodes below."""
+        if value == 1:
+            return -1
+        if value in self._places:
+            return -2 - self._places[value][1]
+        instruction = self._instruction(value) if value > 1 else None
+        if instruction is not None and instruction.op == "const":
+            kind = self._type(instruction.dtype)
+            bits = int(instruction.value or 0)
+            if kind == FLOAT:
+                number = bits_float(bits, instruction.dtype)
+            else:
+                number = float(bits - (bits >> 31 << 32)) if kind == INT else float(bits)
+            self._places[value] = ("suffix", len(self._suffix))
+            self._suffix.append((Node(CONST, kind, value=number), instruction.dtype is F64))
+            return -2 - self._places[value][1]
+        if value not in self._given:
+            self._type(self._program.types[value])
+            self._given.append(value)
+        return self._given.index(value)
+
+    @property
+    def given(self) -> int:
+        """Number of rows that are computed before the hole."""
+        return len(self._given)
+
+    def tape(self, nodes: Nodes) -> Tape:
+        """The hole and all behind it, contracted; only constants of the hole are free."""
+        first = self.given
+        hole = [self._shift(item) for item in nodes]
+        last = first + len(hole) - 1 if hole else 0
+        start = first + len(hole)
+
+        def number(place: int) -> int:
+            return place if place >= 0 else last if place == -1 else start - 2 - place
+
+        suffix: list[Node] = []
+        for item, _ in self._suffix:
+            a, b, c = (number(place) for place in (item.a, item.b, item.c))
+            suffix.append(item if item.code == CONST else item._replace(a=a, b=b, c=c))
+        ranks = [self._ranks[value] for value in self._given]
+        whole = to_tape(contracted((*hole, *suffix), ranks))
+        wide = [self._wide] * len(hole) + [flag for _, flag in self._suffix]
+        for index, (item, flag) in enumerate(zip((*hole, *suffix), wide, strict=True)):
+            if flag and item.type == FLOAT:
+                whole.code[index] += WIDE
+        movable = not self._wide
+        free = whole.free[whole.free < len(hole)] if movable else whole.free[:0]
+        return Tape(whole.code, whole.operands, whole.constants, free)
+
+    def _shift(self, item: Node) -> Node:
+        """A node of a hole with its values numbered behind the given rows."""
+        moved = [operand + self.given - 1 if operand else 0 for operand in (item.a, item.b, item.c)]
+        return item if item.code == CONST else item._replace(a=moved[0], b=moved[1], c=moved[2])
+
+    def rows(self, x: npt.NDArray[Any]) -> Floats:
+        """What is given at inputs `x` of shape (points,), as float64 of shape (given, points)."""
+        parameter = self._program.parameters[0]
+        inputs = np.asarray(x, np.float64).astype(parameter.dtype.numpy)
+        rows = np.empty((self.given, inputs.size))
+        for row, value in enumerate(self._given):
+            if value == 0:
+                rows[row] = inputs
+                continue
+            body = self._program.body[: value - 1]
+            both = Program("row", self._program.parameters, body, value)
+            result = evaluate(contract(both), inputs, self._nothing(inputs.size), flush=True)
+            if result.dtype == np.uint32:
+                result = result.view(np.int32)
+            rows[row] = result
+        return rows
+
+    def _nothing(self, size: int) -> npt.NDArray[Any]:
+        return np.zeros(size, self.scaffold.dtype.numpy)
+
+    def ideal(self, rows: Floats) -> Floats:
+        """What the hole should give, shape (points,)."""
+        return function_from_expression(self.scaffold.expression).f64(rows[0])
+
+    def run(self, rows: Floats, hole: Floats) -> Floats:
+        """The function over the reals when the hole gives `hole`; both of shape (points,)."""
+        given = np.concatenate([rows, hole[None]])
+        ranks = [self._ranks[value] for value in self._given]
+        first = self.given + 1
+        suffix: list[Node] = []
+        for item, _ in self._suffix:
+            a, b, c = (
+                place if place >= 0 else self.given if place == -1 else first - 2 - place
+                for place in (item.a, item.b, item.c)
+            )
+            suffix.append(item if item.code == CONST else item._replace(a=a, b=b, c=c))
+        tape = to_tape(contracted(suffix, (*ranks, 2)))
+        values = np.empty((first + len(suffix), hole.size))
+        values[:first] = given
+        forward(tape.code, tape.operands, tape.constants, values, False)
+        return values[-1]
+
+    def pool(self, target: Target, seed: int, size: int = _POOL) -> Points:
+        """About `size` inputs where the hole matters, with the function's values and weights."""
+        random = np.random.default_rng(seed)
+        count = int(_RANGE_SHARE * size) // len(self.scaffold.ranges)
+        parts = [random.uniform(low, high, count) for low, high in self.scaffold.ranges]
+        hard = sample_inputs(target, size - count * len(parts), seed).astype(np.float64)
+        x = np.unique(np.concatenate([*parts, hard]).astype(target.dtype.numpy))
+        return self.select(target, x.astype(np.float64))
+
+    def select(self, target: Target, x: Floats) -> Points:
+        """Those of the inputs where function and input are normal and the hole matters."""
+        least = 2.0**target.dtype.emin
+        reference = np.asarray(target.function.f64(x), np.float64)
+        kept = np.isfinite(reference) & (np.abs(reference) >= least) & (np.abs(x) >= least)
+        points = make_points(target, x[kept])
+        rows = self.rows(points.x)
+        sensitivity = self._sensitivity(points, rows)
+        matters = (
+            (sensitivity > _NEUTRAL)
+            & (rows[0] >= self.scaffold.low)
+            & (rows[0] <= self.scaffold.high)
+        )
+        return Points(
+            points.x[matters], points.reference[matters], points.weight[matters],
+            np.ascontiguousarray(rows[:, matters]),
+        )  # fmt: skip
+
+    def _sensitivity(self, points: Points, rows: Floats) -> Floats:
+        """Units of error in the result for a relative error of the hole, times the hole's value."""
+        ideal = self.ideal(rows)
+        with np.errstate(all="ignore"):
+            moved = self.run(rows, ideal * (1 + _STEP)) - self.run(rows, ideal)
+            change = np.abs(moved) * points.weight / _STEP
+        return np.where(np.isfinite(change), change, 0.0)
+
+    def fit_points(self, pool: Points) -> Points:
+        """Where the hole is fitted over the reals.
+
+        For each part of its interval that is the input where an error of the hole counts most;
+        weighted errors are in ULP of the whole function.
+        """
+        ideal = self.ideal(pool.rows)
+        with np.errstate(all="ignore"):
+            weight = self._sensitivity(pool, pool.rows) / np.abs(ideal)
+        usable = np.isfinite(weight) & (weight > 0)
+        r = pool.rows[0]
+        low, high = self.scaffold.low, self.scaffold.high
+        edges = (low + high) / 2 - (high - low) / 2 * np.cos(
+            np.arange(FIT_POINTS + 1) / FIT_POINTS * np.pi
+        )
+        part = np.clip(np.searchsorted(edges, r, side="right") - 1, 0, FIT_POINTS - 1)
+        chosen = [
+            index[np.argmax(weight[index])]
+            for number in range(FIT_POINTS)
+            if (index := np.flatnonzero(usable & (part == number))).size
+        ]
+        chosen += [index for index in (np.argmin(r), np.argmax(r)) if usable[index]]
+        at = np.unique(chosen)
+        return Points(r[at], ideal[at], weight[at])
+
+    def test_points(self, target: Target, pool: Points, count: int, near: Floats) -> Points:
+        """Inputs that every promising candidate meets: a part of the pool, and known hard ones."""
+        random = np.random.default_rng(pool.x.size)
+        chosen = np.sort(random.permutation(pool.x.size)[:count])
+        x = np.concatenate([pool.x[chosen], near])
+        return self.select(target, np.unique(x))
+
+
+def _program_ranks(program: Program) -> list[int]:
+    """Ranks as LLVM's Reassociate pass gives them, see `genome.contracted`; guards have none."""
+    ranks = [1] * len(program.parameters)
+    for number, instruction in enumerate(program.body):
+        deepest = max((ranks[operand] for operand in instruction.operands), default=-1)
+        if instruction.op == "const":
+            ranks.append(0)
+        elif instruction.op == "div":
+            ranks.append(1000 + number)
+        else:
+            ranks.append(deepest + (instruction.op not in ("neg", "guard")))
+    return ranks
