@@ -109,6 +109,8 @@ def measure_sampled(
     if target.function.arity == 1:
         return measure_inputs(evaluate, target, inputs, flush_to_zero=flush_to_zero, exact=exact)
     random = np.random.default_rng(seed)
+    # A 16-bit format has fewer numbers than samples were asked for; pairs of them are enough.
+    inputs = np.tile(inputs, max(1, samples // len(inputs)))
     pair = random.permutation(inputs), random.permutation(inputs)
     return measure_inputs(evaluate, target, pair, flush_to_zero=flush_to_zero, exact=exact)
 

@@ -14,16 +14,31 @@ HELP = "Proves a program over every input: error, special values, array lengths.
 EXAMPLES = """\
   xla-evo verify runs/exp2
   xla-evo verify best.prog --function exp2 --domain 0 1 --max-ulp 1
-  xla-evo verify jnp --function tanh --domain -0.5 0.5 --max-ulp 5"""
+  xla-evo verify jnp --function tanh --domain -0.5 0.5 --max-ulp 5
+  xla-evo verify --all                  every certificate of the library, from nothing
+  xla-evo verify --all --function tanh
+  xla-evo verify --quick                a rotating part of the library, in a minute"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument(
-        "subject", metavar="SUBJECT", help="a program file, a run's folder, or jnp: the built-in"
+        "subject", metavar="SUBJECT", nargs="?",
+        help="a program file, a run's folder, or jnp: the built-in",
+    )  # fmt: skip
+    parser.add_argument(
+        "--all", action="store_true", help="prove what the library ships anew, in full"
+    )
+    parser.add_argument(
+        "--quick", action="store_true",
+        help="check a rotating part of what the library ships, in a minute",
+    )  # fmt: skip
+    parser.add_argument(
+        "--turn", type=int, metavar="N", help="which part --quick takes (default: today's)"
     )
     parser.add_argument("--function", metavar="NAME", help="what it should compute")
     add_target(parser, name=False)
+    parser.set_defaults(dtype=None)
     parser.add_argument(
         "--max-ulp", type=float, metavar="U", help="bound to hold (default: the run's, or 1)"
     )
@@ -37,6 +52,12 @@ def run(args: argparse.Namespace) -> int:
     from xla_evo.targets.target import make_target
     from xla_evo_lowering.text import parse_program
 
+    if args.all or args.quick:
+        from xla_evo.cli import verify_library
+
+        return verify_library.run(args)
+    if args.subject is None:
+        raise ConfigError("say what to verify: a program file, a run's folder, --all or --quick")
     path = Path(args.subject)
     max_ulp = args.max_ulp
     if path.is_dir():
@@ -47,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         if (args.function is None) == (args.expr is None):
             raise ConfigError("say what it should compute: --function NAME or --expr TEXT")
         low, high = args.domain or (None, None)
-        target = make_target(args.function, args.dtype, low, high, expr=args.expr)
+        target = make_target(args.function, args.dtype or "float32", low, high, expr=args.expr)
     bound = 1.0 if max_ulp is None else max_ulp
     if args.subject == "jnp":
         subject = target.function.builtin_function()

@@ -30,6 +30,7 @@ from xla_evo_lowering.backends import fingerprint
 from xla_evo_lowering.canonical import canonical, content_hash
 from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.compile import Function as Graph
+from xla_evo_lowering.dtypes import F16, DType
 from xla_evo_lowering.program import Program
 from xla_evo_lowering.stablehlo import as_function
 
@@ -134,7 +135,7 @@ def prove(
         graph: the program as a function of JAX arrays.
         max_ulp: give up as soon as an error is certainly above it.
         time: also time it against the built-in.
-        contexts: also measure it in `xla_evo.library.contexts`.
+        contexts: also measure it in `xla_evo.library.contexts`, where it takes one argument.
         threads: of the sweep.
         progress: called with (inputs done, inputs in all).
 
@@ -143,7 +144,7 @@ def prove(
     """
     row = backend_row("cpu")
     run = Executable(graph, [parameter.dtype for parameter in program.parameters])
-    flush = row.flushes_subnormals
+    flush = flushes(target.dtype)
     _check_specials(run, target, flush_to_zero=flush)
     violation = check_length_invariance(run, target)
     if violation is not None:
@@ -160,6 +161,7 @@ def prove(
             f"{target.describe()}: {measurement.max_ulp:.4g} ULP at {measurement.worst_input_hex},"
             f" more than {max_ulp:g}"
         )
+    contexts = contexts and target.function.arity == 1
     found = measure_contexts(graph, target, flush_to_zero=flush) if contexts else {}
     return Proof(
         lowering=lowering,
@@ -242,9 +244,29 @@ def _builtin_error(target: Target) -> float | None:
     if not target.function.builtin:
         return None
     run = Executable(target.function.builtin_function(), [target.dtype] * target.function.arity)
-    flush = backend_row("cpu").flushes_subnormals
+    flush = flushes(target.dtype)
     found = measure_sampled(run, target, flush_to_zero=flush, samples=_BUILTIN_SAMPLES)
     return found.max_ulp if np.isfinite(found.max_ulp) else None
+
+
+def flushes(dtype: DType) -> bool:
+    """Returns whether the live CPU reads subnormal numbers of a format as zeros.
+
+    Those of float16 are normal numbers of float32, in which it computes.
+    """
+    return backend_row("cpu").flushes_subnormals and dtype is not F16
+
+
+def _of_one(function: Graph, arity: int) -> Graph:
+    """A graph of two arguments as one of an array: the second is a line in the first."""
+    if arity == 1:
+        return function
+
+    def graph(x: Any) -> Any:
+        slope, offset = (jax.numpy.asarray(value, x.dtype) for value in (-0.75, 2.0))
+        return function(x, x * slope + offset)
+
+    return graph
 
 
 def time_ratio(graph: Graph, target: Target, *, rounds: int = 15) -> TimeRatio:
@@ -258,9 +280,10 @@ def time_ratio(graph: Graph, target: Target, *, rounds: int = 15) -> TimeRatio:
     low, high = timed_range(target.function.name)
     random = np.random.default_rng(0)
     xs = random.uniform(low, high, (timing.ROWS, timing.ELEMENTS)).astype(target.dtype.numpy)
-    functions: Sequence[Any] = [timing.floor_function, graph]
+    arity = target.function.arity
+    functions: Sequence[Any] = [timing.floor_function, _of_one(graph, arity)]
     if target.function.builtin:
-        functions = [*functions, target.function.builtin_function()]
+        functions = [*functions, _of_one(target.function.builtin_function(), arity)]
     loops = [timing.compile_loop(function, target.dtype) for function in functions]
     floor, candidate, *builtin = timing.time_loops(loops, xs, rounds=rounds)
     return TimeRatio(

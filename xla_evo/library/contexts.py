@@ -22,6 +22,7 @@ from xla_evo.accuracy.ulp import ulp_error
 from xla_evo.targets.target import Target
 from xla_evo_lowering.arithmetic import fma
 from xla_evo_lowering.compile import Executable, Function
+from xla_evo_lowering.dtypes import DType
 
 Array = np.ndarray[Any, Any]
 
@@ -33,8 +34,7 @@ class Before:
     Attributes:
         name: for tables.
         graph: the program in its neighbourhood.
-        arguments: inputs (float32) to what the program may be given, in float64 before the last
-            rounding.
+        arguments: inputs to what the program may be given, in float64 before the last rounding.
     """
 
     name: str
@@ -49,61 +49,65 @@ class After:
     Attributes:
         name: for tables.
         graph: the program in its neighbourhood.
-        result: float64 results of the function to the exact result of the graph.
-        slope: how much an error of the program grows in the graph.
+        result: float64 results of the function, and its format, to the exact result of the graph.
+        slope: how much an error of the program grows in the graph, at least.
     """
 
     name: str
     graph: Callable[[Function, Any], Any]
-    result: Callable[[Array], Array]
+    result: Callable[[Array, DType], Array]
     slope: float
-
-
-def _single(values: Array) -> Array:
-    return values.astype(np.float32).astype(np.float64)
 
 
 def _softmax_weight(f: Function, x: Any) -> Any:
     """The numerators of a softmax whose greatest input is 0, kept beside their sum."""
-    values = f(x - lax.stop_gradient(jnp.float32(0)))
+    values = f(x - lax.stop_gradient(jnp.zeros((), x.dtype)))
     return jnp.where(jnp.isnan(jnp.sum(values)), values, values)
-
-
-_THIRD = float(np.float32(1) / np.float32(3))
 
 
 def _wide(values: Array) -> Array:
     return values.astype(np.float64)
 
 
+def _scaled(x: Any, factor: float) -> Any:
+    """X times a number of its own format."""
+    return x * jnp.asarray(factor, x.dtype)
+
+
+def _factor(kind: np.dtype[Any], factor: float) -> float:
+    return float(np.asarray(factor, kind))
+
+
 def _affine(x: Array) -> tuple[Array, ...]:
     """1.5 x - 0.25 unrounded, with one rounding (decided exactly) and with two."""
-    slope, offset = np.full_like(x, 1.5), np.full_like(x, -0.25)
-    contracted = fma(x, slope, offset)
-    return _wide(x) * 1.5 - 0.25, _wide(contracted), _wide(x * slope) - 0.25
+    exact, twice = _wide(x) * 1.5 - 0.25, _wide(x * np.asarray(1.5, x.dtype)) - 0.25
+    if x.dtype.itemsize == 2:
+        return exact, twice
+    contracted = fma(x, np.full_like(x, 1.5), np.full_like(x, -0.25))
+    return exact, _wide(contracted), twice
 
 
 BEFORE: tuple[Before, ...] = (
     Before(name="f(2x)", graph=lambda f, x: f(x * 2), arguments=lambda x: (_wide(x) * 2,)),
-    Before(name="f(0.7x)", graph=lambda f, x: f(x * np.float32(0.7)),
-           arguments=lambda x: (_wide(x) * float(np.float32(0.7)),)),
+    Before(name="f(0.7x)", graph=lambda f, x: f(_scaled(x, 0.7)),
+           arguments=lambda x: (_wide(x) * _factor(x.dtype, 0.7),)),
     Before(name="f(x+1)", graph=lambda f, x: f(x + 1), arguments=lambda x: (_wide(x) + 1,)),
     Before(name="f(x/3)", graph=lambda f, x: f(x / 3),
-           arguments=lambda x: (_wide(x) / 3, _wide(x) * _THIRD)),
+           arguments=lambda x: (_wide(x) / 3, _wide(x) * _factor(x.dtype, 1 / 3))),
     Before(name="f(-x)", graph=lambda f, x: f(-x), arguments=lambda x: (-_wide(x),)),
-    Before(name="f(1.5x-0.25)", graph=lambda f, x: f(x * np.float32(1.5) - np.float32(0.25)),
+    Before(name="f(1.5x-0.25)", graph=lambda f, x: f(_scaled(x, 1.5) - jnp.asarray(0.25, x.dtype)),
            arguments=_affine),
     Before(name="softmax", graph=_softmax_weight, arguments=lambda x: (_wide(x),)),
 )  # fmt: skip
 """Operations on the input."""
 
 AFTER: tuple[After, ...] = (
-    After(name="2f(x)", graph=lambda f, x: f(x) * 2, result=lambda y: y * 2, slope=2.0),
-    After(name="0.7f(x)", graph=lambda f, x: f(x) * np.float32(0.7),
-          result=lambda y: y * float(np.float32(0.7)), slope=0.7),
-    After(name="f(x)+1", graph=lambda f, x: f(x) + 1, result=lambda y: y + 1, slope=1.0),
-    After(name="1-f(x)", graph=lambda f, x: 1 - f(x), result=lambda y: 1 - y, slope=1.0),
-    After(name="f(x)f(x)", graph=lambda f, x: f(x) * f(x), result=lambda y: y * y, slope=0.0),
+    After(name="2f(x)", graph=lambda f, x: f(x) * 2, result=lambda y, _: y * 2, slope=2.0),
+    After(name="0.7f(x)", graph=lambda f, x: _scaled(f(x), 0.7),
+          result=lambda y, kind: y * _factor(kind.numpy, 0.7), slope=0.69),
+    After(name="f(x)+1", graph=lambda f, x: f(x) + 1, result=lambda y, _: y + 1, slope=1.0),
+    After(name="1-f(x)", graph=lambda f, x: 1 - f(x), result=lambda y, _: 1 - y, slope=1.0),
+    After(name="f(x)f(x)", graph=lambda f, x: f(x) * f(x), result=lambda y, _: y * y, slope=0.0),
 )  # fmt: skip
 """Operations on the result; a slope of 0 stands for that of the square, 2 |f(x)|."""
 
@@ -120,7 +124,7 @@ def measure_contexts(
 
     Args:
         function: the program as a function of JAX arrays.
-        target: what it computes, in float32, of one argument.
+        target: what it computes, of one argument.
         flush_to_zero: whether subnormal numbers do not exist.
         samples: inputs of each.
         seed: of the inputs.
@@ -154,7 +158,7 @@ def _before(
     with np.errstate(all="ignore"):
         result = _compiled(row, function, target)(inputs)
         exact = row.arguments(inputs)
-        rounded = [_single(argument) for argument in exact]
+        rounded = [_wide(argument.astype(inputs.dtype)) for argument in exact]
         least = 2.0**target.dtype.emin
         zeroed = [np.where(np.abs(r) < least, 0.0 * r, r) for r in rounded]
         errors = [
@@ -173,7 +177,7 @@ def _after(row: After, function: Function, target: Target, inputs: Array, wide: 
     dtype = target.dtype
     with np.errstate(all="ignore"):
         result = _compiled(row, function, target)(inputs).astype(np.float64)
-        exact = row.result(wide)
+        exact = row.result(wide, dtype)
         ordinary = (np.abs(wide) >= 2.0 ** (dtype.emin + 1)) & (
             np.abs(wide) < 2.0 ** (dtype.emax // 2)
         )

@@ -1,0 +1,66 @@
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from xla_evo.library import DATA, Entry, entries
+from xla_evo.library.certificate import machine_identity
+from xla_evo.library.recheck import recheck, recheck_part, recheck_rotating
+from xla_evo_lowering.backends import backend, fingerprint
+
+LIVE = fingerprint(backend("cpu"))
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Entry:
+    """An entry of 16 bits, whose full proof takes a second or two."""
+    shutil.copytree(DATA / "rsqrt" / "float16", tmp_path / "rsqrt" / "float16")
+    return entries("rsqrt", "float16", folder=tmp_path)[0]
+
+
+def claiming(entry: Entry, **changes) -> Entry:
+    """The entry with a certificate that says something else of every proof."""
+    proofs = tuple(
+        replace(proof, measurement=replace(proof.measurement, **changes))
+        for proof in entry.certificate.proofs
+    )
+    return Entry(entry.program, replace(entry.certificate, proofs=proofs))
+
+
+def test_full_check_confirms_and_refutes(small: Entry) -> None:
+    found = recheck(small)
+    assert found is not None
+    assert not found.problem
+    assert found.count == 1 << 16
+    worse = recheck(claiming(small, max_ulp=0.25, bound_ulp=0.25))
+    assert worse is not None
+    assert "0.25" in worse.problem
+    if machine_identity(small.proofs("inline")[0].fingerprint) == machine_identity(LIVE):
+        miscounted = recheck(claiming(small, not_correctly_rounded=7))
+        assert miscounted is not None
+        assert "not_correctly_rounded 7" in miscounted.problem
+
+
+def test_part_meets_the_worst_inputs_again(small: Entry) -> None:
+    found = recheck_part(small, 5)
+    assert found is not None
+    assert not found.problem
+    worse = recheck_part(claiming(small, max_ulp=0.25, bound_ulp=0.25), 5)
+    assert worse is not None
+    assert "0.25" in worse.problem
+
+
+def test_program_of_another_function_is_refuted(small: Entry) -> None:
+    wrong = Entry(small.program, replace(small.certificate, function="sqrt"))
+    found = recheck_part(wrong, 0)
+    assert found is not None
+    assert "should be" in found.problem
+
+
+def test_rotation_starts_elsewhere_at_each_turn() -> None:
+    chosen = [entry for entry in entries(None, "float16") if entry.function in ("log", "rsqrt")]
+    first = recheck_rotating(chosen, 0, seconds=0.0)
+    second = recheck_rotating(chosen, 1, seconds=0.0)
+    assert len(first) == len(second) == 1
+    assert first[0].entry != second[0].entry

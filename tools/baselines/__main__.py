@@ -1,0 +1,98 @@
+"""Prints a hand-made program of the library, with constants fitted anew; checks it on a sample.
+
+python tools/baselines erfc > erfc.prog
+python tools/baselines erfc sinh --check --time
+python tools/baselines all --dtype bfloat16 --certify
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from expression import build
+from table import BITS, FORMS, NOTES
+
+from xla_evo.accuracy.specials import check_specials
+from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled
+from xla_evo.library import CertificationError, Provenance, certify, write_entry
+from xla_evo.library.certify import flushes, time_ratio
+from xla_evo.library.choice import describe
+from xla_evo.targets.target import make_target
+from xla_evo_lowering.compile import Executable
+from xla_evo_lowering.dtypes import F32, F64, dtype
+from xla_evo_lowering.stablehlo import as_function
+from xla_evo_lowering.text import print_program
+
+
+def program(name, kind, bits=None):
+    """The program of a function in a format: float64 inside float32, float32 inside 16 bits."""
+    working = F64 if kind.bits >= 32 else F32
+    arity = make_target(name, kind).function.arity
+    bits = bits or BITS[kind.short]
+    return build(name, lambda *x: FORMS[name](*x, working, bits), kind, arity)
+
+
+def check(name, made, kind, samples):
+    target = make_target(name, kind)
+    run, flush = Executable.of_program(made), flushes(kind)
+    failures = check_specials(
+        run, target.function, kind, target.low, target.high, flush_to_zero=flush
+    )
+    for failure in failures[:6]:
+        print("   ", failure)
+    if kind.bits == 16 and target.function.arity == 1:
+        found = measure_exhaustive(run, target, flush_to_zero=flush, every_pattern=True)
+    else:
+        found = measure_sampled(run, target, flush_to_zero=flush, samples=samples)
+    print(
+        f"{name} {kind.short} {made.operation_count()} operations, {found.bound()},"
+        f" at {found.worst_input_hex}",
+        flush=True,
+    )
+
+
+def put_into_library(name, made, kind, max_ulp):
+    provenance = Provenance(kind="baseline by hand", note=NOTES[kind.short])
+    try:
+        entry = certify(made, name, kind, provenance=provenance, max_ulp=max_ulp, time=False)
+    except CertificationError as error:
+        print(f"not certified: {error}", flush=True)
+        return
+    write_entry(entry)
+    print(f"{entry.name}: {describe(entry.certificate.proofs[-1])}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("functions", nargs="+")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--bits", type=float, help="accuracy of the polynomials")
+    parser.add_argument("--check", action="store_true", help="measure on a sample")
+    parser.add_argument("--time", action="store_true", help="against the built-in")
+    parser.add_argument("--certify", action="store_true", help="put it into the library")
+    parser.add_argument("--max-ulp", type=float, default=0.51, help="bound to certify")
+    parser.add_argument("--samples", type=int, default=1 << 20)
+    parser.add_argument("--out", type=Path, help="folder for NAME.prog")
+    args = parser.parse_args()
+    unknown = set(args.functions) - {"all", *FORMS}
+    if unknown:
+        parser.error(f"no form for {', '.join(sorted(unknown))}; choose among {', '.join(FORMS)}")
+    kind = dtype(args.dtype)
+    for name in FORMS if args.functions == ["all"] else args.functions:
+        made = program(name, kind, args.bits)
+        if args.out:
+            (args.out / f"{name}.prog").write_text(print_program(made), encoding="utf-8")
+        if args.check:
+            check(name, made, kind, args.samples)
+        if args.time:
+            t = time_ratio(as_function(made), make_target(name, kind), rounds=9)
+            print(f"   {name} {min(t.candidate_ns):.3f} ns, {t.ratio:.2f} times the built-in")
+        if args.certify:
+            put_into_library(name, made, kind, args.max_ulp)
+        if not (args.out or args.check or args.time or args.certify):
+            print(print_program(made), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

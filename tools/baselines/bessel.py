@@ -1,0 +1,72 @@
+"""Exponentially scaled modified Bessel functions: one quotient of polynomials, two sets of them."""
+
+import functools
+import math
+
+import mpmath as mp
+from expression import Value, sign_of, with_sign
+from fit import Fit, fit
+
+from xla_evo_lowering.dtypes import BF16, DType
+
+INF = math.inf
+_CUT = 5.0
+
+
+@functools.cache
+def near_fit(order: int, count: int) -> Fit:
+    """E^-a I_order(a) / a^order on [0, 5]."""
+
+    def value(a):
+        scaled = mp.besseli(order, a) * mp.exp(-a)
+        return scaled / a**order if a else mp.mpf(1) / 2**order
+
+    return fit(value, 0, _CUT, range(count), below=range(1, count), points=200)
+
+
+@functools.cache
+def far_fit(order: int, count: int) -> Fit:
+    """Sqrt(a) e^-a I_order(a) in 1 / a."""
+
+    def value(u):
+        if u < 1e-12:
+            return 1 / mp.sqrt(2 * mp.pi)
+        return mp.besseli(order, 1 / u) * mp.exp(-1 / u) / mp.sqrt(u)
+
+    return fit(value, 0, 1 / _CUT, range(count), below=range(1, count), points=200)
+
+
+def _bessel(x: Value, working: DType, bits: float, order: int) -> Value:
+    a = abs(x.to(working))
+    near = a < _CUT
+    count = 7 if bits > 28 else 6 if bits > 22 else 5
+    inner, outer = near_fit(order, count), far_fit(order, count)
+
+    # Where float32 would overflow, the quotient has long been constant.
+    variable = a.min(2.0**14) if x.dtype is BF16 else a
+
+    def selected(first, second) -> Value:
+        total = near.where(a.constant(first[-1]), second[-1])
+        for one, two in zip(first[-2::-1], second[-2::-1], strict=True):
+            total = total * variable + near.where(a.constant(one), two)
+        return total
+
+    top = selected(inner.numerator, outer.numerator[::-1])
+    bottom = selected((1.0, *inner.denominator), (1.0, *outer.denominator)[::-1])
+    y = top / (bottom * near.where(1.0, a.sqrt()))
+    if order:
+        y = y * near.where(a, 1.0)
+    y = y.to(x.dtype)
+    size = abs(x)
+    y = (size.equals(INF)).where(0.0, y)
+    return with_sign(y, sign_of(x)) if order else y
+
+
+def i0e(x: Value, working: DType, bits: float) -> Value:
+    """P(a) / Q(a), from 5 on divided by sqrt(a)."""
+    return _bessel(x, working, bits, 0)
+
+
+def i1e(x: Value, working: DType, bits: float) -> Value:
+    """The same, times a below 5."""
+    return _bessel(x, working, bits, 1)

@@ -1,0 +1,117 @@
+"""Constants of the hand-made programs: minimax fits over the reals, by Lawson's iteration.
+
+Least squares with weights that grow where the error is large (Lawson 1961; Ellacott and Williams
+1976 for the linearised rational form), at Chebyshev points in extended precision.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import mpmath as mp
+import numpy as np
+
+Extended = np.longdouble
+_POINTS = 600
+_ITERATIONS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Coefficients, lowest first, and the largest weighted error."""
+
+    numerator: tuple[float, ...]
+    denominator: tuple[float, ...]
+    error: float
+
+    @property
+    def bits(self) -> float:
+        """Accuracy in bits."""
+        return float(-np.log2(self.error))
+
+
+def extended(value) -> np.longdouble:
+    """An mpmath number as an extended float."""
+    high = float(value)
+    return Extended(high) + Extended(float(value - mp.mpf(high)))
+
+
+def _solve(matrix, right):
+    scale = np.abs(matrix).max(axis=0)
+    scaled = matrix / scale
+    q, r = np.linalg.qr(scaled.astype(np.float64))
+    solution = np.zeros(matrix.shape[1], Extended)
+    for _ in range(6):
+        rest = (right - scaled @ solution).astype(np.float64)
+        solution = solution + np.linalg.solve(r, q.T @ rest)
+    return solution / scale
+
+
+def fit(
+    function: Callable,
+    low: float,
+    high: float,
+    powers: Sequence[int],
+    *,
+    below: Sequence[int] = (),
+    weight: Callable | None = None,
+    points: int = _POINTS,
+    iterations: int = _ITERATIONS,
+) -> Fit:
+    """The polynomial or rational function nearest to a function in the weighted maximum norm.
+
+    Args:
+        function: of an mpmath number.
+        low: end of the interval.
+        high: end of the interval.
+        powers: of the numerator.
+        below: powers of the denominator beside the 1.
+        weight: of an mpmath number, factor on the error; 1/|function| when left out.
+        points: Chebyshev points.
+        iterations: of Lawson's weights.
+    """
+    with mp.workdps(40):
+        middle, half = (mp.mpf(low) + mp.mpf(high)) / 2, (mp.mpf(high) - mp.mpf(low)) / 2
+        places = [
+            middle + half * mp.cos(mp.pi * (k + mp.mpf(1) / 2) / points) for k in range(points)
+        ]
+        values = [function(v) for v in places]
+        scales = [
+            1 / abs(y) if weight is None else weight(v) for v, y in zip(places, values, strict=True)
+        ]
+        x = np.asarray([extended(v) for v in places])
+        y = np.asarray([extended(v) for v in values])
+        w = np.asarray([extended(mp.mpf(v)) for v in scales])
+    count = len(powers)
+    columns = [x**p for p in powers] + [-y * x**p for p in below]
+    base = np.stack(columns, axis=1)
+    lawson = np.ones(points, Extended) / points
+    quotient = np.ones(points, Extended)
+    best: Fit | None = None
+    for _ in range(iterations):
+        factor = np.sqrt(lawson) * w / quotient
+        solution = _solve(base * factor[:, None], y * factor)
+        top = sum(c * x**p for c, p in zip(solution[:count], powers, strict=True))
+        terms = zip(solution[count:], below, strict=True)
+        bottom = 1 + sum((c * x**p for c, p in terms), Extended(0) * x)
+        error = np.abs((top / bottom - y) * w)
+        largest = float(error.max())
+        if best is None or largest < best.error:
+            best = Fit(
+                tuple(map(float, solution[:count])), tuple(map(float, solution[count:])), largest
+            )
+        quotient = bottom if below else quotient
+        lawson = lawson * (error / error.max() + Extended(1e-6))
+        lawson /= lawson.sum()
+    return best
+
+
+def shortest(
+    function: Callable, low: float, high: float, bits: float, *, first: int = 0, step: int = 1,
+    most: int = 30, weight: Callable | None = None,
+) -> Fit:  # fmt: skip
+    """The shortest polynomial in powers first, first + step, ... that is accurate to ``bits``."""
+    for count in range(2, most):
+        found = fit(function, low, high, range(first, first + step * count, step), weight=weight)
+        if found.bits >= bits:
+            return found
+    raise ValueError(f"{most} terms give {found.bits:.1f} bits, not {bits}")

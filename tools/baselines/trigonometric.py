@@ -1,0 +1,207 @@
+"""Trigonometric functions for every argument, their inverses, sinc, and atan2."""
+
+import functools
+import math
+
+import mpmath as mp
+from cores import form, rounded
+from expression import Value, horner, odd, sign_of, with_sign
+from fit import Fit, fit, shortest
+
+from xla_evo_lowering.dtypes import BF16, F16, F64, DType
+
+INF, NAN = math.inf, math.nan
+_WINDOW = 26
+_CHUNK = 29
+
+
+@functools.cache
+def windows(count: int = 4) -> tuple[tuple[float, float, float], ...]:
+    """Three parts of 1/pi for arguments whose unit in the last place is 2^(26 j) or more.
+
+    What such an argument makes of the bits left out is an even number of half turns. The first two
+    parts have 29 bits, so their products with 24 bits are exact.
+    """
+    found = []
+    with mp.workdps(120):
+        inverse = 1 / mp.pi
+        for j in range(count):
+            drop = mp.mpf(2) ** (1 - _WINDOW * j)
+            rest = inverse - mp.floor(inverse / drop) * drop if j else inverse
+            parts, position = [], _WINDOW * j - 1
+            for _ in range(2):
+                position += _CHUNK
+                part = mp.floor(rest * mp.mpf(2) ** position) / mp.mpf(2) ** position
+                parts.append(float(part))
+                rest -= part
+            found.append((*parts, float(rest)))
+    return tuple(found)
+
+
+def half_turns(x: Value, start: float = 0.0, *, twice: bool = False) -> tuple[Value, Value]:
+    """X / pi + start less the nearest integer n, and n in the lowest bit, for any finite float32.
+
+    Args:
+        x: the argument.
+        start: added to the quotient.
+        twice: take 2 x in place of x.
+    """
+    row = form(F64)
+    size = abs(x)
+    wide = x.to(F64)
+    first = 23 if twice else 24
+    wide = wide + wide if twice else wide
+    if x.dtype is F16:
+        total = (wide * (1 / math.pi) + start).guard()
+        shifted = (total + row.magic).guard()
+        return total - (shifted - row.magic), shifted.signed()
+    parts = [wide.constant(v) for v in windows()[0]]
+    for j in range(1, len(windows())):
+        above = size >= 2.0 ** (first + _WINDOW * j)
+        parts = [above.where(v, part) for v, part in zip(windows()[j], parts, strict=True)]
+    high, middle, low = (wide * part for part in parts)
+    if start:
+        high = (high + start).guard()
+    total, parity = None, None
+    for product in (high, middle):
+        shifted = (product + row.magic).guard()
+        rest = product - (shifted - row.magic)
+        total = rest if total is None else total + rest
+        bits = shifted.signed()
+        parity = bits if parity is None else parity ^ bits
+    total = total + low
+    shifted = (total + row.magic).guard()
+    return total - (shifted - row.magic), parity ^ shifted.signed()
+
+
+@functools.cache
+def sine_fit(bits: float) -> Fit:
+    """sin(pi w) / w in w^2 for |w| up to 1/2."""
+    return shortest(
+        lambda z: mp.sin(mp.pi * mp.sqrt(z)) / mp.sqrt(z) if z else mp.pi, 0, 0.2501, bits
+    )
+
+
+def sine_of_half_turns(w: Value, bits: float) -> Value:
+    """sin(pi w) for |w| up to 1/2."""
+    return w * horner(w * w, sine_fit(bits).numerator)
+
+
+def _flip(y: Value, parity: Value) -> Value:
+    return (y.signed() ^ (parity << (y.dtype.bits - 1))).floating(y.dtype)
+
+
+def sin(x: Value, working: DType, bits: float) -> Value:
+    """Sine of pi w, by w the nearest half turn less."""
+    w, parity = half_turns(x)
+    y = _flip(sine_of_half_turns(w, bits), parity)
+    small = (abs(x) < 2.0**-20) if x.dtype is BF16 else x.equals(0.0)
+    return small.where(x, y.to(x.dtype))
+
+
+def with_sign_of_zero(y: Value, x: Value) -> Value:
+    """``y``, or the zero that x is."""
+    return (x.equals(0.0)).where(x, y)
+
+
+def cos(x: Value, working: DType, bits: float) -> Value:
+    """sin(pi (x / pi + 1/2))."""
+    w, parity = half_turns(x, 0.5)
+    return _flip(sine_of_half_turns(w, bits), parity).to(x.dtype)
+
+
+@functools.cache
+def tangent_fit(bits: float) -> Fit:
+    """tan(pi w / 2) / w as a rational function of w^2 for |w| up to 1/2."""
+
+    def quotient(z):
+        w = mp.sqrt(z)
+        return mp.tan(mp.pi * w / 2) / w if w else mp.pi / 2
+
+    for count in range(2, 7):
+        found = fit(quotient, 0, 0.2501, range(count), below=range(1, count), points=200)
+        if found.bits >= bits:
+            return found
+    raise ValueError(bits)
+
+
+def tan(x: Value, working: DType, bits: float) -> Value:
+    """P / Q, or -Q / P in odd quadrants; the quadrant is the parity of 2 x / pi."""
+    w, parity = half_turns(x, twice=True)
+    found = tangent_fit(bits)
+    z = w * w
+    top = w * horner(z, found.numerator)
+    bottom = horner(z, (1.0, *found.denominator))
+    odd = (parity & 1).equals(1)
+    y = odd.where(-bottom, top) / odd.where(top, bottom)
+    return with_sign_of_zero(y.to(x.dtype), x)
+
+
+def sinc(x: Value, working: DType, bits: float) -> Value:
+    """sin(pi x) / (pi x); the distance to the nearest integer is exact."""
+    a = abs(x).to(working).min(2.0**30 if working is F64 else 2.0**22)
+    n, parity = rounded(a)
+    y = _flip(sine_of_half_turns(a - n, bits), parity) / (a * math.pi)
+    return (a.equals(0.0)).where(1.0, y).to(x.dtype)
+
+
+@functools.cache
+def arctangent_fit(bits: float) -> Fit:
+    """atan(t) / t in t^2 for |t| up to 1."""
+    return shortest(
+        lambda z: mp.atan(mp.sqrt(z)) / mp.sqrt(z) if z else mp.mpf(1), 0, 1, bits
+    )  # fmt: skip
+
+
+def atan(x: Value, working: DType, bits: float) -> Value:
+    """T times a polynomial in t^2; t = -1/x beyond 1."""
+    a = abs(x.to(working))
+    far = a > 1.0
+    t = far.where(-1.0 / a, a).guard()
+    y = t * horner(t * t, arctangent_fit(bits).numerator) + far.where(a.constant(math.pi / 2), 0.0)
+    return odd(y, x)
+
+
+def atan2(y: Value, x: Value, working: DType, bits: float) -> Value:
+    """The arctangent of the smaller over the larger, turned into its octant."""
+    above, beside = abs(y.to(working)), abs(x.to(working))
+    larger = above.max(beside)
+    t = above.min(beside) / larger
+    t = (above.equals(beside)).where(1.0, t)
+    t = (larger.equals(0.0)).where(0.0, t)
+    angle = t * horner(t * t, arctangent_fit(bits).numerator)
+    angle = (above > beside).where(math.pi / 2 - angle, angle)
+    angle = (x.signed() < 0).where(math.pi - angle, angle)
+    return with_sign(angle.to(x.dtype), sign_of(y))
+
+
+@functools.cache
+def arcsine_fit(bits: float) -> Fit:
+    """asin(s) / s in s^2 for |s| up to 1/2."""
+    return shortest(
+        lambda z: mp.asin(mp.sqrt(z)) / mp.sqrt(z) if z else mp.mpf(1), 0, 0.25001, bits
+    )
+
+
+def _arcsine_parts(x: Value, working: DType, bits: float) -> tuple[Value, Value]:
+    """(whether |x| is above 1/2, asin of |x| or of sqrt((1 - |x|) / 2))."""
+    a = abs(x.to(working))
+    far = a > 0.5
+    z = far.where(0.5 - a * 0.5, a * a)
+    s = far.where(z.sqrt(), a)
+    return far, s * horner(z, arcsine_fit(bits).numerator)
+
+
+def asin(x: Value, working: DType, bits: float) -> Value:
+    """Folded at 1/2: pi/2 less twice the arcsine of sqrt((1 - a) / 2)."""
+    far, y = _arcsine_parts(x, working, bits)
+    return odd(far.where(math.pi / 2 - (y + y), y), x)
+
+
+def acos(x: Value, working: DType, bits: float) -> Value:
+    """The same from the other end."""
+    far, y = _arcsine_parts(x, working, bits)
+    negative = x < 0.0
+    beyond = negative.where(math.pi - (y + y), y + y)
+    inside = negative.where(math.pi / 2 + y, math.pi / 2 - y)
+    return far.where(beyond, inside).to(x.dtype)

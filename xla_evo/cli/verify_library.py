@@ -1,0 +1,76 @@
+"""``xla-evo verify --all`` and ``--quick``: certificates against fresh measurements."""
+
+import argparse
+import dataclasses
+import time
+
+from xla_evo.cli.output import Column, plain_table, print_json, print_line
+from xla_evo.errors import ConfigError
+from xla_evo.library.loader import entries
+from xla_evo.library.recheck import Recheck, recheck, recheck_rotating
+
+_COLUMNS = [
+    Column(name="entry".ljust(44), align="left"),
+    Column(name="lowering".ljust(11), align="left"),
+    Column(name="certified"),
+    Column(name="measured"),
+    Column(name="       inputs"),
+    Column(name="seconds"),
+    Column(name="verdict", align="left"),
+]
+_SECONDS_A_DAY = 86_400
+
+
+def run(args: argparse.Namespace) -> int:
+    """Checks and prints a line an entry; 0 when every certificate holds, else 1."""
+    if args.all and args.quick:
+        raise ConfigError("choose --all or --quick")
+    if args.subject is not None or args.expr is not None or args.domain is not None:
+        raise ConfigError("--all and --quick check what ships, on whole domains: name no program")
+    chosen = entries(args.function, args.dtype)
+    if not chosen:
+        raise ConfigError("the library has no such program (see xla-evo library)")
+    if not args.json:
+        _print_row([column.name for column in _COLUMNS])
+    started = time.perf_counter()
+    report = _ignore if args.json else _report
+    if args.quick:
+        turn = int(time.time()) // _SECONDS_A_DAY if args.turn is None else args.turn
+        outcomes = recheck_rotating(chosen, turn, report=report)
+    else:
+        outcomes: list[Recheck] = []
+        for entry in chosen:
+            for lowering in ("inline", "custom_call"):
+                outcome = recheck(entry, lowering)
+                if outcome is not None:
+                    outcomes.append(outcome)
+                    report(outcome)
+    wrong = sum(bool(outcome.problem) for outcome in outcomes)
+    if args.json:
+        print_json([dataclasses.asdict(outcome) for outcome in outcomes])
+    else:
+        seconds = time.perf_counter() - started
+        part = "in part" if args.quick else "in full"
+        print_line(
+            f"{len(outcomes)} certificates checked {part} of {len(chosen)} programs"
+            f" in {seconds:.0f} s: {wrong or 'none'} wrong"
+        )
+    return 1 if wrong else 0
+
+
+def _ignore(outcome: Recheck) -> None:
+    del outcome
+
+
+def _report(outcome: Recheck) -> None:
+    measured = "the same" if outcome.found_ulp is None else f"{outcome.found_ulp:.4f}"
+    verdict = outcome.problem or ("holds" if outcome.exact_machine else "holds on this machine too")
+    _print_row([
+        outcome.entry, outcome.lowering, f"{outcome.claimed_ulp:.4f}", measured,
+        f"{outcome.count:,}", f"{outcome.seconds:.1f}", verdict,
+    ])  # fmt: skip
+
+
+def _print_row(cells: list[str]) -> None:
+    """One line at once, since the next may take a minute."""
+    print_line(plain_table(_COLUMNS, [cells]).splitlines()[1])

@@ -1,0 +1,225 @@
+"""Holds shipped certificates against fresh measurements: all of each, or a rotating part.
+
+Under the compiler that a proof was made with, the fresh numbers must be the very same; under
+another one the bound must hold. Nothing is taken from the certificate but what it claims.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xla_evo.accuracy.measurement import ErrorMeasurement
+from xla_evo.accuracy.specials import check_specials
+from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs
+from xla_evo.errors import XlaEvoError
+from xla_evo.library.certificate import Lowering, Proof
+from xla_evo.library.certify import flushes, prove, prove_same_bits
+from xla_evo.library.choice import best_proof
+from xla_evo.library.loader import Entry
+from xla_evo.targets.ordering import number, ordinal
+from xla_evo.targets.target import Target, make_target
+from xla_evo_lowering.backends import backend, fingerprint
+from xla_evo_lowering.compile import Executable
+from xla_evo_lowering.native import as_custom_call
+from xla_evo_lowering.stablehlo import as_function
+
+QUICK_SECONDS = 50.0
+PARTS = 256
+"""The inputs of a format are cut into so many parts; a quick check sweeps one of each entry."""
+
+_SAME_FIELDS = ("max_ulp", "not_correctly_rounded", "count", "exhaustive")
+"""What is decided in mpmath, so that it does not depend on the library of the fast references."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recheck:
+    """What came of checking one proof of an entry.
+
+    Attributes:
+        entry: name of the entry.
+        lowering: how the program was compiled.
+        claimed_ulp: the certificate's bound.
+        found_ulp: largest error met now; None where bits were compared.
+        count: inputs met.
+        exact_machine: whether the proof is of this very compiler.
+        problem: what does not hold, empty when all does.
+        seconds: wall time.
+    """
+
+    entry: str
+    lowering: Lowering
+    claimed_ulp: float
+    found_ulp: float | None
+    count: int
+    exact_machine: bool
+    problem: str
+    seconds: float
+
+
+def recheck(entry: Entry, lowering: Lowering = "inline") -> Recheck | None:
+    """Proves an entry again in full and compares it with its certificate.
+
+    Args:
+        entry: what ships.
+        lowering: which of its proofs.
+
+    Returns:
+        The outcome; None where the entry has no such proof that could be made anew here.
+    """
+    proof, exact = _proof(entry, lowering)
+    if proof is None or (lowering == "custom_call" and not exact):
+        return None
+    started = time.perf_counter()
+    found: ErrorMeasurement | None = None
+    try:
+        if lowering == "custom_call":
+            prove_same_bits(entry, lowering, as_custom_call(entry.program), time=False)
+            problem = ""
+        else:
+            target = make_target(entry.function, entry.dtype)
+            graph = as_function(entry.program)
+            fresh = prove(entry.program, target, lowering, graph, time=False)
+            found = fresh.measurement
+            problem = _difference(proof, fresh, exact=exact)
+    except XlaEvoError as error:
+        problem = str(error)
+    return _outcome(entry, proof, found, problem, started, exact=exact)
+
+
+def recheck_part(entry: Entry, part: int) -> Recheck | None:
+    """Checks special values, the certificate's worst inputs, and one part of all inputs.
+
+    Args:
+        entry: what ships.
+        part: which of `PARTS`; any integer, taken modulo.
+
+    Returns:
+        The outcome; None where the entry has no proof of its inlined form.
+    """
+    proof, exact = _proof(entry, "inline")
+    if proof is None:
+        return None
+    started = time.perf_counter()
+    target = make_target(entry.function, entry.dtype)
+    run = Executable.of_program(entry.program)
+    flush = flushes(target.dtype)
+    found: ErrorMeasurement | None = None
+    problem = ""
+    try:
+        failures = check_specials(
+            run, target.function, target.dtype, target.low, target.high, flush_to_zero=flush
+        )
+        problem = str(failures[0]) if failures else _worst_inputs(run, target, proof, exact=exact)
+        if not problem and target.function.arity == 1 and target.dtype.bits <= 32:
+            found = measure_exhaustive(run, _slice(target, part), flush_to_zero=flush)
+            if found.bound_ulp > proof.max_ulp:
+                problem = (
+                    f"{found.max_ulp:.6g} ULP at {found.worst_input_hex}, certified"
+                    f" {proof.max_ulp:.6g}"
+                )
+    except XlaEvoError as error:
+        problem = str(error)
+    return _outcome(entry, proof, found, problem, started, exact=exact)
+
+
+def recheck_rotating(
+    entries: Sequence[Entry],
+    turn: int,
+    *,
+    seconds: float = QUICK_SECONDS,
+    report: Callable[[Recheck], None] | None = None,
+) -> list[Recheck]:
+    """Checks parts of entries until the time is spent, starting elsewhere at each turn.
+
+    Args:
+        entries: what ships.
+        turn: decides with which entry to start, and which part of its inputs is swept.
+        seconds: budget; the check that is running when it is spent is finished.
+        report: called with each outcome.
+    """
+    started = time.perf_counter()
+    done: list[Recheck] = []
+    for step in range(len(entries)):
+        if done and time.perf_counter() - started > seconds:
+            break
+        outcome = recheck_part(entries[(turn * 17 + step) % len(entries)], turn)
+        if outcome is not None:
+            done.append(outcome)
+            if report is not None:
+                report(outcome)
+    return done
+
+
+def _proof(entry: Entry, lowering: Lowering) -> tuple[Proof | None, bool]:
+    return best_proof(entry, lowering, "cpu", fingerprint(backend("cpu")))
+
+
+def _outcome(
+    entry: Entry,
+    proof: Proof,
+    found: ErrorMeasurement | None,
+    problem: str,
+    started: float,
+    *,
+    exact: bool,
+) -> Recheck:
+    return Recheck(
+        entry=entry.name,
+        lowering=proof.lowering,
+        claimed_ulp=proof.max_ulp,
+        found_ulp=found.max_ulp if found else None,
+        count=found.count if found else 0,
+        exact_machine=exact,
+        problem=problem,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _difference(proof: Proof, fresh: Proof, *, exact: bool) -> str:
+    """What a fresh proof does not confirm; under the same compiler every number must recur."""
+    old, new = proof.measurement, fresh.measurement
+    if exact:
+        for name in _SAME_FIELDS:
+            was, now = getattr(old, name), getattr(new, name)
+            if was != now:
+                return f"the certificate says {name} {was}, measured {now}"
+    if fresh.max_ulp > proof.max_ulp:
+        return f"{fresh.max_ulp:.6g} ULP, certified {proof.max_ulp:.6g}"
+    return ""
+
+
+def _worst_inputs(run: Executable, target: Target, proof: Proof, *, exact: bool) -> str:
+    """The worst inputs of a certificate must have the errors that it says, or at most its bound."""
+    points = proof.measurement.worst_inputs
+    if not points:
+        return ""
+    rows = [p.input if isinstance(p.input, tuple) else (p.input,) for p in points]
+    columns = tuple(
+        np.asarray(column).astype(target.dtype.numpy) for column in zip(*rows, strict=True)
+    )
+    found = measure_inputs(run, target, columns, flush_to_zero=flushes(target.dtype), exact=True)
+    claimed = proof.measurement.max_ulp
+    if found.max_ulp > claimed or (exact and found.max_ulp < claimed):
+        return (
+            f"{found.max_ulp:.6g} ULP at the worst inputs of the certificate, which says"
+            f" {claimed:.6g}"
+        )
+    return ""
+
+
+def _slice(target: Target, part: int) -> Target:
+    """The target on one of `PARTS` equal runs of its inputs."""
+    if target.dtype.bits <= 16:
+        return target
+    low, high = ordinal(target.low, target.dtype), ordinal(target.high, target.dtype)
+    length = (high - low) // PARTS + 1
+    first = low + (part * 101 % PARTS) * length
+    last = min(first + length - 1, high)
+    return make_target(
+        target.function.name,
+        target.dtype,
+        number(first, target.dtype),
+        number(last, target.dtype),
+    )
