@@ -77,6 +77,7 @@ GENE_OPS: tuple[GeneOp, ...] = (
 )
 BY_CODE: dict[int, GeneOp] = {row.code: row for row in GENE_OPS}
 BY_CODE[TO_SINGLE] = GeneOp(code=TO_SINGLE, op="convert", result=FLOAT, operands=_F1)
+_ARITY = [len(BY_CODE[code].operands) if code in BY_CODE else 0 for code in range(TO_SINGLE + 1)]
 COMMUTATIVE = frozenset({ADD, MUL, MIN, MAX, INT_ADD, INT_MUL, AND, OR, XOR})
 
 
@@ -96,9 +97,21 @@ class Node(NamedTuple):
     @property
     def operands(self) -> tuple[int, ...]:
         """Numbers of the values it uses."""
-        if self.code == CONST:
-            return ()
-        return (self.a, self.b, self.c)[: len(BY_CODE[self.code].operands)]
+        arity = _ARITY[self.code]
+        if arity == 2:
+            return (self.a, self.b)
+        if arity == 1:
+            return (self.a,)
+        return (self.a, self.b, self.c) if arity else ()
+
+    def with_operands(self, places: Sequence[int]) -> "Node":
+        """The node with each operand ``v`` replaced by ``places[v]``."""
+        arity = _ARITY[self.code]
+        if not arity:
+            return self
+        b = places[self.b] if arity > 1 else 0
+        c = places[self.c] if arity > 2 else 0
+        return Node(self.code, self.type, places[self.a], b, c)
 
 
 Nodes = tuple[Node, ...]
@@ -251,6 +264,8 @@ def contracted(nodes: Sequence[Node], given: Sequence[int] = (1,)) -> Nodes:
         given: ranks of what is given: the input, or the values of a frame.
     """
     first = len(given)
+    if not any(item.code in (ADD, SUB) for item in nodes):
+        return tuple(nodes)
     uses = [0] * (len(nodes) + first)
     for item in nodes:
         for operand in item.operands:
@@ -261,6 +276,8 @@ def contracted(nodes: Sequence[Node], given: Sequence[int] = (1,)) -> Nodes:
         if item.code not in (ADD, SUB):
             continue
         sides = (item.a, item.b), (item.b, item.a)
+        if not any(side >= first and nodes[side - first].code == MUL for side, _ in sides):
+            continue
         negative = [_negative_product(nodes, uses, side, first) for side, _ in sides]
         plus = (item.code == ADD) != negative[1]
         if item.code == ADD and negative[0] and not negative[1]:

@@ -138,14 +138,12 @@ def _ordered(nodes: Sequence[Node], root: int) -> Nodes:
         pending.pop()
         order.append(top)
         placed[top] = len(order)
+    places = [0] * (len(nodes) + 1)
+    for value, place in placed.items():
+        places[value] = place
     result: list[Node] = []
     for value in order:
-        item = nodes[value - 1]
-        if item.code != CONST:
-            item = item._replace(
-                a=placed.get(item.a, 0), b=placed.get(item.b, 0), c=placed.get(item.c, 0)
-            )
-        result.append(item)
+        result.append(nodes[value - 1].with_operands(places))
     return tuple(result)
 
 

@@ -230,9 +230,7 @@ def _renumber(nodes: Sequence[Node], root: int) -> Nodes:
     kept: list[Node] = []
     for index, item in enumerate(nodes[:root]):
         if live[index + 1]:
-            if item.code != CONST:
-                item = item._replace(a=moved[item.a], b=moved[item.b], c=moved[item.c])
-            kept.append(item)
+            kept.append(item.with_operands(moved))
             moved[index + 1] = len(kept)
     return tuple(kept)
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Report = Callable[[int, int], None]
 _KEPT = 256
+_RANGE_ROWS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,19 @@ class Tasks:
             # A subnormal input may be read as zero; the sweep takes either reading, this does not.
             hard = hard[(np.abs(hard) >= 2.0**target.dtype.emin) | (hard == 0)]
             hard = np.resize(hard, 2 * ELEMENTS)
-            inputs = np.concatenate([uniform.clip(low, high), hard])
+            inputs = np.concatenate([uniform.clip(low, high), hard, *self._ranges(random)])
             reference = np.asarray(target.function.f64(inputs.astype(np.float64)), np.float64)
-            self._sample = inputs.reshape(4, ELEMENTS), reference
+            self._sample = inputs.reshape(-1, ELEMENTS), reference
         return self._sample
+
+    def _ranges(self, random: np.random.Generator) -> list[npt.NDArray[Any]]:
+        """Rows for the whole range of a scaffold, where four rows would miss the worst inputs."""
+        from xla_evo_lowering.timing import ELEMENTS
+
+        if self._frame is None:
+            return []
+        ranges = self._frame.scaffold.ranges
+        return [
+            random.uniform(*ranges[row % len(ranges)], ELEMENTS).astype(self._target.dtype.numpy)
+            for row in range(_RANGE_ROWS)
+        ]
