@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Report = Callable[[int, int], None]
 _KEPT = 256
-_RANGE_ROWS = 24
+_RANGE_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
