@@ -46,16 +46,55 @@ logged() {
     fi
 }
 
+# Prints what is installed ("dev ..." or "run ...") when it is what `$1` asks for.
+is_installed() {
+    [ -x "$venv/bin/python" ] && [ -f "$stamp" ] || return 1
+    recorded=$(cat "$stamp")
+    case $recorded in
+    "dev $wanted" | "$1 $wanted") return 0 ;;
+    esac
+    return 1
+}
+
+# Waits until no other process installs into this environment.
+take_lock() {
+    lock=$venv.lock
+    told=
+    mkdir -p "$(dirname -- "$lock")" 2>/dev/null || true
+    until mkdir "$lock" 2>/dev/null; do
+        [ -d "$(dirname -- "$lock")" ] && [ -w "$(dirname -- "$lock")" ] ||
+            fail "cannot write to $(dirname -- "$lock"): set XLA_EVO_VENV to a folder that you own"
+        holder=$(cat "$lock/pid" 2>/dev/null || true)
+        if [ -n "$holder" ] && ! kill -0 "$holder" 2>/dev/null; then
+            rm -rf "$lock" # its process was killed
+            continue
+        fi
+        [ -n "$told" ] || echo "$tool: waiting for another installation into $venv" >&2
+        told=yes
+        sleep 1
+    done
+    trap 'rm -rf "$lock"' EXIT
+    trap 'exit 130' INT TERM
+    echo $$ >"$lock/pid"
+}
+
 # ensure_env run|dev: makes the environment and installs the project, when something has changed.
 ensure_env() {
     stamp=$venv/xla-evo.stamp
+    recorded=
     wanted="$(cksum <"$root/pyproject.toml") $root"
-    if [ -x "$venv/bin/python" ] && [ -f "$stamp" ]; then
-        recorded=$(cat "$stamp")
-        case $recorded in
-        "dev $wanted" | "$1 $wanted") return ;;
-        esac
+    if is_installed "$1"; then
+        return
     fi
+    take_lock
+    if ! is_installed "$1"; then
+        install_env "$1"
+    fi
+    rm -rf "$lock"
+    trap - EXIT INT TERM
+}
+
+install_env() {
     log=$(mktemp "${TMPDIR:-/tmp}/xla-evo-install.XXXXXX") || fail "cannot write to ${TMPDIR:-/tmp}"
     if [ ! -x "$venv/bin/python" ]; then
         python=$(find_python) || exit 1
