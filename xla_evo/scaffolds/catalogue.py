@@ -16,8 +16,9 @@ _MAGIC = (
 _EXPONENT = "exponent and significand from the bits of the input; r and k log(2) added in two parts"
 _FOLD = "asin(x) = pi/2 - 2 asin(sqrt((1 - x)/2)) above 1/2; the root is corrected by its residual"
 _PI = (
-    "x/pi modulo 2 in float64, by parts of 1/pi short enough that their products are exact"
-    " (Cody and Waite); branch-free for every input"
+    "x/pi modulo 2 in float64, branch-free for every input: four ranges of exponents, for each the"
+    " bits of 1/pi that count in three parts, of which two have exact products (after Payne and"
+    " Hanek, ACM SIGNUM 18(1), 1983)"
 )
 
 _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], str], ...] = (
@@ -35,8 +36,8 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      "atan(x) = pi/2 - atan(1/x) above 1, with the quotient's residual"),
     ("cbrt", "cbrt", "cbrt(1/(1 - x)) - 1", -0.11, 0.11, ((0.1, 1.0), (1.0, 8.0)),
      "an integer estimate of the inverse root, and one step of Newton's method on its cube"),
-    ("sin", "sin", "sin(pi*x)", -0.5, 0.5, ((-1.6, 1.6), (-40.0, 40.0)), _PI),
-    ("cos", "cos", "sin(pi*x)", -0.5, 0.5, ((-1.6, 1.6), (-40.0, 40.0)), _PI),
+    ("sin", "sin", "sin(pi*x)", -0.516, 0.516, ((-1.6, 1.6), (-40.0, 40.0)), _PI),
+    ("cos", "cos", "sin(pi*x)", -0.516, 0.516, ((-1.6, 1.6), (-40.0, 40.0)), _PI),
     ("tanh-rational", "tanh", "tanh(sqrt(x))/sqrt(x)", 1e-9, 81.0,
      ((-1.0, 1.0), (-9.1, 9.1)), "one quotient in the square of the clamped input"),
 )  # fmt: skip
