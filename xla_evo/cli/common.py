@@ -5,7 +5,8 @@ from pathlib import Path
 
 from xla_evo.cli.output import Column, print_json, print_line, print_table
 from xla_evo.reports import summary
-from xla_evo.search.run import Outcome
+from xla_evo.search.checkpoint import read_state
+from xla_evo.search.run import Outcome, RunFolder
 from xla_evo.targets.target import Target, make_target
 
 
@@ -27,6 +28,19 @@ def target_of(args: argparse.Namespace) -> Target:
     """Returns the target that the arguments name."""
     low, high = args.domain or (None, None)
     return make_target(args.function, args.dtype, low, high, expr=args.expr)
+
+
+def outcome_of(path: Path) -> Outcome:
+    """Reads what a run over machine numbers has found so far.
+
+    Raises:
+        RunError: there is no run, or it is damaged.
+    """
+    folder = RunFolder(path)
+    return Outcome(
+        path=path, config=folder.config(), state=read_state(folder.checkpoint),
+        winner=folder.result(),
+    )  # fmt: skip
 
 
 def print_outcome(outcome: Outcome, *, json: bool) -> int:

@@ -1,13 +1,15 @@
-"""``xla-evo report``: a run as a page with a plot, in the folder of the run."""
+"""``xla-evo report``: a run as a page with figures, in the folder of the run."""
 
 import argparse
 from pathlib import Path
 
-from xla_evo.errors import ConfigError
+from xla_evo.cli.common import outcome_of
+from xla_evo.cli.output import print_line
 
 NAME = "report"
-HELP = "Writes report.md and a plot of the front against the baselines into the run's folder."
+HELP = "Writes report.md and figures into the run's folder."
 EXAMPLES = """\
+  xla-evo report runs/exp2
   xla-evo report runs/exp2-real-seed0"""
 
 
@@ -20,9 +22,10 @@ def run(args: argparse.Namespace) -> int:
     """Writes the report and prints the names of its files."""
     from xla_evo.cli import real
     from xla_evo.discovery.checkpoint import is_discovery
+    from xla_evo.reports.page import write_page
 
-    if not is_discovery(args.run):
-        raise ConfigError(
-            f"{args.run} is no run with --dtype real; see it with: xla-evo show {args.run}"
-        )
-    return real.report(args)
+    if is_discovery(args.run):
+        return real.report(args)
+    for path in write_page(outcome_of(args.run)):
+        print_line(str(path))
+    return 0

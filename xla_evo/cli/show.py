@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xla_evo.cli import real
 from xla_evo.cli.arguments import add_json
-from xla_evo.cli.common import print_outcome
+from xla_evo.cli.common import outcome_of, print_outcome
 
 NAME = "show"
 HELP = "Shows what a run has found: hall of fame, winner, work done."
@@ -29,12 +29,4 @@ def run(args: argparse.Namespace) -> int:
 
     if is_discovery(args.run):
         return real.show(args)
-    from xla_evo.search.checkpoint import read_state
-    from xla_evo.search.run import Outcome, RunFolder
-
-    folder = RunFolder(args.run)
-    config = folder.config()
-    outcome = Outcome(
-        path=args.run, config=config, state=read_state(folder.checkpoint), winner=folder.result()
-    )
-    return print_outcome(outcome, json=args.json)
+    return print_outcome(outcome_of(args.run), json=args.json)
