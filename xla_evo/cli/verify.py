@@ -15,9 +15,9 @@ EXAMPLES = """\
   xla-evo verify runs/exp2
   xla-evo verify best.prog --function exp2 --domain 0 1 --max-ulp 1
   xla-evo verify jnp --function tanh --domain -0.5 0.5 --max-ulp 5
-  xla-evo verify --all                  every certificate of the library, from nothing
+  xla-evo verify --all
   xla-evo verify --all --function tanh
-  xla-evo verify --quick                a rotating part of the library, in a minute"""
+  xla-evo verify --quick"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
