@@ -1,6 +1,5 @@
 import json
 
-from xla_evo.cli.library import tier
 from xla_evo.cli.main import main
 
 
@@ -19,15 +18,15 @@ def test_comparison_lists_functions_without_a_program(capsys) -> None:
     assert main(["library", "--compare"]) == 0
     out = capsys.readouterr().out
     assert "lgamma" in out
-    assert "none" in out
+    assert "near ULP" in out
+    assert "geometric mean" in out
+    assert main(["library", "exp", "sqrt", "--compare", "--dtype", "float32", "--json"]) == 0
+    exp, sqrt = json.loads(capsys.readouterr().out)
+    assert exp["published_ulp"] == 1.5
+    assert exp["tiers"]["one"]["max_ulp"] <= 1.0
+    assert sqrt["tiers"] == {"fast": None, "one": None, "near": None}
 
 
 def test_unknown_function_is_bad_usage(capsys) -> None:
     assert main(["library", "expp"]) == 2
     assert "did you mean exp" in capsys.readouterr().err
-
-
-def test_tiers() -> None:
-    assert [tier(value) for value in (0.5, 0.51, 0.9, 1.0, 1.2)] == [
-        "near", "near", "one", "one", "fast",
-    ]  # fmt: skip

@@ -1,15 +1,20 @@
 """``xla-evo library``: the programs that ship, with what is proven of them."""
 
 import argparse
+import math
 import statistics
+from collections.abc import Sequence
 from typing import Any
 
 from xla_evo.cli.arguments import add_json
-from xla_evo.cli.output import print_json, print_table
+from xla_evo.cli.output import print_json, print_line, print_table
 from xla_evo.library import Entry, Proof, entries
 from xla_evo.library.choice import best_proof
+from xla_evo.library.published import published_ulp
+from xla_evo.library.tiers import TIERS, Place, geometric_mean, places, tier
 from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo_lowering.backends import backend, fingerprint
+from xla_evo_lowering.dtypes import dtype
 
 NAME = "library"
 HELP = "The programs that ship with the package, each with its proven error and measured time."
@@ -17,10 +22,11 @@ EXAMPLES = """\
   xla-evo library
   xla-evo library exp tanh --dtype float32
   xla-evo library --compare
+  xla-evo library --compare --dtype bfloat16
   xla-evo library --json"""
 
-TIERS: tuple[tuple[str, float], ...] = (("near", 0.51), ("one", 1.0))
-"""Tier to the largest error in ULP that belongs to it; above all of them it is ``fast``."""
+FORMATS = ("float32", "bfloat16", "float16", "float64")
+"""Formats of the comparison, in the order of their rows."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,13 +35,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", help="only this format, e.g. float32")
     parser.add_argument(
         "--compare", action="store_true",
-        help="every function of the catalogue beside the built-in's error and time",
+        help="every function and format: the built-in beside the best of each tier",
     )  # fmt: skip
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the table."""
+    if args.compare:
+        compared = _comparison(args)
+        if args.json:
+            print_json(compared)
+        else:
+            _print_comparison(compared)
+        return 0
     found = [
         entry
         for name in args.functions or [None]
@@ -44,8 +57,6 @@ def run(args: argparse.Namespace) -> int:
     rows = [_row(entry, proof) for entry in found for proof in _proofs(entry)]
     if args.json:
         print_json(rows)
-    elif args.compare:
-        _print_comparison(args, rows)
     else:
         _print_entries(rows)
     return 0
@@ -56,11 +67,6 @@ def _proofs(entry: Entry) -> list[Proof]:
     live = fingerprint(backend("cpu"))
     found = [best_proof(entry, lowering, "cpu", live)[0] for lowering in ("inline", "custom_call")]
     return [proof for proof in found if proof is not None]
-
-
-def tier(max_ulp: float) -> str:
-    """Returns the tier of an error in ULP."""
-    return next((name for name, bound in TIERS if max_ulp <= bound), "fast")
 
 
 def _row(entry: Entry, proof: Proof) -> dict[str, Any]:
@@ -104,18 +110,79 @@ def _print_entries(rows: list[dict[str, Any]]) -> None:
     print_table(columns, cells)
 
 
-def _print_comparison(args: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
-    columns = [
-        "function", "dtype", "built-in ULP", "built-in ns", "tier", "ULP", "ns", "ratio",
-    ]  # fmt: skip
+def _comparison(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """A row for every function and format: the built-in, and the fastest program of each tier."""
+    live = fingerprint(backend("cpu"))
+    formats = [dtype(args.dtype).name] if args.dtype else list(FORMATS)
+    rows: list[dict[str, Any]] = []
+    for kind in formats:
+        for name in args.functions or CATALOGUE:
+            found = entries(name, kind)
+            if not found and kind == "float64":
+                continue
+            chosen = places(found, live)
+            rows.append({
+                "function": name, "dtype": kind,
+                "published_ulp": published_ulp(name, kind), **_builtin(found),
+                "tiers": {tier: _place(place) for tier, place in chosen.items()},
+            })  # fmt: skip
+    return rows
+
+
+def _builtin(found: Sequence[Entry]) -> dict[str, Any]:
+    """Error and time of the built-in, from the newest certificate that has them."""
+    error = next((e.certificate.builtin_max_ulp for e in reversed(found)), None)
+    times = [
+        statistics.median(proof.time.builtin_ns)
+        for entry in found
+        for proof in _proofs(entry)
+        if proof.time and proof.time.builtin_ns
+    ]
+    return {
+        "builtin_max_ulp": error,
+        "builtin_unbounded": bool(found) and error is None,
+        "builtin_ns": min(times, default=None),
+    }
+
+
+def _place(place: Place | None) -> dict[str, Any] | None:
+    if place is None:
+        return None
+    time = place.proof.time
+    return {
+        "program": place.entry.certificate.program_hash[:16],
+        "max_ulp": place.proof.max_ulp,
+        "exhaustive": place.proof.measurement.exhaustive,
+        "ns": min(time.candidate_ns) if time else None,
+        "ratio": time.ratio if time and time.ratio else None,
+        "provenance": place.entry.certificate.provenance.kind,
+    }
+
+
+def _print_comparison(rows: list[dict[str, Any]]) -> None:
+    columns = ["function", "dtype", "JAX says", "built-in ULP", "ns"]
+    columns += [f"{tier} {what}" for tier in TIERS for what in ("ULP", "ns", "x")]
     cells: list[tuple[object, ...]] = []
-    for name in args.functions or CATALOGUE:
-        mine = [row for row in rows if row["function"] == name and row["lowering"] == "inline"]
-        for row in mine:
-            cells.append((
-                name, row["dtype"], _number(row["builtin_max_ulp"]), _number(row["builtin_ns"]),
-                row["tier"], f"{row['max_ulp']:.4f}", _number(row["ns"]), _number(row["ratio"]),
-            ))  # fmt: skip
-        if not mine:
-            cells.append((name, args.dtype or "-", "-", "-", "none", "-", "-", "-"))
+    for row in rows:
+        line: list[object] = [
+            row["function"], row["dtype"], _number(row["published_ulp"]),
+            "wrong" if row["builtin_unbounded"] else _number(row["builtin_max_ulp"]),
+            _number(row["builtin_ns"]),
+        ]  # fmt: skip
+        for place in row["tiers"].values():
+            if place is None:
+                line += ["-", "-", "-"]
+            else:
+                ulp = math.ceil(place["max_ulp"] * 1e3) / 1e3
+                line += [f"{ulp:.3f}", _number(place["ns"]), _number(place["ratio"])]
+        cells.append(tuple(line))
     print_table(columns, cells)
+    for kind in dict.fromkeys(row["dtype"] for row in rows):
+        of_kind = [row["tiers"]["one"] for row in rows if row["dtype"] == kind]
+        there = [place for place in of_kind if place]
+        ratios = [place["ratio"] for place in there if place["ratio"]]
+        mean = _number(geometric_mean(ratios))
+        print_line(
+            f"{kind}: tier one for {len(there)} of {len(of_kind)} functions, {mean} times the"
+            f" built-in's speed in geometric mean over {len(ratios)} timed"
+        )

@@ -1,0 +1,58 @@
+import math
+from dataclasses import replace
+
+import pytest
+
+from xla_evo.library import Entry, TimeRatio, entries
+from xla_evo.library.tiers import geometric_mean, places, tier
+from xla_evo_lowering.backends import backend, fingerprint
+
+LIVE = fingerprint(backend("cpu"))
+
+
+def changed(entry: Entry, *, max_ulp: float, ratio: float, builtin: float | None) -> Entry:
+    """The entry with another error, speed-up and error of the built-in."""
+    time = TimeRatio(
+        candidate_ns=(1.0,), builtin_ns=(ratio,), floor_ns=(0.1,), ratio=ratio, range=(0.0, 1.0)
+    )
+    proofs = tuple(
+        replace(
+            proof, time=time, contexts={},
+            measurement=replace(proof.measurement, max_ulp=max_ulp, bound_ulp=max_ulp),
+        )
+        for proof in entry.certificate.proofs
+    )  # fmt: skip
+    certificate = replace(entry.certificate, proofs=proofs, builtin_max_ulp=builtin)
+    return Entry(entry.program, certificate)
+
+
+def test_narrowest_tier() -> None:
+    assert [tier(value) for value in (0.5, 0.51, 0.9, 1.0, 1.2)] == [
+        "near", "near", "one", "one", "fast",
+    ]  # fmt: skip
+
+
+def test_fastest_of_each_tier() -> None:
+    entry = entries("exp", "float32")[0]
+    near = changed(entry, max_ulp=0.501, ratio=0.8, builtin=2.0)
+    one = changed(entry, max_ulp=0.9, ratio=1.2, builtin=2.0)
+    loose = changed(entry, max_ulp=1.9, ratio=3.0, builtin=2.0)
+    wrong = changed(entry, max_ulp=2.1, ratio=9.0, builtin=2.0)
+    found = places([near, one, loose, wrong], LIVE)
+    ratios = {name: place.proof.ratio if place else None for name, place in found.items()}
+    assert ratios == {"fast": 3.0, "one": 1.2, "near": 0.8}
+
+
+def test_fast_is_faster_than_the_builtin_and_as_accurate() -> None:
+    entry = entries("exp", "float32")[0]
+    slow = changed(entry, max_ulp=0.9, ratio=0.9, builtin=2.0)
+    assert places([slow], LIVE)["fast"] is None
+    unbounded = changed(entry, max_ulp=50.0, ratio=1.1, builtin=None)
+    assert places([unbounded], LIVE)["fast"] is not None
+    assert places([unbounded], LIVE)["one"] is None
+
+
+def test_geometric_mean() -> None:
+    assert geometric_mean([1.0, 4.0]) == pytest.approx(2.0)
+    assert geometric_mean([]) is None
+    assert math.isclose(geometric_mean([0.0, 3.0]) or 0.0, 3.0)

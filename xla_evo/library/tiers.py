@@ -1,0 +1,70 @@
+"""Tiers of accuracy: for each function, format and compiler, the fastest program of each.
+
+``fast``: at most the error of the built-in, and faster than it; ``one``: at most 1 ULP over the
+whole domain; ``near``: at most 0.51 ULP. A program may serve several.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from xla_evo.library.certificate import Lowering, Proof
+from xla_evo.library.choice import best_proof
+from xla_evo.library.loader import Entry
+
+Tier = Literal["fast", "one", "near"]
+
+BOUNDS: Mapping[Tier, float] = {"near": 0.51, "one": 1.0}
+"""Largest error of a tier in ULP; that of ``fast`` is the built-in's own."""
+
+TIERS: tuple[Tier, ...] = ("fast", "one", "near")
+
+
+def tier(max_ulp: float) -> Tier:
+    """Returns the narrowest tier of an error in ULP."""
+    return next((name for name, bound in BOUNDS.items() if max_ulp <= bound), "fast")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A program in a tier, and the proof that puts it there."""
+
+    entry: Entry
+    proof: Proof
+
+
+def places(
+    found: Iterable[Entry], live: Mapping[str, str], lowering: Lowering = "inline"
+) -> dict[Tier, Place | None]:
+    """Returns the fastest program of each tier among entries of one function and format.
+
+    Args:
+        found: the entries.
+        live: fingerprint of the compiler whose proofs count; another's where it has none.
+        lowering: how the programs are put into the compiled code.
+    """
+    proven = [
+        Place(entry, proof)
+        for entry in found
+        if (proof := best_proof(entry, lowering, "cpu", live)[0]) is not None
+    ]
+    return {name: _fastest([p for p in proven if _belongs(p, name)]) for name in TIERS}
+
+
+def _belongs(place: Place, name: Tier) -> bool:
+    if name in BOUNDS:
+        return place.proof.max_ulp <= BOUNDS[name]
+    builtin = place.entry.certificate.builtin_max_ulp
+    bound = math.inf if builtin is None else builtin
+    return place.proof.ratio > 1.0 and place.proof.max_ulp <= bound
+
+
+def _fastest(among: list[Place]) -> Place | None:
+    return max(among, key=lambda p: (p.proof.ratio, -p.proof.max_ulp), default=None)
+
+
+def geometric_mean(ratios: Iterable[float]) -> float | None:
+    """Returns the geometric mean of positive ratios; None without any."""
+    logs = [math.log(ratio) for ratio in ratios if ratio > 0]
+    return math.exp(math.fsum(logs) / len(logs)) if logs else None
