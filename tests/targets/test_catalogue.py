@@ -108,6 +108,23 @@ def test_float64_form_is_within_its_stated_error(row, short):
     assert worst[0] <= row.f64_error_ulp, worst
 
 
+ENDS = [
+    2.0 ** np.linspace(-126, -28.01, 12), -(2.0 ** np.linspace(-126, -28.01, 12)),
+    2.0 ** np.linspace(5.4, 14, 12), -(2.0 ** np.linspace(3.1, 14, 12)),
+    2.0 ** np.linspace(30, 127, 12), -(2.0 ** np.linspace(30, 127, 12)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", UNARY)
+def test_float64_form_is_within_its_stated_error_on_arrays_at_one_end(row):
+    """Forms may answer such arrays by the first terms of a series."""
+    for x in ENDS:
+        inside = x[(x >= row.domain[0]) & (x <= row.domain[1])]
+        pairs = zip(inside.tolist(), row.f64(inside).tolist(), strict=True)
+        worst = max(((error_in_float64_ulp(row, (a,), v), a) for a, v in pairs), default=(0.0, 0))
+        assert worst[0] <= row.f64_error_ulp, worst
+
+
 @pytest.mark.parametrize("name", ["pow", "atan2"])
 def test_float64_form_of_two_arguments_is_within_its_stated_error(name):
     row = CATALOGUE[name]

@@ -196,6 +196,22 @@ def full_atanh_fit() -> Fit:
 def full_log(x: Value) -> Value:
     """Log of a positive normal float64 to about one unit in its last place."""
     exponent, m = split_exponent(x)
-    s = (m - 1.0) / (m + 1.0)
+    return _full_log(exponent, (m - 1.0) / (m + 1.0))
+
+
+def _full_log(exponent: Value, s: Value) -> Value:
     z = s * s
     return exponent * LN2 + ((z * s) * horner(z, full_atanh_fit().numerator) + (s + s))
+
+
+def full_logs_and_quotient(
+    x: Value, y: Value, top: Value, bottom: Value
+) -> tuple[Value, Value, Value]:
+    """(log x, log y, top / bottom) of float64 numbers, with one division."""
+    (e, m), (f, n) = split_exponent(x), split_exponent(y)
+    below = (m + 1.0) * (n + 1.0)
+    inverse = 1.0 / (below * bottom)
+    both = inverse * bottom
+    first = _full_log(e, (m - 1.0) * ((n + 1.0) * both))
+    second = _full_log(f, (n - 1.0) * ((m + 1.0) * both))
+    return first, second, top * (below * inverse)

@@ -9,7 +9,7 @@ import functools
 import math
 
 import mpmath as mp
-from cores import full_log, rounded
+from cores import full_log, full_logs_and_quotient, rounded
 from expression import Value, horner
 from fit import Fit, fit
 from trigonometric import sine_of_half_turns
@@ -73,14 +73,16 @@ def lgamma(x: Value, working: DType, bits: float) -> Value:
             total = total * variable + near.where(y.constant(a), b)
         return total
 
-    bottom = selected(bottom_near, bottom_far)
-    quotient = selected(top_near, top_far) / (bottom * near.where(y.constant(1.0), capped))
+    top = selected(top_near, top_far)
+    bottom = selected(bottom_near, bottom_far) * near.where(y.constant(1.0), capped)
+    limited = wide.max(-(2.0**50))
+    n, _ = rounded(limited)
+    sine = abs(sine_of_half_turns(limited - n, 54.0)) * (1 / math.pi)
+    log_y, log_sine, quotient = full_logs_and_quotient(y, sine, top, bottom)
     half_log = float(mp.log(2 * mp.pi) / 2 - mp.mpf(1) / 2)
-    far = (y - 0.5) * (full_log(y) - 1.0) + (quotient + half_log)
+    far = (y - 0.5) * (log_y - 1.0) + (quotient + half_log)
     g = near.where((y * (y - 3.0) + 2.0) * quotient, far)
-    n, _ = rounded(wide.max(-(2.0**50)))
-    sine = abs(sine_of_half_turns(wide.max(-(2.0**50)) - n, 54.0)) * (1 / math.pi)
-    mirrored = -full_log(sine) - g
+    mirrored = -log_sine - g
     value = reflected.where(mirrored, g)
     value = (sine.equals(0.0)).where(reflected.where(INF, value), value)
     value = (abs(wide) < INF).where(value, abs(wide))
@@ -131,14 +133,20 @@ def digamma(x: Value, working: DType, bits: float) -> Value:
     # 1/(2Y) + D/Y^2
     tail_top = (capped * horner(square, bottom)) * 0.5 + horner(square, top)
     tail_bottom = square * horner(square, bottom)
-    step = (near.where(y + y + 1.0, 0.0)) / near.where(y * (y + 1.0), 1.0)
+    step_top = near.where(y + y + 1.0, 0.0)
+    step_bottom = near.where(y * (y + 1.0), 1.0)
     cot = cotangent_fit(5)
-    n, _ = rounded(wide.max(-(2.0**50)))
-    f = wide.max(-(2.0**50)) - n
+    limited = wide.max(-(2.0**50))
+    n, _ = rounded(limited)
+    f = limited - n
     z = f * f
-    mirror = horner(z, cot.numerator) / (f * horner(z, (1.0, *cot.denominator)))
-    value = full_log(base) - (tail_top / tail_bottom + step)
-    value = reflected.where(value - mirror, value)
+    mirror_top = reflected.where(horner(z, cot.numerator), 0.0)
+    mirror_bottom = reflected.where(f * horner(z, (1.0, *cot.denominator)), 1.0)
+    # The sum of the three quotients, with one division.
+    two_top = tail_top * step_bottom + step_top * tail_bottom
+    two_bottom = tail_bottom * step_bottom
+    top = two_top * mirror_bottom + mirror_top * two_bottom
+    value = full_log(base) - top / (two_bottom * mirror_bottom)
     value = (f.equals(0.0)).where(reflected.where(NAN, value), value)
     value = (wide.equals(0.0)).where(-INF, value)
     value = (wide < INF).where(value, wide)

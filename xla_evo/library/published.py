@@ -8,9 +8,10 @@ between processors are given by their upper end.
 from collections.abc import Mapping
 
 _FUNCTIONS = (
-    "acos acosh asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt cos cosh erf erf_inv erfc"
-    " exp exp2 expm1 log log1p log2 logistic rsqrt sin sinh sqrt tan tanh log10 sinc"
-).split()
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bessel_i0e", "bessel_i1e", "cbrt",
+    "cos", "cosh", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "log", "log1p", "log2",
+    "logistic", "rsqrt", "sin", "sinh", "sqrt", "tan", "tanh", "log10", "sinc",
+)  # fmt: skip
 
 _CPU: Mapping[str, tuple[float, ...]] = {
     "bfloat16": (

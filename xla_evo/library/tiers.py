@@ -23,7 +23,10 @@ TIERS: tuple[Tier, ...] = ("fast", "one", "near")
 
 def tier(max_ulp: float) -> Tier:
     """Returns the narrowest tier of an error in ULP."""
-    return next((name for name, bound in BOUNDS.items() if max_ulp <= bound), "fast")
+    for name, bound in BOUNDS.items():
+        if max_ulp <= bound:
+            return name
+    return "fast"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,9 @@ ROWS: tuple[Function, ...] = (
         domain=(0.0, _INF), specials=_LOG, zeros=(1.0,), poles=(0.0,), builtin="jax.numpy.log10",
     ),
     Function(
-        name="log1p", mp=exact.log1p, f64=fast.quiet(np.log1p), f64_error_ulp=4.0,
+        name="log1p", mp=exact.log1p,
+        f64=fast.short_cut(fast.quiet(np.log1p), tiny=lambda x: x - 0.5 * x * x),
+        f64_error_ulp=4.0,
         domain=(-1.0, _INF), zeros=(0.0,), poles=(-1.0,),
         specials=(*_ODD_ZERO, (-1.0, -_INF), (_INF, _INF), (-2.0, _NAN), (-_INF, _NAN)),
         builtin="jax.numpy.log1p", primitive="log1p",
@@ -72,7 +74,9 @@ ROWS: tuple[Function, ...] = (
         builtin="jax.numpy.cos", primitive="cos",
     ),
     Function(
-        name="tan", mp=guarded(mp.tan), f64=fast.quiet(np.tan), f64_error_ulp=4.0, symmetry="odd",
+        name="tan", mp=guarded(mp.tan),
+        f64=fast.short_cut(fast.quiet(np.tan), tiny=fast.itself),
+        f64_error_ulp=4.0, symmetry="odd",
         specials=(*_ODD_ZERO, *_TRIGONOMETRIC), zeros=_PI_ZEROS, poles=_HALF_PI,
         builtin="jax.numpy.tan", primitive="tan",
     ),
@@ -108,7 +112,9 @@ ROWS: tuple[Function, ...] = (
         builtin="jax.numpy.tanh", primitive="tanh",
     ),
     Function(
-        name="asinh", mp=guarded(mp.asinh), f64=fast.quiet(np.arcsinh), f64_error_ulp=4.0,
+        name="asinh", mp=guarded(mp.asinh),
+        f64=fast.short_cut(fast.quiet(np.arcsinh), tiny=fast.itself),
+        f64_error_ulp=4.0,
         symmetry="odd", specials=(*_ODD_ZERO, (_INF, _INF), (-_INF, -_INF)), zeros=(0.0,),
         builtin="jax.numpy.arcsinh", primitive="asinh",
     ),
@@ -119,7 +125,9 @@ ROWS: tuple[Function, ...] = (
         builtin="jax.numpy.arccosh", primitive="acosh",
     ),
     Function(
-        name="atanh", mp=exact.atanh, f64=fast.quiet(np.arctanh), f64_error_ulp=4.0,
+        name="atanh", mp=exact.atanh,
+        f64=fast.short_cut(fast.quiet(np.arctanh), tiny=fast.itself),
+        f64_error_ulp=4.0,
         domain=(-1.0, 1.0), symmetry="odd",
         specials=(*_ODD_ZERO, (1.0, _INF), (-1.0, -_INF), *_NAN_BEYOND_ONE),
         zeros=(0.0,), poles=(1.0, -1.0), builtin="jax.numpy.arctanh", primitive="atanh",

@@ -60,6 +60,60 @@ def saturating(
     return evaluate
 
 
+Series = Callable[[Array64], Array64]
+
+_TINY = 2.0**-28
+
+
+def short_cut(
+    form: Callable[..., Any],
+    *,
+    tiny: Series | None = None,
+    low: tuple[float, Series] | None = None,
+    high: tuple[float, Series] | None = None,
+) -> Callable[..., Array64]:
+    """Wraps ``form`` to answer an array that lies all at one end by a few terms of a series.
+
+    Five sixths of all float32 numbers are below 2^-28 or above 128 in size, and a sweep meets them
+    in order, so that this saves most of its time. The terms left out are below 2^-54 of the value.
+
+    Args:
+        form: the function.
+        tiny: its first terms about 0, for arguments below 2^-28 in size.
+        low: (bound, value as a function of the argument) where every argument is less than it.
+        high: the same where every argument is greater.
+    """
+
+    def evaluate(x: Array64) -> Array64:
+        if np.size(x):
+            least, greatest = np.min(x), np.max(x)
+            with np.errstate(all="ignore"):
+                if tiny is not None and max(-least, greatest) < _TINY:
+                    return tiny(x)
+                if low is not None and greatest < low[0]:
+                    return low[1](x)
+                if high is not None and least > high[0]:
+                    return high[1](x)
+        return form(x)
+
+    return evaluate
+
+
+def constant(value: float) -> Series:
+    """Returns a form that is a number everywhere."""
+    return lambda x: np.full(np.shape(x), value)
+
+
+def vanishing(x: Array64) -> Array64:
+    """-0, and nan at -inf: the left end of the activations as JAX has them."""
+    return np.where(x == -np.inf, np.nan, -0.0)
+
+
+def itself(x: Array64) -> Array64:
+    """X."""
+    return np.array(x)
+
+
 @quiet
 def rsqrt(x: Array64) -> Array64:
     """1 / sqrt(x)."""

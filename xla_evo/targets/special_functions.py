@@ -12,7 +12,7 @@ from scipy import special
 from xla_evo.targets import exact_forms as exact
 from xla_evo.targets import float64_forms as fast
 from xla_evo.targets import gamma_forms
-from xla_evo.targets.function import Function
+from xla_evo.targets.function import Array64, Function
 
 _INF, _NAN = np.inf, np.nan
 _ODD_ZERO = ((0.0, 0.0), (-0.0, -0.0), (_NAN, _NAN))
@@ -26,31 +26,58 @@ _DIGAMMA_ZEROS = (
     1.4616321449683622, -0.5040830082644554, -1.5734984731623904, -2.6107208684441447,
     -3.635293366436901, -4.653237761743142, -5.6671624415568855, -6.678418213073427,
 )  # fmt: skip
+_TWO_BY_ROOT_PI = 2.0 / np.sqrt(np.pi)
+
+
+def _i0e_far(x: Array64) -> Array64:
+    """First terms for large |x|, DLMF 10.40.1."""
+    a = np.abs(x)
+    return (1.0 + 0.125 / a) / np.sqrt(2.0 * np.pi * a)
+
+
+def _i1e_far(x: Array64) -> Array64:
+    a = np.abs(x)
+    return np.copysign((1.0 - 0.375 / a) / np.sqrt(2.0 * np.pi * a), x)
+
 
 ROWS: tuple[Function, ...] = (
     Function(
-        name="erf", mp=exact.erf, f64=fast.quiet(special.erf), f64_error_ulp=4.0,
+        name="erf", mp=exact.erf, f64=fast.short_cut(
+            fast.quiet(special.erf), tiny=lambda x: _TWO_BY_ROOT_PI * x,
+            low=(-8.0, fast.constant(-1.0)), high=(8.0, fast.constant(1.0)),
+        ), f64_error_ulp=4.0,
         symmetry="odd", specials=(*_ODD_ZERO, (_INF, 1.0), (-_INF, -1.0)), zeros=(0.0,),
         builtin="jax.lax.erf", primitive="erf",
     ),
     Function(
-        name="erfc", mp=exact.erfc, f64=fast.erfc, f64_error_ulp=16.0,
+        name="erfc", mp=exact.erfc, f64=fast.short_cut(
+            fast.erfc, tiny=lambda x: 1.0 - _TWO_BY_ROOT_PI * x,
+            low=(-8.0, fast.constant(2.0)), high=(28.0, fast.constant(0.0)),
+        ), f64_error_ulp=16.0,
         specials=((0.0, 1.0), (-0.0, 1.0), (_INF, 0.0), (-_INF, 2.0), (_NAN, _NAN)),
         builtin="jax.lax.erfc", primitive="erfc",
     ),
     Function(
-        name="erf_inv", mp=exact.erf_inv, f64=fast.erf_inv, f64_error_ulp=4.0,
+        name="erf_inv", mp=exact.erf_inv,
+        f64=fast.short_cut(fast.erf_inv, tiny=lambda x: x / _TWO_BY_ROOT_PI),
+        f64_error_ulp=4.0,
         domain=(-1.0, 1.0), symmetry="odd", zeros=(0.0,), poles=(1.0, -1.0),
         specials=(*_ODD_ZERO, (1.0, _INF), (-1.0, -_INF), (2.0, _NAN), (_INF, _NAN), (-_INF, _NAN)),
         builtin="jax.lax.erf_inv", primitive="erf_inv",
     ),
     Function(
-        name="logistic", mp=exact.logistic, f64=fast.logistic, f64_error_ulp=6.0,
+        name="logistic", mp=exact.logistic, f64=fast.short_cut(
+            fast.logistic, tiny=lambda x: 0.5 + 0.25 * x,
+            low=(-800.0, fast.constant(0.0)), high=(40.0, fast.constant(1.0)),
+        ), f64_error_ulp=6.0,
         specials=((0.0, 0.5), (-0.0, 0.5), (_INF, 1.0), (-_INF, 0.0), (_NAN, _NAN)),
         builtin="jax.lax.logistic", primitive="logistic",
     ),
     Function(
-        name="lgamma", mp=exact.lgamma, f64=gamma_forms.lgamma, f64_error_ulp=64.0,
+        name="lgamma", mp=exact.lgamma, f64=fast.short_cut(
+            gamma_forms.lgamma,
+            tiny=lambda x: x * (x * (np.pi**2 / 12) - np.euler_gamma) - np.log(np.abs(x)),
+        ), f64_error_ulp=64.0,
         specials=(
             (0.0, _INF), (-0.0, _INF), (1.0, 0.0), (2.0, 0.0), (-1.0, _INF), (-2.0, _INF),
             (_INF, _INF), (-_INF, _INF), (_NAN, _NAN),
@@ -59,7 +86,12 @@ ROWS: tuple[Function, ...] = (
         builtin="jax.lax.lgamma", primitive="lgamma",
     ),
     Function(
-        name="digamma", mp=exact.digamma, f64=gamma_forms.digamma, f64_error_ulp=64.0,
+        name="digamma", mp=exact.digamma, f64=fast.short_cut(
+            gamma_forms.digamma,
+            tiny=lambda x: np.where(
+                x == 0.0, -np.inf, x * (np.pi**2 / 6) - (np.euler_gamma + 1.0 / x)
+            ),
+        ), f64_error_ulp=64.0,
         specials=(
             (0.0, -_INF), (-0.0, -_INF), (-1.0, _NAN), (-2.0, _NAN), (_INF, _INF), (-_INF, _NAN),
             (_NAN, _NAN),
@@ -68,43 +100,69 @@ ROWS: tuple[Function, ...] = (
         builtin="jax.lax.digamma", primitive="digamma",
     ),
     Function(
-        name="bessel_i0e", mp=exact.bessel_i0e, f64=fast.quiet(special.i0e), f64_error_ulp=16.0,
+        name="bessel_i0e", mp=exact.bessel_i0e, f64=fast.short_cut(
+            fast.quiet(special.i0e), tiny=lambda x: 1.0 - np.abs(x) * (1.0 - 0.75 * np.abs(x)),
+            low=(-1e9, _i0e_far), high=(1e9, _i0e_far),
+        ), f64_error_ulp=16.0,
         symmetry="even",
         specials=((0.0, 1.0), (-0.0, 1.0), (_INF, 0.0), (-_INF, 0.0), (_NAN, _NAN)),
         builtin="jax.lax.bessel_i0e", primitive="bessel_i0e",
     ),
     Function(
-        name="bessel_i1e", mp=exact.bessel_i1e, f64=fast.bessel_i1e, f64_error_ulp=16.0,
+        name="bessel_i1e", mp=exact.bessel_i1e, f64=fast.short_cut(
+            fast.bessel_i1e, tiny=lambda x: 0.5 * x * (1.0 - np.abs(x) * (1.0 - 0.625 * np.abs(x))),
+            low=(-1e9, _i1e_far), high=(1e9, _i1e_far),
+        ), f64_error_ulp=16.0,
         symmetry="odd", specials=(*_ODD_ZERO, (_INF, 0.0), (-_INF, -0.0)), zeros=(0.0,),
         builtin="jax.lax.bessel_i1e", primitive="bessel_i1e",
     ),
     Function(
-        name="gelu", mp=exact.gelu, f64=fast.gelu, f64_error_ulp=16.0, specials=_ACTIVATION,
+        name="gelu", mp=exact.gelu, f64=fast.short_cut(
+            fast.gelu, tiny=lambda x: x * (0.5 + x * (0.25 * np.sqrt(2.0) * _TWO_BY_ROOT_PI)),
+            low=(-60.0, fast.vanishing), high=(40.0, fast.itself),
+        ), f64_error_ulp=16.0, specials=_ACTIVATION,
         zeros=(0.0,), builtin="jax.nn.gelu", builtin_arguments=(("approximate", False),),
     ),
     Function(
-        name="gelu_tanh", mp=exact.gelu_tanh, f64=fast.gelu_tanh, f64_error_ulp=16.0,
+        name="gelu_tanh", mp=exact.gelu_tanh, f64=fast.short_cut(
+            fast.gelu_tanh, tiny=lambda x: x * (0.5 + x * (0.25 * np.sqrt(2.0) * _TWO_BY_ROOT_PI)),
+            low=(-60.0, fast.vanishing), high=(40.0, fast.itself),
+        ), f64_error_ulp=16.0,
         specials=_ACTIVATION, zeros=(0.0,),
         builtin="jax.nn.gelu", builtin_arguments=(("approximate", True),),
     ),
     Function(
-        name="silu", mp=exact.silu, f64=fast.silu, f64_error_ulp=8.0, specials=_ACTIVATION,
+        name="silu", mp=exact.silu, f64=fast.short_cut(
+            fast.silu, tiny=lambda x: x * (0.5 + 0.25 * x),
+            low=(-800.0, fast.vanishing), high=(40.0, fast.itself),
+        ), f64_error_ulp=8.0, specials=_ACTIVATION,
         zeros=(0.0,), builtin="jax.nn.silu",
     ),
     Function(
-        name="softplus", mp=exact.softplus, f64=fast.softplus, f64_error_ulp=8.0,
+        name="softplus", mp=exact.softplus, f64=fast.short_cut(
+            fast.softplus, tiny=lambda x: np.log(2.0) + x * (0.5 + 0.125 * x),
+            low=(-800.0, fast.constant(0.0)), high=(40.0, fast.itself),
+        ), f64_error_ulp=8.0,
         specials=((_INF, _INF), (-_INF, 0.0), (_NAN, _NAN)), builtin="jax.nn.softplus",
     ),
     Function(
-        name="mish", mp=exact.mish, f64=fast.mish, f64_error_ulp=10.0, specials=_ACTIVATION,
+        name="mish", mp=exact.mish, f64=fast.short_cut(
+            fast.mish, tiny=lambda x: x * (0.6 + 0.32 * x),
+            low=(-800.0, fast.vanishing), high=(40.0, fast.itself),
+        ), f64_error_ulp=10.0, specials=_ACTIVATION,
         zeros=(0.0,), builtin="jax.nn.mish",
     ),
     Function(
-        name="log_sigmoid", mp=exact.log_sigmoid, f64=fast.log_sigmoid, f64_error_ulp=8.0,
+        name="log_sigmoid", mp=exact.log_sigmoid, f64=fast.short_cut(
+            fast.log_sigmoid, tiny=lambda x: x * (0.5 - 0.125 * x) - np.log(2.0),
+            low=(-40.0, fast.itself), high=(800.0, fast.constant(-0.0)),
+        ), f64_error_ulp=8.0,
         specials=((_INF, -0.0), (-_INF, -_INF), (_NAN, _NAN)), builtin="jax.nn.log_sigmoid",
     ),
     Function(
-        name="sinc", mp=exact.sinc, f64=fast.sinc, f64_error_ulp=6.0, symmetry="even",
+        name="sinc", mp=exact.sinc,
+        f64=fast.short_cut(fast.sinc, tiny=lambda x: 1.0 - (np.pi * np.pi / 6) * x * x),
+         f64_error_ulp=6.0, symmetry="even",
         specials=((0.0, 1.0), (-0.0, 1.0), (_INF, 0.0), (-_INF, 0.0), (_NAN, _NAN)),
         zeros=(1.0, -1.0, 2.0, -2.0, 3.0), builtin="jax.numpy.sinc",
     ),
