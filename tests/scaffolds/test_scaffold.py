@@ -1,14 +1,19 @@
 """Scaffolds are well formed, and with the ideal hole they are the function."""
 
+import re
+
 import numpy as np
 import pytest
 
+from xla_evo.budget import parse_budget
 from xla_evo.errors import ConfigError
 from xla_evo.scaffolds import SCAFFOLDS, Scaffold, scaffold, scaffolds_of
+from xla_evo.search.config import SearchConfig
 from xla_evo.search.frame import Frame
+from xla_evo.search.genome import MUL, float_constant, node
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.errors import ProgramError
-from xla_evo_lowering.text import parse_program
+from xla_evo_lowering.text import parse_program, print_program
 
 TEXT = """\
 program exp(x: f32, hole: f32) -> f32 {
@@ -41,6 +46,7 @@ def test_a_hole_is_filled_in_its_place():
     assert [item.op for item in filled.body] == ["guard", "mul", "add"]
     assert filled.body[1].operands == (1, 1)
     assert filled.body[2].operands == (2, 1)
+    assert make(TEXT).evolved(hole) == range(1, 2)
     identity = parse_program("program h(x: f32) -> f32 {\n  return x\n}\n")
     assert make(TEXT).fill(identity).body[1].operands == (1, 1)
 
@@ -68,3 +74,25 @@ def test_what_a_scaffold_must_have(old, new, message):
 def test_an_unknown_scaffold_names_those_there_are():
     with pytest.raises(ConfigError, match="no scaffold 'sinh'; choose one of exp"):
         scaffold("sinh")
+
+
+def test_a_result_says_what_was_evolved():
+    target = make_target("exp2", "float32")
+    config = SearchConfig(target=target, max_ulp=1.0, budget=parse_budget("10s"), scaffold="exp2")
+    nodes = (float_constant(0.5), node(MUL, 1, 0))
+    first, last = re.findall(r"%(\d+)", config.provenance(nodes))
+    text = print_program(config.program(nodes))
+    assert "const 0x1p-1" in text.splitlines()[1 + int(first)]
+    assert f"%{last}: f32 = mul" in text
+    scratch = SearchConfig(
+        target=make_target("exp2", "float32", 0.0, 1.0), max_ulp=1.0, budget=parse_budget("10s")
+    )
+    assert scratch.provenance(nodes) == "from scratch"
+
+
+def test_a_scaffold_of_another_function_is_refused():
+    with pytest.raises(ConfigError, match="scaffold exp is one of exp, not of exp2"):
+        SearchConfig(
+            target=make_target("exp2", "float32"), max_ulp=1.0, budget=parse_budget("10s"),
+            scaffold="exp",
+        )  # fmt: skip

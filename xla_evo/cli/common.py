@@ -79,6 +79,8 @@ def print_outcome(outcome: Outcome, *, json: bool) -> int:
     ]
     print_table(columns, summary.comparison(winner, builtin), title=title)
     print_line()
+    if winner.provenance:
+        print_line(f"# {winner.provenance}")
     print_line(winner.text.rstrip())
     print_line()
     print_line(f"kept in {outcome.path}: {Path(outcome.path) / 'best.prog'}")

@@ -61,7 +61,16 @@ def markdown(outcome: Outcome, figures: list[str]) -> str:
         rows = sorted(done.failures.items())
         lines += ["## Candidates that failed", "", *_table(("reason", "candidates"), rows)]
     if winner is not None:
-        lines += ["## Program", "", "```", winner.text.rstrip(), "```", ""]
+        lines += [
+            "## Program",
+            "",
+            f"Provenance: {winner.provenance or 'unknown'}.",
+            "",
+            "```",
+            winner.text.rstrip(),
+            "```",
+            "",
+        ]
     return "\n".join(lines)
 
 

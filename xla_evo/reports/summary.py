@@ -80,6 +80,7 @@ def to_json(outcome: Outcome) -> dict[str, Any]:
         else {
             "program": winner.program,
             "text": winner.text,
+            "provenance": winner.provenance,
             "operations": parse_program(winner.text).operation_count(),
             "max_ulp": winner.error.bound_ulp,
             "inputs": winner.error.count,

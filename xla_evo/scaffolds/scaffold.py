@@ -73,6 +73,11 @@ class Scaffold:
         """Format of the hole."""
         return self.program.parameters[1].dtype
 
+    def evolved(self, hole: Program) -> range:
+        """Which instructions of the filled program come from the hole, counted from 0."""
+        before = len(self.program.body) - len(dependents(self.program, 1)) + 1
+        return range(before, before + len(hole.body))
+
     def fill(self, hole: Program) -> Program:
         """Returns the whole program with `hole`, a program of one input, in its place.
 

@@ -115,6 +115,19 @@ class SearchConfig:
         frame = find_scaffold(self.scaffold)
         return frame.fill(to_program(nodes, name, frame.dtype))
 
+    def provenance(self, nodes: Nodes) -> str:
+        """Returns one line on what of a genome's program was evolved and what was there before."""
+        if not self.scaffold:
+            return "from scratch"
+        frame = find_scaffold(self.scaffold)
+        found = frame.evolved(to_program(nodes, self.target.function.name, frame.dtype))
+        if not found:
+            return f"from scaffold {self.scaffold}: nothing is evolved"
+        return (
+            f"from scaffold {self.scaffold}: %{found[0]} to %{found[-1]} are evolved,"
+            " the rest is by hand"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON data that `from_json` reads back."""
         data = {name: getattr(self, name) for name in self.__slots__}

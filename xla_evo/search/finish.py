@@ -33,6 +33,7 @@ class Winner:
         examination: special inputs and array lengths.
         timed: samples in turn with the built-in.
         builtin: the built-in's own sweep; None where JAX has no such function.
+        provenance: one line on which part was evolved.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Winner:
     examination: Examination
     timed: Timed
     builtin: ErrorMeasurement | None
+    provenance: str = ""
 
     @property
     def speedup(self) -> float:
@@ -144,6 +146,7 @@ def _compare(
     return Winner(
         text=text, program=item.program, error=error, examination=answer,
         timed=timed[item.program], builtin=builtin,
+        provenance=search.config.provenance(item.rounded),
     )  # fmt: skip
 
 

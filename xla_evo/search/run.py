@@ -149,7 +149,7 @@ class RunFolder:
         """Writes the winner, its program in a file of its own."""
         data = {"machine": fingerprint(backend(config.backend)), **winner_to_json(winner)}
         write_atomically(self.path / RESULT, json.dumps(data, indent=2) + "\n")
-        write_atomically(self.path / PROGRAM, winner.text)
+        write_atomically(self.path / PROGRAM, f"# {winner.provenance}\n{winner.text}")
 
 
 def winner_to_json(winner: Winner) -> dict[str, Any]:
@@ -162,6 +162,7 @@ def winner_to_json(winner: Winner) -> dict[str, Any]:
         "timed": asdict(winner.timed),
         "speedup": winner.speedup,
         "builtin": None if winner.builtin is None else winner.builtin.to_json(),
+        "provenance": winner.provenance,
     }
 
 
@@ -187,6 +188,7 @@ def winner_from_json(data: Mapping[str, Any]) -> Winner:
                 elements=timed["elements"],
             ),
             builtin=None if builtin is None else ErrorMeasurement.from_json(builtin),
+            provenance=data.get("provenance", ""),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError(f"the result is damaged: {error}") from None
