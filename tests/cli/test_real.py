@@ -38,7 +38,10 @@ def test_json_has_sources_that_run(folder, capsys):
 
 
 def test_single_records_are_shown_explained_and_emitted(folder, capsys):
-    assert shown(capsys, "show", str(folder), "--ops", "3").startswith("def f(x):")
+    text = shown(capsys, "show", str(folder), "--ops", "3")
+    assert text.startswith("# exp2 on [0, 1], relative error 8.")
+    assert "\ndef f(x):\n" in text
+    assert shown(capsys, "show", str(folder), "--ops", "3", "--graph").startswith("digraph")
     assert "3 independent" in shown(capsys, "show", str(folder), "--ops", "3", "--explain")
     text = shown(capsys, "show", str(folder), "--ops", "3", "--emit", "float32")
     assert "ULP" in text

@@ -4,8 +4,14 @@ import pytest
 
 from xla_evo.discovery.canonical import new_draft
 from xla_evo.discovery.encoding import ADD, ADDC, DIV, MUL, MULC, NODES, RDIVC
-from xla_evo.discovery.evolve import copy_constants, new_bench, slide
-from xla_evo.discovery.fit import Problem, fit, levenberg, new_scratch
+from xla_evo.discovery.evolve import (
+    GAUSS_NEWTON,
+    WEAKEST_TOO,
+    copy_constants,
+    new_bench,
+    slide,
+)  # fmt: skip
+from xla_evo.discovery.fit import Problem, fit, gauss_newton, levenberg, new_scratch
 from xla_evo.discovery.reference import fitting_nodes
 
 from .drafts import make_draft
@@ -67,7 +73,8 @@ def test_a_start_that_is_not_finite_is_told():
     assert fitted(draft, 2, problem) == np.inf
 
 
-def test_the_valley_is_followed_where_the_fit_alone_stays():
+@pytest.mark.parametrize("directions", [GAUSS_NEWTON, WEAKEST_TOO])
+def test_the_valley_is_followed_where_the_fit_alone_stays(directions):
     """2^x in nine operations: steps that first raise the error lead on."""
     problem = problem_of(lambda x: mp.power(2, x))
     rows = ((RDIVC, 0, 357.0), (ADD, 0, 1), (RDIVC, 2, 918.0), (ADD, 3, 2), (RDIVC, 4, 3700.0),
@@ -76,6 +83,21 @@ def test_the_valley_is_followed_where_the_fit_alone_stays():
     error = fitted(draft, 9, problem, 30)
     kept = new_draft()
     copy_constants(draft, kept, 9)
-    found = slide(draft, 9, error, problem, new_bench(problem), 200, 0)
+    found = slide(draft, 9, error, problem, new_bench(problem), 200, 0, directions)
     assert found <= error
     assert found < 1.7e-14
+
+
+def test_the_weakest_direction_hardly_moves_the_function():
+    """(x c1 + c2) c3: growing c1 and c2 while c3 shrinks changes nothing to first order."""
+    problem = problem_of(lambda x: 1 + x / 2)
+    draft = make_draft((MULC, 0, 1.0), (ADDC, 1, 3.0), (MULC, 2, 0.4))
+    scratch = new_scratch(problem)
+    assert gauss_newton(
+        draft.op, draft.a, draft.b, draft.c, draft.cl, 3, problem.weight, scratch, False, 1e-3, 0,
+        True,
+    )  # fmt: skip
+    by_part = (scratch.ch[:3] + scratch.cl[:3]) / draft.c[:3] - 1
+    assert by_part[0] == pytest.approx(by_part[1], rel=1e-3)
+    assert by_part[0] == pytest.approx(-by_part[2], rel=1e-2)
+    assert abs(by_part[0]) > 1e-4

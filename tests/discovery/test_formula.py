@@ -6,12 +6,12 @@ import pytest
 
 from xla_evo.discovery.canonical import canonical, new_walk
 from xla_evo.discovery.constants import draft_of, explain, steps_of
-from xla_evo.discovery.encoding import ADDC, MUL, MULC, RDIVC
+from xla_evo.discovery.encoding import ADDC, MUL, MULC, RDIVC, RSUBC
 from xla_evo.discovery.formula import (
     Step,
+    compile_steps,
     formula,
     graph,
-    mpmath_source,
     python_source,
     structure,
     to_program,
@@ -55,8 +55,25 @@ def test_source_has_one_sign_an_operation_and_means_the_same():
             assert f(x)[0] == pytest.approx(float(wanted), rel=1e-9, abs=1e-9)
             assert f(0.37) == pytest.approx(float(wanted), rel=1e-9, abs=1e-9)
             assert float(f(mp.mpf(0.37))) == pytest.approx(float(wanted), rel=1e-9, abs=1e-9)
-            precise = function_of(mpmath_source(steps))(mp.mpf(0.37))
-            assert abs(precise - wanted) <= 1e-22 * (1 + abs(wanted)) * 1e6
+
+
+def test_exact_source_has_106_bits_with_mpmath_and_rounds_once_elsewhere():
+    """One constant of 33 digits an operation; float arrays keep their type."""
+    for code, text in ((ADDC, "-0.1234567890123456789012345678901"), (MULC, "1.1e-7"),
+                       (RDIVC, "6.25"), (RSUBC, "3.000000000000000000000000000001")):  # fmt: skip
+        steps = (Step(code, 0, 0, text),)
+        f = function_of(python_source(steps, exact=True))
+        plain = function_of(python_source(steps))
+        for x in (0.37, np.array([0.37, 1.21]), np.array([0.37], np.float32), np.float32(0.1)):
+            assert np.array_equal(f(x), plain(x))
+            assert np.asarray(f(x)).dtype == np.asarray(plain(x)).dtype
+        with mp.workdps(50):
+            x = mp.mpf(37) / 100
+            wanted = compile_steps(steps, mp.mpf)(x)[-1]
+            assert abs(f(x) - wanted) <= mp.mpf(2) ** -105 * abs(wanted)
+        names = {node.id for node in ast.walk(ast.parse(python_source(steps, exact=True)))
+                 if isinstance(node, ast.Name)}  # fmt: skip
+        assert names <= {"x", "zero", "c1"}
 
 
 def test_programs_mean_the_same_and_survive_their_text():

@@ -1,8 +1,12 @@
+import math
+
 import numpy as np
 import pytest
 
+from xla_evo.discovery import DiscoveryConfig
 from xla_evo.discovery.encoding import ADDC, MUL, MULC, RDIVC, RSUBC
 from xla_evo.discovery.minimax import errors_on, extrema_of
+from xla_evo.discovery.reference import Reference
 from xla_evo.discovery.remez import polynomial_error, remez
 from xla_evo.discovery.selection import finished
 
@@ -12,7 +16,7 @@ QUADRATIC = ((MULC, 0, 0.34), (ADDC, 1, 0.65), (MUL, 2, 0), (ADDC, 3, 1.0))
 
 
 def test_lawson_and_remez_agree(reference, finisher):
-    wanted = polynomial_error(reference, remez(reference, 2))
+    wanted = polynomial_error(reference, remez(reference, range(3)))
     state = finished(make_draft(*QUADRATIC), 4, 1e-2, finisher)[1]
     assert state.error == pytest.approx(wanted, rel=2e-3)
 
@@ -31,5 +35,20 @@ def test_the_error_alternates_at_the_end(finisher):
 
 def test_the_remez_line_of_a_known_function(reference):
     """The best relative error of a + b x for 2^x on [0, 1] is 0.0298 (degree 1), 7.5e-8 (5)."""
-    assert polynomial_error(reference, remez(reference, 1)) == pytest.approx(0.02982, rel=1e-3)
-    assert polynomial_error(reference, remez(reference, 5)) == pytest.approx(7.5e-8, rel=2e-2)
+    for degree, error in ((1, 0.02982), (5, 7.5e-8)):
+        found = polynomial_error(reference, remez(reference, range(degree + 1)))
+        assert found == pytest.approx(error, rel=5e-3)
+
+
+def test_powers_of_one_parity_alone():
+    """The best a + b x^2 for cos on [0, pi/2], as found with z = x^2 by hand: equal extrema."""
+    config = DiscoveryConfig(
+        function="cos", high=math.pi / 2, measure="absolute", seconds=1.0, max_ops=5
+    )
+    reference = Reference(config)
+    even = remez(reference, (0, 2, 4))
+    assert even[1] == even[3] == 0
+    assert polynomial_error(reference, even) == pytest.approx(5.98e-4, rel=5e-3)
+    assert polynomial_error(reference, even) < polynomial_error(
+        reference, remez(reference, range(3))
+    )

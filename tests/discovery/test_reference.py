@@ -93,3 +93,10 @@ def test_a_domain_that_ends_next_to_a_zero_is_measured_absolutely():
     assert default_measure(resolve("sin"), 0.0, half_pi) == "relative"
     with pytest.raises(TargetError, match="zero close to an end"):
         Reference(settings(function="cos", high=half_pi))
+
+
+def test_a_jump_is_told_and_a_kink_or_a_steep_slope_is_none():
+    with pytest.raises(TargetError, match=r"jumps at x = 0\.3"):
+        Reference(settings(function="", expression="sign(x - 0.3) + 2"))
+    for expression in ("abs(x - 0.3) + 1", "atan(1000*(x - 0.3)) + 2", "cbrt(x) + 1"):
+        Reference(settings(function="", expression=expression))

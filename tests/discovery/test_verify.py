@@ -71,3 +71,22 @@ def test_a_zero_of_the_function_needs_a_zero():
 
 def test_sums_of_steps():
     assert verifier("2*x + 1").verify((Step(ADD, 0, 0), Step(ADDC, 1, 0, "1"))).error == 0
+
+
+def test_a_pole_of_tiny_residue_is_no_removable_singularity():
+    """1 + 1e-25 / (x - a) is right to 1e-20 on every point of a grid and has a pole."""
+    steps = (Step(ADDC, 0, 0, "-0.3000123456789"), Step(RDIVC, 1, 0, "1e-25"),
+             Step(ADDC, 2, 0, "1"))  # fmt: skip
+    found = verifier("1 + 0*x").verify(steps)
+    assert found.error == math.inf
+    assert not found.singularities[0].removable
+
+
+def test_a_zero_beside_another_singular_point_is_found():
+    """1/x - 3e4 has its zero in the first interval, whose left end is the pole of 1/x."""
+    steps = (Step(RDIVC, 0, 0, "1"), Step(ADDC, 1, 0, "-3e4"), Step(RDIVC, 2, 0, "1e-12"),
+             Step(ADDC, 3, 0, "1"))  # fmt: skip
+    found = verifier("1 + 0*x").verify(steps)
+    assert found.error == math.inf
+    assert [point.removable for point in found.singularities] == [True, False]
+    assert found.singularities[1].x == pytest.approx(1 / 3e4, rel=1e-12)

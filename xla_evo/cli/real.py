@@ -44,6 +44,9 @@ def add_show_arguments(parser: argparse.ArgumentParser) -> None:
         "--explain", action="store_true", help="which constants of each record are redundant"
     )
     group.add_argument(
+        "--graph", action="store_true", help="print the record of --ops in Graphviz's language"
+    )
+    group.add_argument(
         "--emit", metavar="DTYPE", help="print the record of --ops as a program, e.g. float32"
     )
 
@@ -94,11 +97,17 @@ def show(args: argparse.Namespace) -> int:
     """Prints the front of a discovery, or one record of it."""
     from xla_evo import discovery
     from xla_evo.discovery.emit import emit
+    from xla_evo.discovery.formula import graph
+    from xla_evo.discovery.report import record_head
 
     front = discovery.load_front(args.run)
+    for flag in ("emit", "graph"):
+        if getattr(args, flag) and args.ops is None:
+            raise ConfigError(f"--{flag} needs --ops N: which record is meant")
+    if args.graph:
+        sys.stdout.write(graph(front.record(args.ops).steps))
+        return 0
     if args.emit is not None:
-        if args.ops is None:
-            raise ConfigError("--emit needs --ops N: which record is meant")
         sys.stdout.write(emit(front.record(args.ops), front.config, args.emit).text)
         return 0
     if args.ops is not None and not args.explain:
@@ -106,6 +115,8 @@ def show(args: argparse.Namespace) -> int:
         if args.json:
             print_json(record.to_json())
         else:
+            for line in record_head(front, record):
+                print_line(f"# {line}")
             print_line(record.python.rstrip())
         return 0
     if args.explain:

@@ -39,6 +39,9 @@ from xla_evo.targets.reliable import Mp
 Baselines = dict[str, dict[int, float]]
 """By name of the method: the least error with at most so many operations."""
 
+Row = tuple[str, int, float]
+"""Name of the method, operations, error."""
+
 POINTS = 301
 
 
@@ -57,19 +60,24 @@ def rational_operations(p: int, q: int, *, continued_fraction: bool) -> int:
 def baselines(config: DiscoveryConfig, reference: Reference, finisher: Finisher) -> Baselines:
     """Computes all that apply, up to the most operations of the settings."""
     most = config.max_ops
-    found: list[tuple[str, int, float]] = []
+    found: list[Row] = []
+    symmetry = config.target().symmetry
     with mp.workdps(DIGITS):
         found += _polynomials(reference, most)
-        series = _series(reference, most + 4)
+        series = _series(reference, _middle(reference), most + 4)
         if series is not None:
             found += _taylor_and_pade(reference, series, most)
             found += _rationals(reference, finisher, series, most)
+        if symmetry != "none" and not config.low < 0 < config.high:
+            parity = 1 if symmetry == "odd" else 0
+            found += _polynomials_in_square(reference, most, parity)
+            found += _rationals_in_square(reference, finisher, most, parity)
     if config.function in ("exp", "exp2"):
         found += _even_part_quotients(config, finisher, most)
     return _best_up_to(found, most)
 
 
-def _best_up_to(found: list[tuple[str, int, float]], most: int) -> Baselines:
+def _best_up_to(found: list[Row], most: int) -> Baselines:
     table: Baselines = {}
     for name, operations, error in found:
         row = table.setdefault(name, {})
@@ -93,12 +101,15 @@ def _error(reference: Reference, numerator: list[Mp], denominator: list[Mp]) -> 
     return float(worst)
 
 
-def _series(reference: Reference, degree: int) -> list[Mp] | None:
-    """Taylor coefficients about the middle; None where the function has none there."""
-    middle = (mp.mpf(reference.low) + reference.high) / 2
+def _middle(reference: Reference) -> Mp:
+    return (mp.mpf(reference.low) + reference.high) / 2
+
+
+def _series(reference: Reference, center: Mp, degree: int) -> list[Mp] | None:
+    """Taylor coefficients about a point; None where the function has none there."""
     try:
         with mp.workdps(2 * DIGITS):
-            terms = mp.taylor(lambda x: reference.exact(x)[0], middle, degree)
+            terms = mp.taylor(lambda x: reference.exact(x)[0], center, degree)
     except (ZeroDivisionError, ValueError):
         return None
     return terms if all(mp.isfinite(term) for term in terms) else None
@@ -113,11 +124,11 @@ def _shifted(coefficients: list[Mp], middle: Mp) -> list[Mp]:
     return result
 
 
-def _polynomials(reference: Reference, most: int) -> Iterator[tuple[str, int, float]]:
+def _polynomials(reference: Reference, most: int) -> Iterator[Row]:
     for degree in range(1, most + 1):
         if knuth_eve_operations(degree) > most:
             return
-        error = polynomial_error(reference, remez(reference, degree))
+        error = polynomial_error(reference, remez(reference, range(degree + 1)))
         yield "minimax polynomial (Horner)", 2 * degree, error
         yield "minimax polynomial (Knuth-Eve)", knuth_eve_operations(degree), error
 
@@ -130,10 +141,7 @@ def _degrees(most: int) -> Iterator[tuple[int, int]]:
                 yield p, q
 
 
-def _pade(
-    reference: Reference, series: list[Mp], p: int, q: int
-) -> tuple[list[Mp], list[Mp]] | None:
-    middle = (mp.mpf(reference.low) + reference.high) / 2
+def _pade(series: list[Mp], p: int, q: int, middle: Mp) -> tuple[list[Mp], list[Mp]] | None:
     try:
         top, bottom = mp.pade(series, p, q)
     except ZeroDivisionError:
@@ -141,15 +149,13 @@ def _pade(
     return _shifted(top, middle), _shifted(bottom, middle)
 
 
-def _taylor_and_pade(
-    reference: Reference, series: list[Mp], most: int
-) -> Iterator[tuple[str, int, float]]:
-    middle = (mp.mpf(reference.low) + reference.high) / 2
+def _taylor_and_pade(reference: Reference, series: list[Mp], most: int) -> Iterator[Row]:
+    middle = _middle(reference)
     for degree in range(1, most // 2 + 1):
         terms = _shifted(series[: degree + 1], middle)
         yield "Taylor (Horner)", 2 * degree, _error(reference, terms, [mp.mpf(1)])
     for p, q in _degrees(most):
-        pair = _pade(reference, series, p, q)
+        pair = _pade(series, p, q, middle)
         if pair is not None:
             cost = rational_operations(p, q, continued_fraction=True)
             yield "Pade (continued fraction)", cost, _error(reference, *pair)
@@ -157,18 +163,39 @@ def _taylor_and_pade(
 
 def _rationals(
     reference: Reference, finisher: Finisher, series: list[Mp], most: int
-) -> Iterator[tuple[str, int, float]]:
+) -> Iterator[Row]:
     for p, q in _degrees(most):
-        pair = _pade(reference, series, p, q)
-        if pair is None or pair[1][q] == 0 or pair[0][p] == 0:
-            continue
-        top = [value / pair[1][q] for value in pair[0]]
-        bottom = [value / pair[1][q] for value in pair[1]]
-        draft, n = _rational_draft(top, bottom)
-        error = _minimax(draft, n, finisher)
-        for name, fraction in (("Horner", False), ("continued fraction", True)):
-            cost = rational_operations(p, q, continued_fraction=fraction)
-            yield f"minimax rational ({name})", cost, error
+        draft = _rational_draft(_pade(series, p, q, _middle(reference)))
+        if draft is not None:
+            error = _minimax(*draft, finisher)
+            for name, fraction in (("Horner", False), ("continued fraction", True)):
+                cost = rational_operations(p, q, continued_fraction=fraction)
+                yield f"minimax rational ({name})", cost, error
+
+
+def _polynomials_in_square(reference: Reference, most: int, parity: int) -> Iterator[Row]:
+    for degree in range(1, most):
+        cost = 1 + parity + knuth_eve_operations(degree)
+        if cost > most:
+            return
+        error = polynomial_error(reference, remez(reference, range(parity, 2 * degree + 2, 2)))
+        yield "minimax polynomial in x*x (Horner)", 1 + parity + 2 * degree, error
+        yield "minimax polynomial in x*x (Knuth-Eve)", cost, error
+
+
+def _rationals_in_square(
+    reference: Reference, finisher: Finisher, most: int, parity: int
+) -> Iterator[Row]:
+    series = _series(reference, mp.mpf(0), 2 * most + 5)
+    if series is None:
+        return
+    zero = mp.mpf(0)
+    for p, q in _degrees(most - 1 - parity):
+        draft = _rational_draft(_pade(series[parity::2], p, q, zero), parity)
+        if draft is not None:
+            error = _minimax(*draft, finisher)
+            cost = 1 + parity + rational_operations(p, q, continued_fraction=True)
+            yield "minimax rational in x*x (continued fraction)", cost, error
 
 
 class _Code:
@@ -198,14 +225,26 @@ def _horner(code: _Code, x: int, coefficients: list[Mp], *, monic: bool) -> int:
     return value
 
 
-def _rational_draft(top: list[Mp], bottom: list[Mp]) -> tuple[Draft, int]:
+def _rational_draft(
+    pair: tuple[list[Mp], list[Mp]] | None, parity: int | None = None
+) -> tuple[Draft, int] | None:
+    """The quotient with a monic denominator; None where a leading coefficient is zero.
+
+    With a parity it is a quotient in x*x, times x where the parity is 1.
+    """
+    if pair is None or pair[0][-1] == 0 or pair[1][-1] == 0:
+        return None
+    top, bottom = ([value / pair[1][-1] for value in part] for part in pair)
     code = _Code()
-    below = _horner(code, 0, bottom, monic=True)
+    x = 0 if parity is None else code.add(MUL, 0, 0)
+    below = _horner(code, x, bottom, monic=True)
     if len(top) == 1:
-        code.add(RDIVC, below, constant=top[0])
+        value = code.add(RDIVC, below, constant=top[0])
     else:
-        code.add(DIV, _horner(code, 0, top, monic=False), below)
-    return code.draft, code.n
+        value = code.add(DIV, _horner(code, x, top, monic=False), below)
+    if parity == 1:
+        code.add(MUL, value, 0)
+    return (code.draft, code.n) if code.n <= MAX_OPS else None
 
 
 def _minimax(draft: Draft, n: int, finisher: Finisher) -> float:
@@ -220,9 +259,7 @@ def _minimax(draft: Draft, n: int, finisher: Finisher) -> float:
     return finished(draft, n, error, finisher)[1].error
 
 
-def _even_part_quotients(
-    config: DiscoveryConfig, finisher: Finisher, most: int
-) -> Iterator[tuple[str, int, float]]:
+def _even_part_quotients(config: DiscoveryConfig, finisher: Finisher, most: int) -> Iterator[Row]:
     """(H(z) + t) / (H(z) - t) with z = t*t, squared s times, t = x or x - middle."""
     rate = mp.log(2) if config.function == "exp2" else mp.mpf(1)
     middle = (mp.mpf(config.low) + config.high) / 2

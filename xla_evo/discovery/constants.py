@@ -10,7 +10,7 @@ import mpmath as mp
 
 from xla_evo.discovery.canonical import Draft, new_draft
 from xla_evo.discovery.encoding import ADD, ADDC, MUL, MULC, RDIVC, RSUBC, SUB
-from xla_evo.discovery.evolve import copy_constants, new_bench, slide
+from xla_evo.discovery.evolve import GAUSS_NEWTON, copy_constants, new_bench, slide
 from xla_evo.discovery.fit import fit
 from xla_evo.discovery.formula import Step, Steps, compile_steps, decimal_literal
 from xla_evo.discovery.minimax import Finisher, Fit
@@ -80,7 +80,7 @@ def shorten(d: Draft, n: int, state: Fit, finisher: Finisher) -> Steps:
                         trial.op, trial.a, trial.b, trial.c, trial.cl, n, problem.weight,
                         bench.scratch, 12, 1e300, mask, 1e-3, start,
                     )  # fmt: skip
-                    slide(trial, n, error, problem, bench, 6, mask)
+                    slide(trial, n, error, problem, bench, 6, mask, GAUSS_NEWTON)
                 if finisher.error(trial, n) <= allowed or count == MOST_DIGITS:
                     copy_constants(trial, d, n)
                     digits[place] = count

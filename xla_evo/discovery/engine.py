@@ -7,6 +7,7 @@ not on timing. Three epochs of four search removable programs, one finite ones; 
 offered to the removable population and the other way round where they qualify.
 """
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable
@@ -257,10 +258,7 @@ class _Search:
                     and other is not None
                     and (found is None or other.verified.error < found.verified.error)
                 ):
-                    found = Record(
-                        steps=other.steps, error=other.error, verified=other.verified,
-                        policy="removable",
-                    )  # fmt: skip
+                    found = dataclasses.replace(other, policy="removable")
                 if found is not None:
                     records[policy][n] = found
         return Front(

@@ -14,6 +14,7 @@ from xla_evo.discovery.canonical import canonical, structure_key
 from xla_evo.discovery.config import DiscoveryConfig
 from xla_evo.discovery.encoding import ADD, MUL, Ints, Longs, Words
 from xla_evo.discovery.evolve import (
+    GAUSS_NEWTON,
     ITERATIONS,
     Bench,
     Grid,
@@ -84,7 +85,7 @@ def _fit_all_starts(
             d.op, d.a, d.b, d.c, d.cl, n, problem.weight, s, ITERATIONS, goal, 0, 1e-2, np.inf
         )
         if error < goal:
-            error = slide(d, n, error, problem, bench, 10, 0)
+            error = slide(d, n, error, problem, bench, 10, 0, GAUSS_NEWTON)
             if sound(d, n, grid, error, finite):
                 offer(island, n, d, error, kind, key)
 

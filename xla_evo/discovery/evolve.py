@@ -53,6 +53,8 @@ PRESSURE: Final = 4
 """Parents are the best of 1 to PRESSURE random members."""
 FITS: Final = 4
 """How often one structure is fitted, from different parents."""
+GAUSS_NEWTON: Final = 1
+WEAKEST_TOO: Final = 2
 SLIDE_NEW: Final = 10
 SLIDE_MEMBER: Final = 30
 
@@ -159,14 +161,17 @@ def homotopy(d: Draft, n: int, problem: Problem, s: Scratch, present: Reals) -> 
 
 @njit
 def slide(
-    d: Draft, n: int, error: float, problem: Problem, bench: Bench, effort: int, frozen: int
-) -> float:
+    d: Draft, n: int, error: float, problem: Problem, bench: Bench, effort: int, frozen: int,
+    directions: int,
+) -> float:  # fmt: skip
     """Follows the valley of the constants; returns the error.
 
     The Gauss-Newton step of a nearly flat valley is long, and the bend of the valley makes the
     error much larger on the way. So a step of bounded length is taken although the error rises,
     the constants are fitted again from there with a damping that keeps the weak directions still,
-    and the outcome is compared with the start.
+    and the outcome is compared with the start. Where that fails both ways and ``directions`` is
+    `WEAKEST_TOO`, the weakest singular direction is tried too. It moves constants that Gauss-Newton
+    steps leave in place, of the longest programs mostly, for twice the time.
     """
     s = bench.scratch
     trial = bench.spare
@@ -175,10 +180,11 @@ def slide(
     reach = 0.1
     sign = 1.0
     little = 0
+    weakest = False
     for _ in range(effort):
         extended = error < EXTENDED_BELOW
         if not gauss_newton(
-            d.op, d.a, d.b, d.c, d.cl, n, problem.weight, s, extended, reach * sign, frozen
+            d.op, d.a, d.b, d.c, d.cl, n, problem.weight, s, extended, reach * sign, frozen, weakest
         ):
             break
         for i in range(n):
@@ -195,7 +201,11 @@ def slide(
             continue
         if sign > 0.0:
             sign = -1.0
+        elif directions == WEAKEST_TOO and not weakest:
+            sign = 1.0
+            weakest = True
         else:
+            weakest = False
             sign = 1.0
             reach *= 0.2
             if reach < 1e-3:
@@ -304,7 +314,7 @@ def evolve(
             load(d, island.op[n, place], island.a[n, place], island.b[n, place],
                  island.c[n, place], island.cl[n, place], n, 0)  # fmt: skip
             before = island.error[n, place]
-            error = slide(d, n, before, problem, bench, SLIDE_MEMBER, 0)
+            error = slide(d, n, before, problem, bench, SLIDE_MEMBER, 0, WEAKEST_TOO)
             done += 1
             island.stats[0, 0] += 1
             if error < before * 0.999 and sound(d, n, grid, error, finite):
@@ -347,7 +357,7 @@ def evolve(
             if error < goal:
                 island.stats[way, 1] += 1
         if error < goal and sound(d, n, grid, error, finite):
-            error = slide(d, n, error, problem, bench, SLIDE_NEW, 0)
+            error = slide(d, n, error, problem, bench, SLIDE_NEW, 0, GAUSS_NEWTON)
             if not sound(d, n, grid, error, finite):
                 continue
             if offer(island, n, d, error, kind + undefined_at_ends(n, grid), key):

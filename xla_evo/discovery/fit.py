@@ -276,11 +276,12 @@ def levenberg(
 @njit
 def gauss_newton(
     op: Ints, a: Ints, b: Ints, c: Reals, cl: Reals, n: int, weight: Reals, s: Scratch,
-    extended: bool, reach: float, frozen: int,
+    extended: bool, reach: float, frozen: int, weakest: bool,
 ) -> bool:  # fmt: skip
     """Puts constants one Gauss-Newton step of length at most ``abs(reach)`` away into ``s``.
 
-    A negative ``reach`` goes the other way. Returns False where there is no such step.
+    With ``weakest`` the direction is that along which the error changes least, and the length is
+    ``abs(reach)``. A negative ``reach`` goes the other way. Returns False where there is no step.
     """
     cost = residuals(op, a, b, c, cl, n, extended, weight, s, s.residual)
     if not cost < np.inf:
@@ -289,13 +290,49 @@ def gauss_newton(
     if k == 0 or not _column_scales(s, k, frozen):
         return False
     _damped_step(s, k, 1e-32, s.step)
+    if weakest:
+        _weakest_direction(s, k)
     length = 0.0
     for i in range(k):
         length += s.step[i] * s.step[i]
-    if not length > 0.0:
+    if not 0.0 < length < np.inf:
         return False
     _shift(op, c, cl, n, s, s.step, reach / max(np.sqrt(length), abs(reach)))
     return True
+
+
+@njit
+def _weakest_direction(s: Scratch, k: int) -> None:
+    """Replaces the step by the weakest right singular vector, turned to the side of the step.
+
+    Inverse iteration on the triangular factor that the step left (G. H. Golub and C. F. Van Loan,
+    "Matrix Computations", section 8.2).
+    """
+    v = s.bend
+    for i in range(k):
+        v[i] = s.step[i]
+    for _ in range(3):
+        for i in range(k):
+            total = v[i]
+            for m in range(i):
+                total -= s.r[m, i] * v[m]
+            v[i] = total / s.r[i, i]
+        for i in range(k - 1, -1, -1):
+            total = v[i]
+            for m in range(i + 1, k):
+                total -= s.r[i, m] * v[m]
+            v[i] = total / s.r[i, i]
+        length = 0.0
+        for i in range(k):
+            length += v[i] * v[i]
+        length = np.sqrt(length)
+        for i in range(k):
+            v[i] /= length
+    side = 0.0
+    for i in range(k):
+        side += v[i] * s.step[i]
+    for i in range(k):
+        s.step[i] = (v[i] if side >= 0.0 else -v[i]) * 1e3
 
 
 @njit

@@ -125,25 +125,49 @@ def _lines(steps: Steps, constant: Callable[[int, str], str]) -> list[tuple[str,
     return lines
 
 
-def python_source(steps: Steps, *, name: str = "f") -> str:
+def python_source(steps: Steps, *, name: str = "f", exact: bool = False) -> str:
     """Source of a Python function of x: one ``+ - * /`` an operation, decimal literals, names.
 
-    The digits of the literals are those of the record. Python rounds a literal to a float; to have
-    all digits with mpmath, convert the literals, or use `mpmath_source`.
+    It takes floats, NumPy arrays and mpmath numbers. Python rounds a literal to a float, so that
+    mpmath numbers see constants of 53 bits, unless ``exact``: then a constant that is no float64 is
+    the sum of two literals and of ``zero``, which has the type of x: with floats and arrays the
+    sum is the constant rounded once, with mpmath it has 106 bits.
     """
-    return _source(steps, name, lambda text: text)
+    head: list[str] = []
+    names = _constant_names(steps)
+
+    def literal(place: int, text: str) -> str:
+        high, low = _two_parts(text) if exact else (text, "")
+        if not low:
+            return text
+        head.append(f"    {names[place]} = zero{_signed(high)}{_signed(low)}")
+        return names[place]
+
+    body = [
+        f"    {target} = {text}" if target else f"    return {text}"
+        for target, text in _lines(steps, literal)
+    ]
+    if head:
+        head.insert(0, "    zero = x - x")
+    return "\n".join([f"def {name}(x):", *head, *body]) + "\n"
 
 
-def mpmath_source(steps: Steps, *, name: str = "f") -> str:
-    """As `python_source`, with the literals as ``mpf`` of all their digits."""
-    return "from mpmath import mpf\n\n\n" + _source(steps, name, lambda text: f'mpf("{text}")')
+def _two_parts(text: str) -> tuple[str, str]:
+    """The float64 nearest to a literal and the rest as literals; no rest where it is exact."""
+    with mp.workdps(60):
+        high = float(text)
+        low = float(mp.mpf(text) - mp.mpf(high))
+    return (repr(high), repr(low)) if low else (text, "")
 
 
-def _source(steps: Steps, name: str, literal: Callable[[str], str]) -> str:
-    lines = [f"def {name}(x):"]
-    for target, text in _lines(steps, lambda _, value: literal(value)):
-        lines.append(f"    {target} = {text}" if target else f"    return {text}")
-    return "\n".join(lines) + "\n"
+def _signed(text: str) -> str:
+    return f" - {text[1:]}" if text.startswith("-") else f" + {text}"
+
+
+def _constant_names(steps: Steps) -> dict[int, str]:
+    """``c1``, ``c2``, ... by the place of their step."""
+    places = [i for i, step in enumerate(steps) if step.code < ADD]
+    return {place: f"c{number}" for number, place in enumerate(places, 1)}
 
 
 def formula(steps: Steps) -> str:
@@ -155,8 +179,8 @@ def formula(steps: Steps) -> str:
 
 def structure(steps: Steps) -> str:
     """The structure with constants as c1, c2, ..."""
-    places = {i: k + 1 for k, i in enumerate(j for j, s in enumerate(steps) if s.code < ADD)}
-    lines = _lines(steps, lambda i, _: f"c{places[i]}")
+    names = _constant_names(steps)
+    lines = _lines(steps, lambda i, _: names[i])
     return "; ".join(f"{name} = {text}" if name else text for name, text in lines)
 
 

@@ -15,7 +15,7 @@ from xla_evo._numba import njit
 from xla_evo.discovery.canonical import Draft
 from xla_evo.discovery.doubledouble import dd_add, forward_dd
 from xla_evo.discovery.encoding import NODES, Longs, Reals
-from xla_evo.discovery.evolve import Bench, Grid, copy_constants, new_bench, slide
+from xla_evo.discovery.evolve import GAUSS_NEWTON, Bench, Grid, copy_constants, new_bench, slide
 from xla_evo.discovery.fit import Problem, fit, residuals
 from xla_evo.discovery.reference import EDGE, Reference, chebyshev
 
@@ -70,7 +70,7 @@ def lawson(
         error = fit(d.op, d.a, d.b, d.c, d.cl, n, weight, s, 6, np.inf, 0, 1e-3, best)
         if not error < np.inf:
             break
-        slide(d, n, error, weighted, bench, 4, 0)
+        slide(d, n, error, weighted, bench, 4, 0, GAUSS_NEWTON)
         residuals(d.op, d.a, d.b, d.c, d.cl, n, best < 1e-11, problem.weight, s, s.trial)
         greatest = 0.0
         for j in range(NODES):

@@ -1,7 +1,7 @@
 """Records and fronts: what a discovery hands over, and their JSON."""
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,6 @@ from xla_evo.discovery.formula import (
     Steps,
     formula,
     graph,
-    mpmath_source,
     python_source,
     structure,
     to_program,
@@ -24,6 +23,8 @@ from xla_evo_lowering.dtypes import dtype as dtype_named
 from xla_evo_lowering.program import Program
 
 Policy = Literal["removable", "finite"]
+EXACT_BELOW = 1e-8
+"""Error of a record below which its source carries constants beyond float64."""
 POLICIES: tuple[Policy, ...] = ("removable", "finite")
 
 
@@ -35,6 +36,8 @@ class Record:
         steps: the program; its constants have the fewest digits that keep the error within 1%.
         error: greatest error on a dense grid in extended precision.
         verified: measured at 50 digits; its error is the one to quote.
+        full: the program with all digits of its constants, before they were shortened.
+        full_error: its error, measured as that of ``verified``.
         policy: ``removable``: an intermediate value may be infinite at single points; ``finite``:
             none is.
     """
@@ -42,6 +45,8 @@ class Record:
     steps: Steps
     error: float
     verified: Verified
+    full: Steps
+    full_error: float
     policy: Policy
 
     @property
@@ -51,8 +56,8 @@ class Record:
 
     @property
     def python(self) -> str:
-        """Source of the function in Python."""
-        return python_source(self.steps)
+        """Source of the function in Python, for floats, NumPy arrays and mpmath numbers alike."""
+        return python_source(self.steps, exact=self.verified.error < EXACT_BELOW)
 
     def program(self, *, name: str = "discovered", dtype: "str | DType" = REAL) -> Program:
         """The program in a format of numbers, constants rounded to it."""
@@ -74,9 +79,10 @@ class Record:
             "structure": structure(self.steps),
             "constants": [step.constant for step in self.steps if step.constant],
             "python": self.python,
-            "python_mpmath": mpmath_source(self.steps),
             "graph": graph(self.steps),
             "steps": [asdict(step) for step in self.steps],
+            "full_error": self.full_error,
+            "full_constants": [step.constant for step in self.full if step.constant],
         }
 
     @staticmethod
@@ -94,11 +100,16 @@ class Record:
             verified["singularities"] = tuple(
                 Singularity(**item) for item in verified["singularities"]
             )
+            steps = tuple(Step(**step) for step in data["steps"])
+            places = [i for i, step in enumerate(steps) if step.constant]
+            full = list(steps)
+            for place, text in zip(places, data["full_constants"], strict=True):
+                full[place] = replace(steps[place], constant=text)
             return Record(
-                steps=tuple(Step(**step) for step in data["steps"]),
-                error=data["error"], verified=Verified(**verified), policy=data["policy"],
+                steps=steps, error=data["error"], verified=Verified(**verified),
+                full=tuple(full), full_error=data["full_error"], policy=data["policy"],
             )  # fmt: skip
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"not a record of a discovery: {error}") from None
 
 

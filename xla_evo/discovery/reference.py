@@ -1,5 +1,7 @@
 """The function and the error weight on points, from mpmath at 50 digits."""
 
+from itertools import pairwise
+
 import mpmath as mp
 import numpy as np
 
@@ -14,6 +16,8 @@ from xla_evo.targets.reliable import Mp
 DIGITS = 50
 """Decimal digits of every reference value."""
 GRID_POINTS = 126
+STEEPEST = 4
+"""Intervals between sampled points that are searched for a jump."""
 EDGE = 1e-7
 """How far the outermost points of the grid lie inside the domain, as a part of its length."""
 
@@ -84,6 +88,12 @@ class Reference:
         name = self._function.name
         if all(value == 0 for value in values):
             raise TargetError(f"{name} is zero on the domain; there is nothing to find")
+        with mp.workdps(DIGITS):
+            jump = _jump(self, points)
+        if jump is not None:
+            raise TargetError(
+                f"{name} jumps at x = {jump:.9g}; choose a domain on one side of that point"
+            )
         if self._measure == "absolute":
             return
         if self._weight is not None:
@@ -111,6 +121,25 @@ def _ends_near_zero(values: list[Mp]) -> bool:
     """Whether an end is next to a zero that is no float64, as pi/2 is next to a zero of cos."""
     bound = max(abs(value) for value in values) * mp.mpf(10) ** -12
     return any(0 < abs(value) < bound for value in (values[0], values[-1]))
+
+
+def _jump(reference: Reference, points: Reals) -> float | None:
+    """A point where the function is not continuous: halving does not make the change smaller."""
+    values = [reference.at(float(x))[0] for x in points]
+    changes = [abs(b - a) for a, b in pairwise(values)]
+    for i in sorted(range(len(changes)), key=lambda k: -changes[k])[:STEEPEST]:
+        left, right = mp.mpf(float(points[i])), mp.mpf(float(points[i + 1]))
+        f_left, f_right, change = values[i], values[i + 1], changes[i]
+        for _ in range(60):
+            middle = (left + right) / 2
+            value = reference.exact(middle)[0]
+            if abs(value - f_left) > abs(f_right - value):
+                right, f_right = middle, value
+            else:
+                left, f_left = middle, value
+        if abs(f_right - f_left) > change / 10 > 0:
+            return float(right)
+    return None
 
 
 def default_measure(function: Function, low: float, high: float) -> Measure:

@@ -4,6 +4,8 @@ E. Ya. Remez, "Sur la determination des polynomes d'approximation de degre donne
 a weight, and with all extrema exchanged at once on a grid of Chebyshev points.
 """
 
+from collections.abc import Sequence
+
 import mpmath as mp
 import numpy as np
 
@@ -19,11 +21,18 @@ def _grid(reference: Reference) -> list[float]:
     return [float(x) for x in inner if mp.isfinite(reference.at(float(x))[1])]
 
 
-def remez(reference: Reference, degree: int) -> list[Mp]:
-    """Returns the coefficients, constant first, of the best polynomial under the error weight."""
+def remez(reference: Reference, powers: Sequence[int]) -> list[Mp]:
+    """Returns the best polynomial of these powers of x under the error weight.
+
+    Powers of one parity alone are sought on a domain that zero does not divide, where they are a
+    Chebyshev system.
+
+    Returns:
+        the coefficients, constant first, zero where a power is not asked for.
+    """
     with mp.workdps(DIGITS):
         grid = _grid(reference)
-        count = degree + 2
+        count = len(powers) + 1
         angles = np.cos(np.pi * np.arange(count) / (count - 1))
         wanted = (reference.low + reference.high) / 2 - (
             reference.high - reference.low
@@ -31,7 +40,7 @@ def remez(reference: Reference, degree: int) -> list[Mp]:
         chosen = [int(np.argmin(np.abs(np.array(grid) - x))) for x in wanted]
         coefficients: list[Mp] = []
         for _ in range(ITERATIONS):
-            coefficients, level = _solve(reference, [grid[i] for i in chosen], degree)
+            coefficients, level = _solve(reference, [grid[i] for i in chosen], powers)
             errors = [_error(reference, coefficients, x) for x in grid]
             following = _exchange(errors, count)
             worst = max(abs(error) for error in errors)
@@ -54,18 +63,21 @@ def _error(reference: Reference, coefficients: list[Mp], x: float) -> Mp:
     return (horner(coefficients, mp.mpf(x)) - value) * weight
 
 
-def _solve(reference: Reference, points: list[float], degree: int) -> tuple[list[Mp], Mp]:
+def _solve(reference: Reference, points: list[float], powers: Sequence[int]) -> tuple[list[Mp], Mp]:
     """The polynomial whose weighted errors at the points alternate in sign and agree in size."""
-    count = degree + 2
+    count = len(powers) + 1
     matrix, right = mp.matrix(count, count), mp.matrix(count, 1)
     for row, x in enumerate(points):
         value, weight = reference.at(x)
-        for k in range(degree + 1):
-            matrix[row, k] = mp.mpf(x) ** k
-        matrix[row, degree + 1] = (-1) ** row / weight
+        for column, power in enumerate(powers):
+            matrix[row, column] = mp.mpf(x) ** power
+        matrix[row, count - 1] = (-1) ** row / weight
         right[row] = value
     found = mp.lu_solve(matrix, right)
-    return [found[k] for k in range(degree + 1)], found[degree + 1]
+    coefficients = [mp.mpf(0)] * (max(powers) + 1)
+    for column, power in enumerate(powers):
+        coefficients[power] = found[column]
+    return coefficients, found[count - 1]
 
 
 def _exchange(errors: list[Mp], count: int) -> list[int] | None:

@@ -44,6 +44,17 @@ def describe(record: Record) -> str:
     return "; ".join(parts)
 
 
+def record_head(front: Front, record: Record) -> list[str]:
+    """What to know of one record: function, error, structure, singular points, float64."""
+    count = record.operations
+    return [
+        f"{front.config.title} {record.verified.error:.4g} with {count} operation"
+        + ("s" if count > 1 else ""),
+        structure(record.steps),
+        describe(record),
+    ]
+
+
 def record_lines(front: Front) -> list[str]:
     """Formula and statement of each record of the searched policy, in ascending operations."""
     policy = "finite" if front.config.finite else "removable"

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from xla_evo.discovery.canonical import Draft, new_draft
-from xla_evo.discovery.constants import shorten
-from xla_evo.discovery.evolve import new_bench, slide
+from xla_evo.discovery.constants import shorten, steps_of
+from xla_evo.discovery.evolve import WEAKEST_TOO, new_bench, slide
+from xla_evo.discovery.exchange import exchange
 from xla_evo.discovery.minimax import Finisher, Fit
 from xla_evo.discovery.mutate import load
 from xla_evo.discovery.population import Island
@@ -16,18 +17,32 @@ from xla_evo.discovery.reference import fitting_nodes
 from xla_evo.discovery.verify import Verifier
 
 FINALISTS = 6
-"""Members of each number of operations that are finished."""
+"""Members of each number of operations that are finished together."""
+ROUNDS = 4
+"""How often so many more are finished where none of them holds."""
 NEAR = 1.02
 """Programs within this factor of the least error are chosen by their float64 behaviour."""
 
 
 def select(
     islands: Sequence[Island], n: int, policy: Policy, finisher: Finisher, verifier: Verifier,
-    *, finalists: int = FINALISTS,
+    *, finalists: int = FINALISTS, rounds: int = ROUNDS,
 ) -> Record | None:  # fmt: skip
     """Returns the record of ``n`` operations, None where no member holds what it promises."""
+    members = _best(islands, n, finalists * rounds)
+    for start in range(0, len(members), finalists):
+        found = _choose(members[start : start + finalists], n, policy, finisher, verifier)
+        if found is not None:
+            return found
+    return None
+
+
+def _choose(
+    members: Sequence[tuple[Draft, float]], n: int, policy: Policy, finisher: Finisher,
+    verifier: Verifier,
+) -> Record | None:  # fmt: skip
     ranked = sorted(
-        (finished(draft, n, error, finisher) for draft, error in _best(islands, n, finalists)),
+        (finished(draft, n, error, finisher) for draft, error in members),
         key=lambda item: item[1].error,
     )
     chosen: Record | None = None
@@ -36,12 +51,16 @@ def select(
             continue
         if chosen is not None and state.error > NEAR * chosen.error:
             break
+        full = steps_of(draft, n)
         steps = shorten(draft, n, state, finisher)
         error = finisher.error(draft, n)
         verified = verifier.verify(steps)
         if verified.error > 1.05 * error or (policy == "finite" and not verified.finite):
             continue
-        record = Record(steps=steps, error=error, verified=verified, policy=policy)
+        record = Record(
+            steps=steps, error=error, verified=verified, policy=policy, full=full,
+            full_error=verifier.error(full),
+        )  # fmt: skip
         if chosen is None or (
             chosen.verified.float64.not_finite > 0 == verified.float64.not_finite
         ):
@@ -80,5 +99,5 @@ def finished(draft: Draft, n: int, error: float, finisher: Finisher) -> tuple[Dr
     """Follows the valley to its end and minimises the greatest error, in place."""
     reference = finisher.reference
     problem = reference.problem(fitting_nodes(reference.low, reference.high))
-    slide(draft, n, error, problem, new_bench(problem), 200, 0)
-    return draft, finisher.finish(draft, n)
+    slide(draft, n, error, problem, new_bench(problem), 200, 0, WEAKEST_TOO)
+    return draft, exchange(draft, n, finisher, finisher.finish(draft, n))

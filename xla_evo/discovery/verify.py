@@ -21,6 +21,11 @@ from xla_evo.targets.reliable import Mp
 POINTS = 20_001
 REFINED = 24
 """Extrema that are refined."""
+MOST_SINGULAR = 64
+"""Singular points that are judged."""
+NEAR = ("1e-12", "1e-20", "1e-40", "1e-60")
+"""Distances from a singular point, in parts of the domain, at which the limit is looked for."""
+BISECTIONS = 400
 _OFFSET = mp.mpf(10) ** -18
 Evaluate = Callable[[Any], list[Any]]
 
@@ -107,12 +112,8 @@ class Verifier:
         with mp.workdps(DIGITS):
             exact = compile_steps(steps, mp.mpf)
             singular = self._singular(steps)
-            sizes = np.array([self._error(exact, float(x)) for x in self.points])
-            worst = int(np.argmax(sizes))
-            error, where = float(sizes[worst]), float(self.points[worst])
-            if math.isfinite(error):
-                error, where = self._refine(exact, sizes, error, where)
-        behaviour = self._float64(steps, [x for x, _ in singular])
+            error, where = self._greatest(exact)
+        behaviour = self._float64(steps, [float(x) for x, _ in singular])
         found = tuple(self._describe(steps, x, step) for x, step in singular)
         if not all(item.removable for item in found):
             error = math.inf
@@ -120,6 +121,19 @@ class Verifier:
             error=error, worst=where, points=len(self.points), finite=not found,
             singularities=found, float64=behaviour,
         )  # fmt: skip
+
+    def error(self, steps: Steps) -> float:
+        """Greatest weighted error alone, measured as by `verify`; singular points not judged."""
+        with mp.workdps(DIGITS):
+            return self._greatest(compile_steps(steps, mp.mpf))[0]
+
+    def _greatest(self, exact: Evaluate) -> tuple[float, float]:
+        sizes = np.array([self._error(exact, float(x)) for x in self.points])
+        worst = int(np.argmax(sizes))
+        error, where = float(sizes[worst]), float(self.points[worst])
+        if math.isfinite(error):
+            return self._refine(exact, sizes, error, where)
+        return error, where
 
     def _error_exact(self, exact: Evaluate, x: Mp, value: Mp, weight: Mp) -> Mp:
         try:
@@ -168,39 +182,44 @@ class Verifier:
                 left, right = (left, two) if at_one > at_two else (one, right)
         return error, where
 
-    def _singular(self, steps: Steps) -> list[tuple[float, int]]:
+    def _singular(self, steps: Steps) -> list[tuple[Mp, int]]:
         """Zeros of the denominators: where one is 0 or changes its sign between two points."""
-        found: list[tuple[float, int]] = []
+        found: list[tuple[Mp, int]] = []
         with np.errstate(all="ignore"):
             values = compile_steps(steps, float)(self.points)
-        exact = compile_steps(steps, mp.mpf)
+        with mp.workdps(3 * DIGITS):
+            exact = compile_steps(steps, mp.mpf)
+        last = len(self.points) - 1
         for number, step in enumerate(steps, 1):
             if step.code not in (DIV, RDIVC):
                 continue
             place = step.b if step.code == DIV else step.a
             bottom = np.asarray(values[place]) * np.ones_like(self.points)
-            for i in np.flatnonzero(bottom == 0):
-                found.append((float(self.points[i]), number))
-            signs = bottom[:-1] * bottom[1:] < 0
-            for i in np.flatnonzero(signs):
+            at_points = set(np.flatnonzero(bottom == 0).tolist())
+            for i in at_points:
+                around = self.points[max(i - 1, 0)], self.points[min(i + 1, last)]
+                x = _zero(exact, place, float(around[0]), float(around[1]))
+                found.append((mp.mpf(float(self.points[i])) if x is None else x, number))
+            for i in np.flatnonzero(bottom[:-1] * bottom[1:] < 0):
                 x = _zero(exact, place, float(self.points[i]), float(self.points[i + 1]))
                 if x is not None:
                     found.append((x, number))
-        unique: dict[float, int] = {}
+        unique: dict[float, tuple[Mp, int]] = {}
         for x, number in sorted(found):
-            unique.setdefault(x, number)
-        return list(unique.items())[:64]
+            unique.setdefault(float(x), (x, number))
+        return list(unique.values())[:MOST_SINGULAR]
 
-    def _describe(self, steps: Steps, x: float, step: int) -> Singularity:
+    def _describe(self, steps: Steps, zero: Mp, step: int) -> Singularity:
         """Tells the limit from values on both sides, and what float64 gives."""
         reference = self._reference
+        x = float(zero)
         with mp.workdps(3 * DIGITS):
             exact = compile_steps(steps, mp.mpf)
             length = mp.mpf(reference.high) - reference.low
             good = True
             for side in (-1, 1):
-                for distance in (1e-12, 1e-20):
-                    point = mp.mpf(x) + side * length * mp.mpf(distance)
+                for distance in NEAR:
+                    point = zero + side * length * mp.mpf(distance)
                     if not reference.low <= point <= reference.high:
                         continue
                     try:
@@ -240,23 +259,35 @@ class Verifier:
         )
 
 
-def _zero(exact: Evaluate, place: int, left: float, right: float) -> float | None:
-    """The float64 nearest to a zero of a value between two points; None for a pole."""
-    with mp.workdps(DIGITS):
+def _zero(exact: Evaluate, place: int, left: float, right: float) -> Mp | None:
+    """A zero of a value between two points, by bisection; None for a pole and without a change."""
+    with mp.workdps(3 * DIGITS):
         a, b = mp.mpf(left), mp.mpf(right)
+        hair = (b - a) * mp.mpf(NEAR[-1])
         try:
-            at_a, at_b = exact(a)[place], exact(b)[place]
-            size = max(abs(at_a), abs(at_b))
-            middle = a
-            for _ in range(120):
+            at_a, at_b = _value(exact, place, a, hair), _value(exact, place, b, -hair)
+            if at_a == 0 or at_b == 0:
+                return a if at_a == 0 else b
+            if (at_a > 0) == (at_b > 0):
+                return None
+            middle, size = a, max(abs(at_a), abs(at_b))
+            for _ in range(BISECTIONS):
                 middle = (a + b) / 2
                 value = exact(middle)[place]
                 if value == 0:
-                    return float(middle)
+                    return middle
                 if (value > 0) == (at_a > 0):
                     a = middle
                 else:
                     b = middle
-            return float(middle) if abs(exact(middle)[place]) <= size else None
+            return middle if abs(exact(middle)[place]) <= size else None
         except ZeroDivisionError:
             return None
+
+
+def _value(exact: Evaluate, place: int, x: Mp, hair: Mp) -> Mp:
+    """A value at a point, or a hair's breadth beside it where an earlier one is infinite."""
+    try:
+        return exact(x)[place]
+    except ZeroDivisionError:
+        return exact(x + hair)[place]
