@@ -6,7 +6,7 @@ import pytest
 
 from xla_evo.discovery.canonical import canonical, new_walk
 from xla_evo.discovery.constants import draft_of, explain, steps_of
-from xla_evo.discovery.encoding import ADDC, MUL, MULC, RDIVC, RSUBC
+from xla_evo.discovery.encoding import ADDC, DIV, MUL, MULC, RDIVC, RSUBC, SUB
 from xla_evo.discovery.formula import (
     Step,
     compile_steps,
@@ -99,10 +99,20 @@ STEPS = (Step(RDIVC, 0, 0, "2.5"), Step(ADDC, 1, 0, "-0.125"), Step(MUL, 2, 2))
 
 
 def test_reading():
-    assert python_source(STEPS) == "def f(x):\n    t1 = (2.5 / x) - 0.125\n    return t1 * t1\n"
-    assert formula(STEPS) == "t1 = (2.5 / x) - 0.125; t1 * t1"
-    assert structure(STEPS) == "t1 = (c1 / x) - c2; t1 * t1"
+    assert python_source(STEPS) == "def f(x):\n    t1 = 2.5 / x - 0.125\n    return t1 * t1\n"
+    assert formula(STEPS) == "t1 = 2.5 / x - 0.125; t1 * t1"
+    assert structure(STEPS) == "t1 = c1 / x - c2; t1 * t1"
     assert graph(STEPS).count("->") == 6
+
+
+def test_parentheses_keep_the_order_of_operations():
+    """x - (x - 2), (x - x x) / (x / (x + 1)) with the first operand never in doubt."""
+    one = (Step(ADDC, 0, 0, "-2.0"), Step(SUB, 0, 1))
+    assert formula(one) == "x - (x - 2)"
+    two = (Step(MUL, 0, 0), Step(SUB, 0, 1), Step(ADDC, 0, 0, "1.0"), Step(DIV, 0, 3),
+           Step(DIV, 2, 4))  # fmt: skip
+    assert formula(two) == "(x - x * x) / (x / (x + 1))"
+    assert formula((Step(RSUBC, 0, 0, "-2.0"), Step(MULC, 1, 0, "-3.0"))) == "(-2 - x) * (-3)"
 
 
 def test_redundant_constants_are_named():

@@ -98,30 +98,38 @@ def _uses(steps: Steps) -> list[int]:
     return uses
 
 
-def _literal(text: str) -> str:
-    return f"({text})" if text.startswith("-") else text
+_BINDING = {"+": 1, "-": 1, "*": 2, "/": 2}
+_ATOM = 3
+
+
+def _joined(left: tuple[str, int], sign: str, right: tuple[str, int]) -> tuple[str, int]:
+    """An expression and how tightly it binds; parentheses only where they change the order."""
+    binding = _BINDING[sign]
+    one = f"({left[0]})" if left[1] < binding else left[0]
+    two = f"({right[0]})" if right[1] <= binding or right[0].startswith("-") else right[0]
+    return f"{one} {sign} {two}", binding
 
 
 def _lines(steps: Steps, constant: Callable[[int, str], str]) -> list[tuple[str, str]]:
     """Names and expressions: a value used once is written where it is used."""
     uses = _uses(steps)
-    texts = ["x"]
+    texts = [("x", _ATOM)]
     lines: list[tuple[str, str]] = []
     for i, step in enumerate(steps):
         sign, left, right = step.parts()
-        words = [
-            texts[part] if isinstance(part, int) else _literal(constant(i, part))
+        one, two = (
+            texts[part] if isinstance(part, int) else (constant(i, part), _ATOM)
             for part in (left, right)
-        ]
-        text = f"{words[0]} {sign} {words[1]}"
+        )
+        text = _joined(one, sign, two)
         if i == len(steps) - 1:
-            lines.append(("", text))
+            lines.append(("", text[0]))
         elif uses[i + 1] == 1:
-            texts.append(f"({text})")
+            texts.append(text)
         else:
             name = f"t{sum(1 for known, _ in lines if known) + 1}"
-            lines.append((name, text))
-            texts.append(name)
+            lines.append((name, text[0]))
+            texts.append((name, _ATOM))
     return lines
 
 

@@ -1,5 +1,6 @@
 """A front for people: tables against the baselines, what is known of each record, and a plot."""
 
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,18 @@ from xla_evo.discovery.formula import formula, structure
 from xla_evo.discovery.record import POLICIES, Front, Record
 from xla_evo.errors import ConfigError, RunError
 
+SHORT = (
+    ("minimax ", ""), ("polynomial", "poly"), ("continued fraction", "fraction"),
+    ("even-part quotient with squarings", "even-part"), (" in x*x", " x*x"), (" (", " "), (")", ""),
+)  # fmt: skip
+"""What is left out of a baseline's name in the heading of a table."""
+EVOLVED = (("#08519c", "o"), ("#cb181d", "s"))
+"""Colour and marker of each policy."""
+KNOWN = (
+    ("#525252", "x"), ("#a6761d", "v"), ("#66a61e", "^"), ("#7570b3", "<"), ("#1b9e77", ">"),
+    ("#e7298a", "D"), ("#969696", "p"), ("#d95f02", "*"), ("#80b1d3", "h"), ("#b3de69", "P"),
+)  # fmt: skip
+"""Colour and marker of each baseline: thin lines that stay behind what was evolved."""
 Table = tuple[list[str], list[list[str]]]
 """Headings and rows."""
 
@@ -23,7 +36,13 @@ def front_table(front: Front) -> Table:
             row.append("" if record is None else f"{record.verified.error:.3g}")
         row += [_number(front.baselines[name].get(n)) for name in names]
         rows.append(row)
-    return ["operations", *POLICIES, *names], rows
+    return ["operations", *POLICIES, *map(_short, names)], rows
+
+
+def _short(name: str) -> str:
+    for long, short in SHORT:
+        name = name.replace(long, short)
+    return name
 
 
 def _number(value: float | None) -> str:
@@ -106,20 +125,34 @@ def plot(front: Front, path: Path) -> None:
         raise ConfigError(
             "a plot needs matplotlib; install it with: pip install 'xla-evo[report]'"
         ) from None
-    figure: Any = Figure(figsize=(9, 6), layout="constrained")
+    figure: Any = Figure(figsize=(9, 6.5), layout="constrained")
     axes = figure.subplots()
-    for name, row in sorted(front.baselines.items()):
-        finite = {n: e for n, e in row.items() if 0 < e < 10}
-        axes.plot(list(finite), list(finite.values()), ".--", linewidth=1, label=name)
-    for policy, style in zip(POLICIES, ("o-", "s-"), strict=True):
+    for policy, (colour, marker) in zip(POLICIES, EVOLVED, strict=True):
         table = {n: r.verified.error for n, r in sorted(front.records[policy].items())}
-        axes.plot(list(table), list(table.values()), style, linewidth=2, label=f"evolved, {policy}")
+        axes.plot(
+            list(table), list(table.values()), marker, color=colour, linestyle="-", linewidth=2.5,
+            markersize=7, label=f"evolved, {policy}", zorder=3,
+        )  # fmt: skip
+    known = [
+        (name, {n: e for n, e in row.items() if 0 < e < min(10.0, row.get(n - 1, 10.0))})
+        for name, row in front.baselines.items()
+    ]
+    known = sorted((item for item in known if item[1]), key=lambda item: -item[1][max(item[1])])
+    for (name, row), (colour, marker) in zip(known, cycle(KNOWN)):
+        axes.plot(
+            list(row), list(row.values()), marker, color=colour, linestyle="-", linewidth=0.9,
+            markersize=5, label=name,
+        )  # fmt: skip
+    counts = sorted({n for table in front.records.values() for n in table})
     axes.set_yscale("log")
+    axes.set_xticks(counts)
     axes.set_xlabel("operations")
     axes.set_ylabel(f"greatest {front.config.measure} error")
     axes.set_title(front.config.title)
     axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend(fontsize="small")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.legend(fontsize="small", frameon=False, loc="lower left")
     figure.savefig(path, dpi=120)
 
 

@@ -14,6 +14,7 @@ from xla_evo.discovery.mutate import load
 from xla_evo.discovery.population import Island
 from xla_evo.discovery.record import Policy, Record
 from xla_evo.discovery.reference import fitting_nodes
+from xla_evo.discovery.signs import fewer_minus_signs
 from xla_evo.discovery.verify import Verifier
 
 FINALISTS = 6
@@ -51,8 +52,8 @@ def _choose(
             continue
         if chosen is not None and state.error > NEAR * chosen.error:
             break
-        full = steps_of(draft, n)
-        steps = shorten(draft, n, state, finisher)
+        full = fewer_minus_signs(steps_of(draft, n))
+        steps = fewer_minus_signs(shorten(draft, n, state, finisher))
         error = finisher.error(draft, n)
         verified = verifier.verify(steps)
         if verified.error > 1.05 * error or (policy == "finite" and not verified.finite):
