@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import mpmath as mp
 import pytest
 
 from xla_evo.budget import Budget
@@ -29,6 +30,19 @@ def test_a_short_search_finds_the_small_records(front):
         for record in table.values():
             assert record.verified.error == pytest.approx(record.error, rel=0.02)
             assert record.verified.points >= 20_000
+
+
+def test_sources_reproduce_the_verified_error_with_mpmath_at_fifty_digits(front):
+    for table in front.records.values():
+        for record in table.values():
+            space = {}
+            exec(record.python, space)  # noqa: S102
+            with mp.workdps(50):
+                x = mp.mpf(record.verified.worst) or mp.mpf("1e-25")
+                error = abs(space["f"](x) / mp.power(2, x) - 1)
+            assert float(error) == pytest.approx(record.verified.error, rel=1e-5)
+            assert 0.98 * record.verified.error <= record.full_error
+            assert record.full_error <= record.verified.error * (1 + 1e-6)
 
 
 def test_the_front_beats_every_baseline_where_they_are_weak(front):

@@ -37,7 +37,7 @@ class Record:
         error: greatest error on a dense grid in extended precision.
         verified: measured at 50 digits; its error is the one to quote.
         full: the program with all digits of its constants, before they were shortened.
-        full_error: its error, measured as that of ``verified``.
+        full_error: its greatest error on the dense grid in extended precision.
         policy: ``removable``: an intermediate value may be infinite at single points; ``finite``:
             none is.
     """

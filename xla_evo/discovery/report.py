@@ -8,6 +8,7 @@ from xla_evo.discovery.formula import formula, structure
 from xla_evo.discovery.record import POLICIES, Front, Record
 from xla_evo.errors import ConfigError, RunError
 
+GIVEN = {"right": "the limit", "wrong": "a wrong value", "inf": "infinity", "nan": "nan"}
 SHORT = (
     ("minimax ", ""), ("polynomial", "poly"), ("continued fraction", "fraction"),
     ("even-part quotient with squarings", "even-part"), (" in x*x", " x*x"), (" (", " "), (")", ""),
@@ -59,7 +60,10 @@ def describe(record: Record) -> str:
     if behaviour.where:
         parts.append("not finite at x = " + ", ".join(f"{x:.17g}" for x in behaviour.where))
     for item in record.verified.singularities:
-        parts.append(f"division by zero at x = {item.x:.17g}: float64 gives {item.float64}")
+        parts.append(
+            f"division by zero at x = {item.x:.17g}: IEEE arithmetic gives {GIVEN[item.float64]},"
+            " Python's own numbers raise ZeroDivisionError"
+        )
     return "; ".join(parts)
 
 

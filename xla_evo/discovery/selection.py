@@ -60,7 +60,7 @@ def _choose(
             continue
         record = Record(
             steps=steps, error=error, verified=verified, policy=policy, full=full,
-            full_error=verifier.error(full),
+            full_error=state.error,
         )  # fmt: skip
         if chosen is None or (
             chosen.verified.float64.not_finite > 0 == verified.float64.not_finite

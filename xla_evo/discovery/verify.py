@@ -105,10 +105,17 @@ class Verifier:
 
     def __init__(self, reference: Reference, *, count: int = POINTS) -> None:
         self._reference = reference
+        self._verified: dict[Steps, Verified] = {}
         self.points = verification_points(reference.low, reference.high, count)
 
     def verify(self, steps: Steps) -> Verified:
-        """Measures a program."""
+        """Measures a program; what was measured before is remembered."""
+        found = self._verified.get(steps)
+        if found is None:
+            found = self._verified[steps] = self._measure(steps)
+        return found
+
+    def _measure(self, steps: Steps) -> Verified:
         with mp.workdps(DIGITS):
             exact = compile_steps(steps, mp.mpf)
             singular = self._singular(steps)
@@ -121,11 +128,6 @@ class Verifier:
             error=error, worst=where, points=len(self.points), finite=not found,
             singularities=found, float64=behaviour,
         )  # fmt: skip
-
-    def error(self, steps: Steps) -> float:
-        """Greatest weighted error alone, measured as by `verify`; singular points not judged."""
-        with mp.workdps(DIGITS):
-            return self._greatest(compile_steps(steps, mp.mpf))[0]
 
     def _greatest(self, exact: Evaluate) -> tuple[float, float]:
         sizes = np.array([self._error(exact, float(x)) for x in self.points])
