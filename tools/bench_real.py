@@ -89,13 +89,15 @@ def measure(name: str, seed: int, seconds: float, out: Path | None) -> dict[str,
     """Runs one case and returns a line of the results."""
     case = CASES[name]
     config = _config(name, seed, seconds)
-    front = run(config, progress=_progress, out=out)
+    clock = _Clock()
+    front = run(config, progress=clock, out=out)
     policy = "finite" if case.finite else "removable"
     return {
         "case": name,
         "seed": seed,
         "seconds": seconds,
         "per_second": round(front.rate),
+        "per_cpu_second": round(clock.rate),
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "errors": {n: r.verified.error for n, r in front.records[policy].items()},
         "full_errors": {n: r.full_error for n, r in front.records[policy].items()},
@@ -130,10 +132,26 @@ def _shape(front: Front, operations: int) -> str:
     return front.record(operations).to_json()["structure"]
 
 
-def _progress(progress: Progress) -> None:
-    if progress.stage == "finish" or int(progress.seconds) % 30 == 0:
-        errors = " ".join(f"{n}:{e:.1e}" for n, e in progress.errors.items())
-        sys.stderr.write(f"{progress.seconds:5.0f} s {progress.candidates:9,d} {errors}\n")
+class _Clock:
+    """Prints progress; counts candidates by the processor time that the search got.
+
+    Attributes:
+        rate: candidates by second of one core.
+    """
+
+    def __init__(self) -> None:
+        self.rate = 0.0
+        self._start: tuple[int, float] | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.process_time()
+        if self._start is None and progress.candidates:
+            self._start = progress.candidates, now
+        elif self._start is not None and progress.stage == "search" and now > self._start[1]:
+            self.rate = (progress.candidates - self._start[0]) / (now - self._start[1])
+        if progress.stage == "finish" or int(progress.seconds) % 30 == 0:
+            errors = " ".join(f"{n}:{e:.1e}" for n, e in progress.errors.items())
+            sys.stderr.write(f"{progress.seconds:5.0f} s {progress.candidates:9,d} {errors}\n")
 
 
 def show(lines: list[dict[str, Any]]) -> None:
@@ -158,11 +176,12 @@ def show(lines: list[dict[str, Any]]) -> None:
             ])  # fmt: skip
         seeds = ", ".join(str(line["seed"]) for line in runs)
         rate = statistics.median(line["per_second"] for line in runs)
+        core = statistics.median(line.get("per_cpu_second", math.nan) for line in runs)
         headings = ["operations", "median", "least", "greatest", "goal", "met", "all digits",
                     "best known", "best baseline"]  # fmt: skip
         title = (
-            f"{name}: {runs[0]['seconds']:g} s, seeds {seeds}, {rate:,.0f} candidates a second"
-            f" ({runs[0]['machine']})"
+            f"{name}: {runs[0]['seconds']:g} s, seeds {seeds}, {rate:,.0f} candidates a second,"
+            f" {core:,.0f} by second of one core ({runs[0]['machine']})"
         )
         print_table(headings, rows, title=title)
         print_line()

@@ -48,6 +48,19 @@ def test_single_records_are_shown_explained_and_emitted(folder, capsys):
     assert "-> f32 {" in text
 
 
+@pytest.mark.parametrize("flag", [("--graph",), ("--emit", "float32")])
+def test_flags_of_one_record_need_its_operations(folder, capsys, flag):
+    assert cli.main(["show", str(folder), *flag]) == 2
+    assert f"{flag[0]} needs --ops" in capsys.readouterr().err
+
+
+def test_a_run_is_not_overwritten(folder, capsys):
+    before = (folder / "front.json").read_bytes()
+    assert cli.main([*EVOLVE, "exp2", "--domain", "0", "1", "--out", str(folder)]) != 0
+    assert "holds a run already" in capsys.readouterr().err
+    assert (folder / "front.json").read_bytes() == before
+
+
 def test_report_and_resume(folder, capsys):
     pytest.importorskip("matplotlib")
     assert "report.md" in shown(capsys, "report", str(folder))
@@ -70,6 +83,17 @@ BAD = {
     "an unknown name": (["--expr", "foo(x)", "--domain", "0", "1"], "foo"),
     "two variables": (["--expr", "x*y", "--domain", "0", "1"], "variables"),
     "a pole": (["--expr", "1/(x-0.3)", "--domain", "0", "1"], "pole"),
+    "a branch": (["--expr", "sqrt(x-0.5)", "--domain", "0", "1"], "not a real number"),
+    "a logarithm's end": (["log", "--domain", "-1", "1"], "not real on all"),
+    "a jump": (["--expr", "sign(x-0.3)+2", "--domain", "0", "1"], "jumps at x = 0.3"),
+    "a zero at no float64": (
+        ["--expr", "cos(x)", "--domain", "0", "1.5707963267948966", "--measure", "relative"],
+        "at no float64",
+    ),
+    "a reversed domain": (["exp2", "--domain", "1", "0"], "reversed"),
+    "too many operations": (["exp2", "--domain", "0", "1", "--max-ops", "99"], "max-ops"),
+    "a weight alone": (["exp2", "--domain", "0", "1", "--weight", "x"], "weight"),
+    "no time": (["exp2", "--domain", "0", "1", "--budget", "0s"], "above zero"),
     "a sign change": (["sin", "--domain", "-1", "1"], "changes its sign"),
     "nothing": (["--domain", "0", "1"], "function"),
     "too short": (["exp2", "--domain", "0", "1", "--budget", "3c"], "too short"),

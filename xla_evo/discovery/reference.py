@@ -105,7 +105,8 @@ class Reference:
         if _ends_near_zero(values):
             raise TargetError(
                 f"{name} has a zero close to an end of the domain, at no float64, where relative"
-                " error has no bound; choose the absolute error or another domain"
+                " error has no bound; choose the absolute error or another domain, or divide by"
+                " the zero in an expression, as in cos(x)/(pi/2-x)"
             )
         for i in range(1, len(points)):
             inside_zero = 0 < i < len(points) - 1 and values[i] == 0
