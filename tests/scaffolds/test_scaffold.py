@@ -1,6 +1,7 @@
 """Scaffolds are well formed, and with the ideal hole they are the function."""
 
 import re
+from random import Random
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from xla_evo.scaffolds import SCAFFOLDS, Scaffold, scaffold, scaffolds_of
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.frame import Frame
 from xla_evo.search.genome import MUL, float_constant, node
+from xla_evo.search.mutate import Mutator
+from xla_evo.search.structure import simplify
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.errors import ProgramError
 from xla_evo_lowering.text import parse_program, print_program
@@ -96,3 +99,17 @@ def test_a_scaffold_of_another_function_is_refused():
             target=make_target("exp2", "float32"), max_ulp=1.0, budget=parse_budget("10s"),
             scaffold="exp",
         )  # fmt: skip
+
+
+def test_a_float64_hole_has_no_operations_on_bits():
+    config = SearchConfig(
+        target=make_target("sin", "float32"), max_ulp=1.0, budget=parse_budget("10s"),
+        scaffold="sin",
+    )  # fmt: skip
+    random = Random(0)
+    mutator = Mutator(random, config.mutation_ops())
+    nodes = (float_constant(0.5), node(MUL, 1, 0))
+    for _ in range(300):
+        nodes, _ = simplify(*mutator.mutate(nodes, nodes))
+        config.program(nodes)
+        nodes = nodes[:20] if len(nodes) <= 20 else (float_constant(0.5), node(MUL, 1, 0))

@@ -42,6 +42,8 @@ DEFAULT_OPS: Mapping[str, float] = {
 }
 """Relative frequencies of operations in mutations; they shape the search, not what is allowed."""
 
+_ON_BITS = ("convert", "bitcast", "and", "or", "xor", "shl", "shr_logical", "shr_arith")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchConfig:
@@ -114,6 +116,15 @@ class SearchConfig:
             return to_program(nodes, name)
         frame = find_scaffold(self.scaffold)
         return frame.fill(to_program(nodes, name, frame.dtype))
+
+    def mutation_ops(self) -> Mapping[str, float]:
+        """Returns `ops` without what the genome's format has no use for.
+
+        Genomes work on bits in 32 places; a float64 hole of a scaffold has none of that.
+        """
+        if not self.scaffold or find_scaffold(self.scaffold).dtype is F32:
+            return self.ops
+        return {name: weight for name, weight in self.ops.items() if name not in _ON_BITS}
 
     def provenance(self, nodes: Nodes) -> str:
         """Returns one line on what of a genome's program was evolved and what was there before."""

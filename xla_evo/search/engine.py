@@ -107,7 +107,7 @@ class Search:
     def _offspring(self) -> list[tuple[Nodes, int]]:
         """Candidates of the next generation: new genomes with the hash of their structure."""
         random = Random(f"{self.config.seed}:{self.state.counters.generation}:offspring")
-        mutator = Mutator(random, self.config.ops)
+        mutator = Mutator(random, self.config.mutation_ops())
         limit = min(
             self.config.max_cost,
             self.population.useful_cost(self.config.max_ulp, _COST_SLACK),

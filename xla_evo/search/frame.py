@@ -66,7 +66,7 @@ class Frame:
         self._late = self._late_values()
         self._given: list[int] = [scaffold.feed]
         self._suffix: list[tuple[Node, bool]] = []
-        self._places: dict[int, tuple[str, int]] = {}
+        self._places: dict[int, int] = {}
         for value in self._late:
             self._add(value)
         self._wide = scaffold.dtype is F64
@@ -124,7 +124,7 @@ class Frame:
         places = [self._place(self._bare(operand)) for operand in names]
         padded = (*places, 0, 0, 0)
         item = Node(code, kind, padded[0], padded[1], padded[2])
-        self._places[value] = ("suffix", len(self._suffix))
+        self._places[value] = len(self._suffix)
         self._suffix.append((item, instruction.dtype is F64))
 
     def _type(self, dtype: DType) -> int:
@@ -135,11 +135,11 @@ class Frame:
         return _TYPES[dtype]
 
     def _place(self, value: int) -> int:
-        """A number that `_number` resolves: given rows from 0, the hole -1, suffix nodes below."""
+        """A number that `_behind` resolves: given rows from 0, the hole -1, suffix nodes below."""
         if value == 1:
             return -1
         if value in self._places:
-            return -2 - self._places[value][1]
+            return -2 - self._places[value]
         instruction = self._instruction(value) if value > 1 else None
         if instruction is not None and instruction.op == "const":
             kind = self._type(instruction.dtype)
@@ -148,9 +148,9 @@ class Frame:
                 number = bits_float(bits, instruction.dtype)
             else:
                 number = float(bits - (bits >> 31 << 32)) if kind == INT else float(bits)
-            self._places[value] = ("suffix", len(self._suffix))
+            self._places[value] = len(self._suffix)
             self._suffix.append((Node(CONST, kind, value=number), instruction.dtype is F64))
-            return -2 - self._places[value][1]
+            return -2 - self._places[value]
         if value not in self._given:
             self._type(self._program.types[value])
             self._given.append(value)
@@ -166,24 +166,30 @@ class Frame:
         first = self.given
         hole = [self._shift(item) for item in nodes]
         last = first + len(hole) - 1 if hole else 0
-        start = first + len(hole)
-
-        def number(place: int) -> int:
-            return place if place >= 0 else last if place == -1 else start - 2 - place
-
-        suffix: list[Node] = []
-        for item, _ in self._suffix:
-            a, b, c = (number(place) for place in (item.a, item.b, item.c))
-            suffix.append(item if item.code == CONST else item._replace(a=a, b=b, c=c))
-        ranks = [self._ranks[value] for value in self._given]
-        whole = to_tape(contracted((*hole, *suffix), ranks))
+        suffix = self._behind(last, first + len(hole))
+        whole = to_tape(contracted((*hole, *suffix), self._given_ranks()))
         wide = [self._wide] * len(hole) + [flag for _, flag in self._suffix]
         for index, (item, flag) in enumerate(zip((*hole, *suffix), wide, strict=True)):
             if flag and item.type == FLOAT:
                 whole.code[index] += WIDE
-        movable = not self._wide
-        free = whole.free[whole.free < len(hole)] if movable else whole.free[:0]
+        free = whole.free[whole.free < (0 if self._wide else len(hole))]
         return Tape(whole.code, whole.operands, whole.constants, free)
+
+    def _given_ranks(self) -> list[int]:
+        return [self._ranks[value] for value in self._given]
+
+    def _behind(self, hole: int, start: int) -> list[Node]:
+        """What is behind the hole that gives value `hole`, numbered from `start`."""
+
+        def number(place: int) -> int:
+            return place if place >= 0 else hole if place == -1 else start - 2 - place
+
+        return [
+            item
+            if item.code == CONST
+            else item._replace(a=number(item.a), b=number(item.b), c=number(item.c))
+            for item, _ in self._suffix
+        ]
 
     def _shift(self, item: Node) -> Node:
         """A node of a hole with its values numbered behind the given rows."""
@@ -216,19 +222,11 @@ class Frame:
 
     def run(self, rows: Floats, hole: Floats) -> Floats:
         """The function over the reals when the hole gives `hole`; both of shape (points,)."""
-        given = np.concatenate([rows, hole[None]])
-        ranks = [self._ranks[value] for value in self._given]
         first = self.given + 1
-        suffix: list[Node] = []
-        for item, _ in self._suffix:
-            a, b, c = (
-                place if place >= 0 else self.given if place == -1 else first - 2 - place
-                for place in (item.a, item.b, item.c)
-            )
-            suffix.append(item if item.code == CONST else item._replace(a=a, b=b, c=c))
-        tape = to_tape(contracted(suffix, (*ranks, 2)))
+        suffix = self._behind(self.given, first)
+        tape = to_tape(contracted(suffix, (*self._given_ranks(), 2)))
         values = np.empty((first + len(suffix), hole.size))
-        values[:first] = given
+        values[:first] = np.concatenate([rows, hole[None]])
         forward(tape.code, tape.operands, tape.constants, values, False)
         return values[-1]
 
