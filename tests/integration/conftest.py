@@ -8,8 +8,18 @@ from xla_evo.integration.dispatch import replaceable
 from xla_evo.library import entries
 from xla_evo.targets.catalogue import CATALOGUE
 
-REPLACED = sorted({e.function for e in entries(dtype="float32")} & set(replaceable()))
-RANGES = {"log": (0.1, 5.0), "asin": (-0.9, 0.9), "acos": (-0.9, 0.9), "cbrt": (0.2, 5.0)}
+EVERY = sorted(
+    name
+    for name in {e.function for e in entries(dtype="float32")} & set(replaceable())
+    if CATALOGUE[name].arity == 1
+)
+REPLACED = ["acos", "asin", "atan", "cbrt", "cos", "exp", "exp2", "log", "sin", "tanh"]
+"""Those that every transformation is tried with; one lowering rule serves them all."""
+RANGES = {
+    "log": (0.1, 5.0), "asin": (-0.9, 0.9), "acos": (-0.9, 0.9), "cbrt": (0.2, 5.0),
+    "acosh": (1.1, 5.0), "atanh": (-0.9, 0.9), "erf_inv": (-0.9, 0.9), "log1p": (-0.9, 5.0),
+    "rsqrt": (0.1, 5.0), "lgamma": (0.1, 5.0), "digamma": (0.1, 1.4), "tan": (-1.4, 1.4),
+}  # fmt: skip
 
 
 def points(name: str, count: int = 64) -> jnp.ndarray:

@@ -11,7 +11,7 @@ import pytest
 from jax import lax
 
 import xla_evo
-from tests.integration.conftest import REPLACED, builtin, points
+from tests.integration.conftest import EVERY, builtin, points
 
 CLOSE = {"rtol": 2e-5, "atol": 2e-6}
 PATCH = {"max_ulp": 1.1}
@@ -73,6 +73,11 @@ TRANSFORMED = {
 @pytest.mark.parametrize("transformation", TRANSFORMED)
 def test_transformation(name: str, transformation: str) -> None:
     check(TRANSFORMED[transformation], name)
+
+
+@pytest.mark.parametrize("every", EVERY)
+def test_every_function_is_replaced_under_jit_and_grad(every: str) -> None:
+    check(lambda f: jax.jit(jax.vmap(jax.value_and_grad(f))), every)
 
 
 def test_jitted_before_follows_and_comes_back(name: str) -> None:
@@ -142,7 +147,7 @@ def test_debug_nans_finds_a_nan() -> None:
         jax.jit(lambda x: jnp.log(x))(jnp.float32(-1))
 
 
-@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float64, jnp.complex64])
+@pytest.mark.parametrize("dtype", [jnp.float64, jnp.complex64])
 def test_formats_without_a_program_stay_built_in(dtype) -> None:
     with jax.enable_x64(True):
         x = jnp.asarray([0.5, 1.5], dtype)
@@ -150,6 +155,15 @@ def test_formats_without_a_program_stay_built_in(dtype) -> None:
         with xla_evo.use("exp", **PATCH):
             assert not patched_text(jnp.exp, x)
             np.testing.assert_array_equal(jnp.exp(x), plain)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16])
+def test_sixteen_bits_are_replaced_by_their_own_program(dtype) -> None:
+    x = jnp.asarray([0.5, 1.5, 3.0], dtype)
+    with xla_evo.use("rsqrt", max_ulp=0.51):
+        assert patched_text(lax.rsqrt, x)
+        exact = 1 / np.sqrt(np.asarray(x, np.float64))
+        np.testing.assert_array_equal(jax.jit(lax.rsqrt)(x), exact.astype(dtype))
 
 
 def test_integer_inputs_become_float32() -> None:
@@ -161,6 +175,6 @@ def test_integer_inputs_become_float32() -> None:
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 0, 2), (2, 3, 5)])
 def test_shapes(shape) -> None:
     x = jnp.full(shape, 0.5)
-    with xla_evo.use(*REPLACED, **PATCH):
-        for name in REPLACED:
+    with xla_evo.use(*EVERY, **PATCH):
+        for name in EVERY:
             assert builtin(name)(x).shape == shape

@@ -35,8 +35,9 @@ def erfc_parts(
     inverse = 1.0 / (a + _CENTRE)
     t = (a - _CENTRE) * inverse
     first = inverse * horner(t, scaled_erfc_fit(bits, scale).numerator)
-    low = -200.0 if a.dtype is F64 else -88.0
-    return first, exp(minus_square.max(low), bits)
+    # float64 reaches to e^-121, the least that is asked for.
+    power = minus_square if a.dtype is F64 else minus_square.max(-88.0)
+    return first, exp(power, bits)
 
 
 def erfc(x: Value, working: DType, bits: float) -> Value:
