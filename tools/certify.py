@@ -31,7 +31,7 @@ from xla_evo.library.certify import prove_same_bits, time_ratio
 from xla_evo.library.choice import describe
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend, fingerprint
-from xla_evo_lowering.native import as_custom_call
+from xla_evo_lowering.custom_call import as_custom_call
 from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import parse_program
 

@@ -5,7 +5,7 @@ Each function says which versions it was tried on: jax 0.10.2 to 0.12.
 
 from typing import Any
 
-from jax._src import core
+from jax._src import core, sharding_impls
 from jax._src.interpreters import mlir, partial_eval
 
 from xla_evo_lowering.errors import CompileError
@@ -39,6 +39,16 @@ def with_sharding(ctx: Any, value: Any, aval: Any) -> Any:
 def broadcast_operands(ctx: Any, operands: Any, avals: Any, out: Any) -> tuple[Any, ...]:
     """Operands of an elementwise rule at the shape of its result, as JAX's own rules do."""
     return tuple(mlir.multi_broadcast_in_dim(ctx, operands, avals, out.shape, out.sharding))
+
+
+def is_partitioned(ctx: Any) -> bool:
+    """Whether XLA will split what a rule emits over several devices by itself."""
+    axes = ctx.module_context.axis_context
+    if isinstance(axes, sharding_impls.ShardingContext):
+        return axes.device_assignment is not None and axes.num_devices > 1
+    if isinstance(axes, sharding_impls.SPMDAxisContext):
+        return set(axes.manual_axes) != set(axes.mesh.axis_names)
+    return False
 
 
 def is_staging() -> bool:

@@ -107,8 +107,8 @@ struct Flush {
 """
 
 _HANDLER = """\
-constexpr int64_t kGrain = int64_t{{1}} << 15;
-constexpr int64_t kThreaded = int64_t{{1}} << 16;
+constexpr int64_t kGrain = {grain};
+constexpr int64_t kThreaded = {threaded};
 
 void range({pointers}{out}* __restrict result, int64_t count) {{
   Flush flush;
@@ -157,6 +157,10 @@ extern "C" __attribute__((visibility("default"))) XLA_FFI_Error* {symbol}(
   return handler->Call(frame);
 }}
 """
+_GRAIN = 1 << 15
+"""Elements that a thread takes at a time."""
+_THREADED_OPERATIONS = 1 << 21
+"""Operations of a call from which on it is worth 20 to 40 microseconds to wake another thread."""
 _FFI = {"f32": "ffi::F32", "f64": "ffi::F64"}
 
 
@@ -184,6 +188,8 @@ def emit_cpp(program: Program, symbol: str) -> str:
         lines.append(f"  const {kind} v{index + count} = {expression};")
     lines += [f"  return v{program.result};", "}", ""]
     handler = _HANDLER.format(
+        grain=_GRAIN,
+        threaded=max(_GRAIN, _THREADED_OPERATIONS // max(1, program.operation_count())),
         symbol=symbol,
         out=out,
         out_type=_FFI[program.dtype.short],

@@ -17,13 +17,15 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jax
+from jax.core import ShapedArray
 from jax.extend.mlir import ir  # pyright: ignore[reportMissingImports]
+from jax.extend.mlir.dialects import stablehlo as hlo  # pyright: ignore[reportMissingImports]
 
 from xla_evo_lowering.backends import instruction_set
 from xla_evo_lowering.canonical import canonical, content_hash
@@ -116,6 +118,7 @@ def register(program: Program) -> str:
             name = f"xla_evo_{key[:32]}"
             capsule = jax.ffi.pycapsule(getattr(library, _SYMBOL))
             jax.ffi.register_ffi_target(name, capsule, platform="cpu")
+            jax.ffi.register_ffi_target_as_batch_partitionable(name)
             _libraries.append(library)
             _targets[identity] = name
         return _targets[identity]
@@ -181,42 +184,39 @@ def _compile(command: Sequence[str], text: str, scratch: Path) -> Path:
     return built
 
 
-def as_custom_call(program: Program) -> Callable[..., jax.Array]:
-    """Returns a program as a function of JAX arrays of one shape that calls machine code.
+def lower_native(ctx: Any, program: Program, operands: Sequence[Any]) -> list[Any]:
+    """A lowering rule for the CPU: calls the program's machine code.
 
-    It works under ``jit``, ``vmap`` and ``shard_map``; it has no derivative of its own.
+    The call is marked as a batch of independent elements, so that over several devices each works
+    on the part that it holds and nothing is gathered. XLA knows batches of something only, hence
+    the last axis of size 1.
 
     Raises:
         BackendError, CompileError: as `register`.
     """
     name = register(program)
-    dtype = program.dtype.numpy
-
-    def function(*inputs: jax.Array) -> jax.Array:
-        arrays = [jax.numpy.asarray(value) for value in inputs]
-        spec = jax.ShapeDtypeStruct(arrays[0].shape, dtype)
-        found: Any = jax.ffi.ffi_call(name, spec, vmap_method="broadcast_all")(*arrays)
-        return found
-
-    function.__name__ = function.__qualname__ = program.name
-    return function
-
-
-def lower_custom_call(ctx: Any, program: Program, operands: Sequence[Any]) -> Any:
-    """A lowering rule for a primitive: calls the program's machine code.
-
-    Over several devices with automatic sharding the result is sharded as the operand is, but XLA
-    gathers the operand for the call; inside ``shard_map`` each device works on its own part.
-
-    Raises:
-        BackendError, CompileError: as `register`.
-    """
-    results: Any = jax.ffi.ffi_lowering(register(program))(ctx, *operands)
     (out,) = ctx.avals_out
-    if out.shape and all(isinstance(size, int) for size in out.shape):
-        rule: Any = ir.Attribute.parse(_elementwise_rule(out.shape, len(operands)))
-        results[0].owner.attributes["sdy.sharding_rule"] = rule
-    return results
+    if not all(isinstance(size, int) for size in out.shape):
+        return list(jax.ffi.ffi_lowering(name)(ctx, *operands))
+    shape = (*out.shape, 1)
+    inner = ctx.replace(
+        avals_in=[ShapedArray(shape, value.dtype) for value in ctx.avals_in],
+        avals_out=[ShapedArray(shape, out.dtype)],
+    )
+    attributes: dict[str, Any] = {
+        "mhlo.frontend_attributes": ir.DictAttr.get(
+            {"num_batch_dims": ir.StringAttr.get(str(len(out.shape)))}
+        ),
+        "sdy.sharding_rule": ir.Attribute.parse(_elementwise_rule(shape, len(operands))),
+    }
+    columns = [_reshaped(value, shape) for value in operands]
+    lower = jax.ffi.ffi_lowering(name, extra_attributes=attributes)
+    (result,) = lower(inner, *columns)
+    return [_reshaped(result, out.shape)]
+
+
+def _reshaped(value: Any, shape: Sequence[int]) -> Any:
+    return hlo.reshape(ir.RankedTensorType.get(list(shape), value.type.element_type), value)
 
 
 def _elementwise_rule(shape: Sequence[int], operands: int) -> str:

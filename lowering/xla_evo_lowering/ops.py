@@ -11,11 +11,12 @@ from typing import Any
 
 import mpmath
 import numpy as np
+from jax import lax
 from jax.extend.mlir import ir  # pyright: ignore[reportMissingImports]
 from jax.extend.mlir.dialects import stablehlo as hlo  # pyright: ignore[reportMissingImports]
 
 from xla_evo_lowering import arithmetic
-from xla_evo_lowering.dtypes import BOOL, DType, Kind
+from xla_evo_lowering.dtypes import BOOL, DType, Kind, dtype
 from xla_evo_lowering.errors import ProgramError
 
 ARITHMETIC = frozenset({Kind.FLOAT, Kind.REAL})
@@ -44,6 +45,7 @@ class Op:
         real: its meaning on mpmath numbers, None where it has none.
         stablehlo: builds the operation from MLIR values and the result's MLIR type.
         cpp: C++ expression; ``{0}`` stands for an operand, ``{T}`` for the result's type.
+        kernel: its meaning on JAX arrays inside a kernel; takes what `numpy` takes.
         counted: True when it counts as an operation; constants and guards do not.
         commutative: True when its first two operands may be exchanged.
         exact: True when compiled code gives NumPy's bits.
@@ -57,6 +59,7 @@ class Op:
     numpy: Callable[..., Any]
     stablehlo: Callable[[Sequence[Any], Any], Any]
     cpp: str
+    kernel: Callable[..., Any]
     real: Callable[..., Any] | None = None
     counted: bool = True
     commutative: bool = False
@@ -115,6 +118,9 @@ def _names(dtypes: Sequence[DType]) -> str:
     return ", ".join(dtype.short for dtype in dtypes)
 
 
+_FORMATS = {"f16": (5, 10), "bf16": (8, 7), "f32": (8, 23), "f64": (11, 52)}
+
+
 def _build(builder: Callable[..., Any]) -> Callable[[Sequence[Any], Any], Any]:
     """A StableHLO builder whose result type MLIR infers."""
     return lambda values, _: builder(*values)
@@ -127,8 +133,7 @@ def _build_typed(builder: Callable[..., Any]) -> Callable[[Sequence[Any], Any], 
 
 def _build_guard(values: Sequence[Any], result: Any) -> Any:
     """``reduce_precision`` to the format's own precision: keeps values, stops rewrites."""
-    formats = {"f16": (5, 10), "bf16": (8, 7), "f32": (8, 23), "f64": (11, 52)}
-    exponent, mantissa = formats[str(ir.RankedTensorType(result).element_type)]
+    exponent, mantissa = _FORMATS[str(ir.RankedTensorType(result).element_type)]
     return hlo.reduce_precision(values[0], exponent, mantissa)
 
 
@@ -149,11 +154,24 @@ def _no_stablehlo(values: Sequence[Any], result: Any) -> Any:
     raise ProgramError("const is built by the emitter, which knows the shape")
 
 
-def _compare(name: str, numpy: Callable[..., Any], cpp: str) -> Op:
+def _compare(name: str, numpy: Callable[..., Any], cpp: str, kernel: Callable[..., Any]) -> Op:
     return Op(
         name=name, operands=COMPARE, kinds=NUMBER, numpy=numpy, real=numpy,
-        stablehlo=_build_compare(name.upper()), cpp=cpp, commutative=name in ("eq", "ne"),
+        stablehlo=_build_compare(name.upper()), cpp=cpp, kernel=kernel,
+        commutative=name in ("eq", "ne"),
     )  # fmt: skip
+
+
+def _fma(a: Any, b: Any, c: Any) -> Any:
+    return lax.add(lax.mul(a, b), c)
+
+
+def _round_even(x: Any) -> Any:
+    return lax.round(x, lax.RoundingMethod.TO_NEAREST_EVEN)
+
+
+def _guard(x: Any) -> Any:
+    return lax.reduce_precision(x, *_FORMATS[dtype(x.dtype).short])
 
 
 def _half_even(x: Any) -> Any:
@@ -162,66 +180,71 @@ def _half_even(x: Any) -> Any:
 
 _ROWS: tuple[Op, ...] = (
     Op(name="const", operands=NONE, kinds=ANY, numpy=lambda: None, stablehlo=_no_stablehlo,
-       cpp="", counted=False),
+       cpp="", kernel=_no_stablehlo, counted=False),
     Op(name="add", operands=SAME2, kinds=NUMBER, numpy=np.add, real=lambda a, b: a + b,
-       stablehlo=_build(hlo.add), cpp="{0} + {1}", commutative=True),
+       stablehlo=_build(hlo.add), cpp="{0} + {1}", kernel=lax.add, commutative=True),
     Op(name="sub", operands=SAME2, kinds=NUMBER, numpy=np.subtract, real=lambda a, b: a - b,
-       stablehlo=_build(hlo.subtract), cpp="{0} - {1}"),
+       stablehlo=_build(hlo.subtract), cpp="{0} - {1}", kernel=lax.sub),
     Op(name="mul", operands=SAME2, kinds=NUMBER, numpy=np.multiply, real=lambda a, b: a * b,
-       stablehlo=_build(hlo.multiply), cpp="{0} * {1}", commutative=True),
+       stablehlo=_build(hlo.multiply), cpp="{0} * {1}", kernel=lax.mul, commutative=True),
     Op(name="div", operands=SAME2, kinds=ARITHMETIC, numpy=np.divide, real=lambda a, b: a / b,
-       stablehlo=_build(hlo.divide), cpp="{0} / {1}"),
+       stablehlo=_build(hlo.divide), cpp="{0} / {1}", kernel=lax.div),
     Op(name="fma", operands=SAME3, kinds=FLOATING, numpy=arithmetic.fma, stablehlo=_build_fma,
-       cpp="std::fma({0}, {1}, {2})", commutative=True, exact=False),
+       cpp="std::fma({0}, {1}, {2})", kernel=_fma, commutative=True, exact=False),
     Op(name="neg", operands=SAME1, kinds=NUMBER, numpy=np.negative, real=lambda a: -a,
-       stablehlo=_build(hlo.negate), cpp="-{0}", moves_bits=True),
+       stablehlo=_build(hlo.negate), cpp="-{0}", kernel=lax.neg, moves_bits=True),
     Op(name="abs", operands=SAME1, kinds=ARITHMETIC | {Kind.SIGNED}, numpy=np.abs, real=abs,
-       stablehlo=_build(hlo.abs), cpp="abs({0})", moves_bits=True),
+       stablehlo=_build(hlo.abs), cpp="abs({0})", kernel=lax.abs, moves_bits=True),
     Op(name="min", operands=SAME2, kinds=NUMBER, numpy=arithmetic.minimum, real=min,
-       stablehlo=_build(hlo.minimum), cpp="minimum({0}, {1})", commutative=True),
+       stablehlo=_build(hlo.minimum), cpp="minimum({0}, {1})", kernel=lax.min, commutative=True),
     Op(name="max", operands=SAME2, kinds=NUMBER, numpy=arithmetic.maximum, real=max,
-       stablehlo=_build(hlo.maximum), cpp="maximum({0}, {1})", commutative=True),
+       stablehlo=_build(hlo.maximum), cpp="maximum({0}, {1})", kernel=lax.max, commutative=True),
     Op(name="clamp", operands=SAME3, kinds=NUMBER, numpy=arithmetic.clamp,
        real=lambda low, x, high: min(max(x, low), high), stablehlo=_build(hlo.clamp),
-       cpp="minimum(maximum({1}, {0}), {2})"),
+       cpp="minimum(maximum({1}, {0}), {2})", kernel=lax.clamp),
     Op(name="sqrt", operands=SAME1, kinds=ARITHMETIC, numpy=np.sqrt, real=mpmath.sqrt,
-       stablehlo=_build(hlo.sqrt), cpp="std::sqrt({0})"),
+       stablehlo=_build(hlo.sqrt), cpp="std::sqrt({0})", kernel=lax.sqrt),
     Op(name="rsqrt", operands=SAME1, kinds=ARITHMETIC, numpy=arithmetic.rsqrt,
        real=lambda a: 1 / mpmath.sqrt(a), stablehlo=_build(hlo.rsqrt),
-       cpp="({T})1 / std::sqrt({0})", exact=False),
+       cpp="({T})1 / std::sqrt({0})", kernel=lax.rsqrt, exact=False),
     Op(name="round_even", operands=SAME1, kinds=ARITHMETIC, numpy=np.rint, real=_half_even,
-       stablehlo=_build(hlo.round_nearest_even), cpp="std::nearbyint({0})"),
+       stablehlo=_build(hlo.round_nearest_even), cpp="std::nearbyint({0})", kernel=_round_even),
     Op(name="floor", operands=SAME1, kinds=ARITHMETIC, numpy=np.floor, real=mpmath.floor,
-       stablehlo=_build(hlo.floor), cpp="std::floor({0})"),
+       stablehlo=_build(hlo.floor), cpp="std::floor({0})", kernel=lax.floor),
     Op(name="convert", operands=FROM, kinds=TYPED, numpy=arithmetic.convert,
-       stablehlo=_build_typed(hlo.convert), cpp="convert<{T}>({0})"),
+       stablehlo=_build_typed(hlo.convert), cpp="convert<{T}>({0})",
+       kernel=lax.convert_element_type),
     Op(name="bitcast", operands=FROM, kinds=TYPED, numpy=lambda x, to: x.view(to),
-       stablehlo=_build_typed(hlo.bitcast_convert), cpp="bitcast<{T}>({0})", moves_bits=True),
+       stablehlo=_build_typed(hlo.bitcast_convert), cpp="bitcast<{T}>({0})",
+       kernel=lax.bitcast_convert_type, moves_bits=True),
     Op(name="shl", operands=SAME2, kinds=INTEGER, numpy=arithmetic.shift_left,
-       stablehlo=_build(hlo.shift_left), cpp="shift_left({0}, {1})"),
+       stablehlo=_build(hlo.shift_left), cpp="shift_left({0}, {1})", kernel=lax.shift_left),
     Op(name="shr_logical", operands=SAME2, kinds=INTEGER, numpy=arithmetic.shift_right_logical,
-       stablehlo=_build(hlo.shift_right_logical), cpp="shift_right_logical({0}, {1})"),
+       stablehlo=_build(hlo.shift_right_logical), cpp="shift_right_logical({0}, {1})",
+       kernel=lax.shift_right_logical),
     Op(name="shr_arith", operands=SAME2, kinds=INTEGER, numpy=arithmetic.shift_right_arithmetic,
-       stablehlo=_build(hlo.shift_right_arithmetic), cpp="shift_right_arithmetic({0}, {1})"),
+       stablehlo=_build(hlo.shift_right_arithmetic), cpp="shift_right_arithmetic({0}, {1})",
+       kernel=lax.shift_right_arithmetic),
     Op(name="and", operands=SAME2, kinds=LOGICAL, numpy=np.bitwise_and,
-       stablehlo=_build(hlo.and_), cpp="{0} & {1}", commutative=True),
+       stablehlo=_build(hlo.and_), cpp="{0} & {1}", kernel=lax.bitwise_and, commutative=True),
     Op(name="or", operands=SAME2, kinds=LOGICAL, numpy=np.bitwise_or,
-       stablehlo=_build(hlo.or_), cpp="{0} | {1}", commutative=True),
+       stablehlo=_build(hlo.or_), cpp="{0} | {1}", kernel=lax.bitwise_or, commutative=True),
     Op(name="xor", operands=SAME2, kinds=LOGICAL, numpy=np.bitwise_xor,
-       stablehlo=_build(hlo.xor), cpp="{0} ^ {1}", commutative=True),
+       stablehlo=_build(hlo.xor), cpp="{0} ^ {1}", kernel=lax.bitwise_xor, commutative=True),
     Op(name="not", operands=SAME1, kinds=LOGICAL, numpy=np.invert,
-       stablehlo=_build(hlo.not_), cpp="invert({0})"),
-    _compare("lt", lambda a, b: a < b, "{0} < {1}"),
-    _compare("le", lambda a, b: a <= b, "{0} <= {1}"),
-    _compare("gt", lambda a, b: a > b, "{0} > {1}"),
-    _compare("ge", lambda a, b: a >= b, "{0} >= {1}"),
-    _compare("eq", lambda a, b: a == b, "{0} == {1}"),
-    _compare("ne", lambda a, b: a != b, "{0} != {1}"),
+       stablehlo=_build(hlo.not_), cpp="invert({0})", kernel=lax.bitwise_not),
+    _compare("lt", lambda a, b: a < b, "{0} < {1}", lax.lt),
+    _compare("le", lambda a, b: a <= b, "{0} <= {1}", lax.le),
+    _compare("gt", lambda a, b: a > b, "{0} > {1}", lax.gt),
+    _compare("ge", lambda a, b: a >= b, "{0} >= {1}", lax.ge),
+    _compare("eq", lambda a, b: a == b, "{0} == {1}", lax.eq),
+    _compare("ne", lambda a, b: a != b, "{0} != {1}", lax.ne),
     Op(name="select", operands=SELECT, kinds=ANY, numpy=np.where,
        real=lambda p, a, b: a if p else b, stablehlo=_build(hlo.select), cpp="{0} ? {1} : {2}",
+       kernel=lax.select,
        moves_bits=True),
     Op(name="guard", operands=SAME1, kinds=FLOATING, numpy=arithmetic.round_mantissa,
-       stablehlo=_build_guard, cpp="{0}", counted=False, moves_bits=True),
+       stablehlo=_build_guard, cpp="{0}", kernel=_guard, counted=False, moves_bits=True),
 )  # fmt: skip
 
 OPS: dict[str, Op] = {row.name: row for row in _ROWS}

@@ -99,7 +99,12 @@ program_p = Primitive("xla_evo_program")
 """The primitive that computes a program; its parameter ``program`` is a `Program`."""
 
 
-def _abstract(*inputs: Any, program: Program) -> Any:
+def abstract_result(*inputs: Any, program: Program) -> Any:
+    """Abstract evaluation of a primitive whose parameter ``program`` computes each element.
+
+    Raises:
+        ProgramError: the inputs are not of one shape and the parameters' types.
+    """
     for value, parameter in zip(inputs, program.parameters, strict=True):
         if value.dtype != parameter.dtype.numpy or value.shape != inputs[0].shape:
             raise ProgramError(
@@ -118,19 +123,28 @@ def _evaluate(*inputs: Any, program: Program) -> Any:
     return jax.jit(program_p.bind, static_argnames="program")(*inputs, program=program)
 
 
-def _batch(arguments: Sequence[Any], axes: Sequence[Any], *, program: Program) -> tuple[Any, Any]:
+def batched_operands(arguments: Sequence[Any], axes: Sequence[Any]) -> list[Any]:
+    """Operands of an elementwise primitive with the axis that ``vmap`` maps over in front of all.
+
+    Args:
+        arguments: the operands.
+        axes: which axis of each is mapped; None for an operand that is the same for all.
+    """
     size = next(
         value.shape[axis] for value, axis in zip(arguments, axes, strict=True) if axis is not None
     )
-    moved = [
+    return [
         jax.numpy.broadcast_to(value, (size, *value.shape)) if axis is None
         else jax.numpy.moveaxis(value, axis, 0)
         for value, axis in zip(arguments, axes, strict=True)
     ]  # fmt: skip
-    return program_p.bind(*moved, program=program), 0
 
 
-program_p.def_abstract_eval(_abstract)
+def _batch(arguments: Sequence[Any], axes: Sequence[Any], *, program: Program) -> tuple[Any, Any]:
+    return program_p.bind(*batched_operands(arguments, axes), program=program), 0
+
+
+program_p.def_abstract_eval(abstract_result)
 program_p.def_impl(_evaluate)
 mlir.register_lowering(program_p, _lower)
 batching.primitive_batchers[program_p] = _batch

@@ -12,6 +12,7 @@ import pytest
 
 from xla_evo_lowering import native
 from xla_evo_lowering.cpp import emit_cpp
+from xla_evo_lowering.custom_call import as_custom_call
 from xla_evo_lowering.dtypes import BF16, F32, F64, I32, U32
 from xla_evo_lowering.errors import BackendError, CompileError
 from xla_evo_lowering.interpret import contract, evaluate
@@ -75,14 +76,14 @@ def test_machine_code_gives_the_bits_of_the_contracted_program(make) -> None:
     x = inputs(1 << 14)
     contracts = "+fma" in native.instruction_set()
     expected = evaluate(contract(program) if contracts else program, x)
-    got = np.asarray(jax.jit(native.as_custom_call(program))(x))
+    got = np.asarray(jax.jit(as_custom_call(program))(x))
     tiny = (np.abs(expected) < 2.0**-126) & (np.abs(got) < 2.0**-126)
     assert_same_bits(np.where(tiny, 0, got), np.where(tiny, 0, expected))
 
 
 @needs_compiler
 def test_bits_do_not_depend_on_length_or_threads() -> None:
-    call = native.as_custom_call(mixture())
+    call = as_custom_call(mixture())
     x = inputs((1 << 18) + 13)
     whole = np.asarray(jax.jit(call)(x))
     for length in (1, 2, 7, 15, 16, 17, 33, 1000, (1 << 16) - 1, (1 << 16) + 1):
@@ -93,7 +94,7 @@ def test_bits_do_not_depend_on_length_or_threads() -> None:
 
 @needs_compiler
 def test_transformations() -> None:
-    call = native.as_custom_call(square_plus())
+    call = as_custom_call(square_plus())
     x = jnp.arange(12.0).reshape(3, 4)
     np.testing.assert_array_equal(jax.vmap(call)(x), x * x + 1.5)
     np.testing.assert_array_equal(jax.vmap(jax.vmap(call), in_axes=1)(x), (x * x + 1.5).T)
@@ -106,10 +107,10 @@ def test_transformations() -> None:
 @needs_compiler
 def test_program_of_two_parameters_and_of_float64() -> None:
     b = Builder("combine", x=F32, y=F32)
-    combine = native.as_custom_call(b.build(b.apply("sub", b.apply("mul", 0, 1), 0)))
+    combine = as_custom_call(b.build(b.apply("sub", b.apply("mul", 0, 1), 0)))
     np.testing.assert_array_equal(combine(jnp.float32(3), jnp.float32(5)), 12)
     b = Builder("wide", x=F64)
-    wide = native.as_custom_call(b.build(b.apply("add", 0, b.const(1 / 3, F64))))
+    wide = as_custom_call(b.build(b.apply("add", 0, b.const(1 / 3, F64))))
     with jax.enable_x64(True):
         np.testing.assert_array_equal(wide(jnp.float64(1)), 1 + 1 / 3)
 
@@ -174,9 +175,10 @@ def test_another_process_finds_the_library(tmp_path) -> None:
     code = (
         "import time, jax.numpy as jnp\n"
         "from xla_evo_lowering import native\n"
+        "from xla_evo_lowering.custom_call import as_custom_call\n"
         "from xla_evo_lowering.text import parse_program\n"
         "p = parse_program('program p(x: f32) -> f32 {\\n %0: f32 = mul x, x\\n return %0\\n}')\n"
-        "print(float(native.as_custom_call(p)(jnp.float32(3))), len(list("
+        "print(float(as_custom_call(p)(jnp.float32(3))), len(list("
         "native.native_folder().glob('*.so'))))\n"
     )
     env = {**os.environ, "XLA_EVO_CACHE": str(tmp_path)}

@@ -17,6 +17,7 @@ from xla_evo.library.choice import Choice, choose
 from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo_lowering import _jax_compat
 from xla_evo_lowering.backends import BACKENDS
+from xla_evo_lowering.devices import backend_here
 from xla_evo_lowering.dtypes import DTYPES
 from xla_evo_lowering.stablehlo import emit
 
@@ -69,26 +70,35 @@ def _dispatching(
 
 def _select(scope: Any, name: str, ctx: Any, params: Mapping[str, Any]) -> Choice | None:
     request = scope.request(name)
-    platform = _platform(ctx)
-    if request is None or platform is None or request.backend not in (None, platform):
+    backend = None if request is None else backend_of(ctx, request.backend)
+    if request is None or backend is None:
         return None
     dtypes = {str(aval.dtype) for aval in (*ctx.avals_in, *ctx.avals_out)}
     dtype = dtypes.pop()
     if dtypes or dtype not in _PRECISIONS:
         return None
     max_ulp, most_accurate = bound_of(params.get("accuracy"), request.max_ulp, dtype)
-    choice = _choose(name, dtype, max_ulp, platform, request.lowering, most_accurate)
+    choice = _choose(name, dtype, max_ulp, backend, request.lowering, most_accurate)
     if choice.entry is None or not admitted(choice, request.lowering):
         return None
     return choice
 
 
-def _platform(ctx: Any) -> str | None:
-    """The backend that is lowered for; None where it is several, or one without programs."""
+def backend_of(ctx: Any, wanted: str | None) -> str | None:
+    """Returns the backend that a rule lowers for, None when nothing is to be replaced there.
+
+    Args:
+        ctx: JAX's context of the rule.
+        wanted: the only backend on which to replace, None for any. Without a device of its platform
+            (code made ahead of time) it says which one is meant.
+    """
     platforms = ctx.platforms or ctx.module_context.platforms
     if len(platforms) != 1:
         return None
-    return platforms[0] if platforms[0] in BACKENDS else None
+    here = backend_here(platforms[0])
+    if wanted is None or here is not None:
+        return here if wanted in (None, here) else None
+    return wanted if BACKENDS[wanted].platform == platforms[0] else None
 
 
 def bound_of(accuracy: Any, max_ulp: float | None, dtype: str) -> tuple[float | None, bool]:
@@ -128,9 +138,9 @@ def _lower(ctx: Any, choice: Choice, lowering: str, operands: Any) -> list[Any]:
     program = choice.entry.program if choice.entry else None
     if program is None:
         raise AssertionError("only a choice with an entry is lowered")
-    if lowering == "custom_call":
-        from xla_evo_lowering.native import lower_custom_call
-
-        return lower_custom_call(ctx, program, operands)
     values = _jax_compat.broadcast_operands(ctx, operands, ctx.avals_in, out)
+    if lowering == "custom_call":
+        from xla_evo_lowering.custom_call import lower_custom_call
+
+        return lower_custom_call(ctx, program, values)
     return [_jax_compat.with_sharding(ctx, emit(program, values), out)]

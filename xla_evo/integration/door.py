@@ -89,10 +89,12 @@ def check(choice: Choice, lowering: Lowering = "inline", *, samples: int = SAMPL
     if choice.entry is None or choice.proof is None:
         raise XlaEvoError("there is no program to check: the built-in was chosen")
     program, proof = choice.entry.program, choice.proof
+    if not backend_row(proof.fingerprint["backend"]).live:
+        return f"it was proven under another compiler for {proof.fingerprint['backend']}"
     target = make_target(choice.function, choice.dtype)
     graph = as_function(program)
     if lowering == "custom_call":
-        from xla_evo_lowering.native import as_custom_call
+        from xla_evo_lowering.custom_call import as_custom_call
 
         graph = as_custom_call(program)
     run = Executable(graph, [parameter.dtype for parameter in program.parameters])

@@ -1,0 +1,306 @@
+"""Programs as Pallas kernels: Triton on NVIDIA GPUs, Mosaic on TPUs.
+
+The kernel computes a program operation by operation from the op table's ``kernel`` column. Nothing
+rewrites it across operations, so guards cost nothing and vanish. Where a compiler would round
+otherwise than the program says, its row spells the operation in the machine's own instruction:
+Triton may fuse a product with a sum, divides and takes roots approximately, and has no rounding to
+integers, while PTX has each of them with one rounding, and a fused multiply-add too. TPUs have no
+fused multiply-add for float32; there ``fma`` is a product and a sum, as in XLA's own code.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+from jax import numpy as jnp
+from jax.experimental import pallas as pl
+from jax.interpreters import mlir
+
+from xla_evo_lowering import _jax_compat, arithmetic
+from xla_evo_lowering.canonical import canonical
+from xla_evo_lowering.dtypes import BF16, F16, F32, F64, DType
+from xla_evo_lowering.errors import BackendError
+from xla_evo_lowering.ops import OPS
+from xla_evo_lowering.program import Program, constant_array
+
+Form = Callable[..., Any]
+Forms = Mapping[str, Form]
+
+TRITON_BLOCK = 1024
+"""Elements of one Triton program: eight for each thread of four warps."""
+MOSAIC_ROWS, MOSAIC_COLUMNS = 256, 1024
+"""Largest block of a TPU kernel; two of 4 bytes an element, twice buffered, take 4 MiB."""
+_LANES = 128
+
+_FORMATS = {"triton": (F16, BF16, F32, F64), "mosaic": (BF16, F32)}
+
+
+def _shifted(shift: Form) -> Form:
+    """A shift that gives zeros where the amount is the width or more, as XLA's do."""
+
+    def form(x: Any, amount: Any) -> Any:
+        width = x.dtype.itemsize * 8
+        inside = lax.lt(_unsigned(amount), jnp.full(x.shape, width, f"uint{width}"))
+        held = lax.select(inside, amount, jnp.zeros_like(amount))
+        return lax.select(inside, shift(x, held), jnp.zeros_like(x))
+
+    return form
+
+
+def _shift_arithmetic(x: Any, amount: Any) -> Any:
+    width = x.dtype.itemsize * 8
+    last = jnp.full(x.shape, width - 1, amount.dtype)
+    inside = lax.lt(_unsigned(amount), jnp.full(x.shape, width, f"uint{width}"))
+    return lax.shift_right_arithmetic(x, lax.select(inside, amount, last))
+
+
+def _unsigned(x: Any) -> Any:
+    return lax.bitcast_convert_type(x, f"uint{x.dtype.itemsize * 8}")
+
+
+def _convert(x: Any, to: Any) -> Any:
+    """Value conversion with XLA's saturation, which the hardware need not have."""
+    if to == np.bool_:
+        return lax.ne(x, jnp.zeros_like(x))
+    if not (jnp.issubdtype(x.dtype, jnp.floating) and jnp.issubdtype(to, jnp.integer)):
+        return lax.convert_element_type(x, to)
+    limits = jnp.iinfo(to)
+
+    def full(value: float, dtype: Any) -> Any:
+        return jnp.full(x.shape, value, dtype)
+
+    low, high = full(float(limits.min), x.dtype), full(float(limits.max), x.dtype)
+    below = lax.select(lax.lt(x, high), x, jnp.zeros_like(x))
+    held = lax.select(lax.gt(x, low), below, low)
+    finite = lax.select(lax.eq(x, x), held, jnp.zeros_like(x))
+    inside = lax.convert_element_type(finite, to)
+    return lax.select(lax.ge(x, high), full(limits.max, to), inside)
+
+
+_COMMON: Forms = {
+    "shl": _shifted(lax.shift_left),
+    "shr_logical": _shifted(lax.shift_right_logical),
+    "shr_arith": _shift_arithmetic,
+    "convert": _convert,
+}
+
+
+def _ptx(instruction: str, otherwise: Form | None = None) -> Form:
+    """One PTX instruction on float32 or float64; ``otherwise`` for the narrow formats."""
+
+    def form(*operands: Any) -> Any:
+        from jax.experimental.pallas import triton
+
+        letters = {"float32": "f", "float64": "d"}
+        kind = str(operands[0].dtype)
+        if kind not in letters:
+            if otherwise is None:
+                raise BackendError(f"Triton has no {instruction} for {kind}")
+            return otherwise(*operands)
+        places = ", ".join(f"${number}" for number in range(len(operands) + 1))
+        name = instruction.format(f"f{operands[0].dtype.itemsize * 8}")
+        letter = letters[kind]
+        (result,) = triton.elementwise_inline_asm(
+            f"{name} {places};",
+            args=operands,
+            constraints=",".join([f"={letter}", *[letter] * len(operands)]),
+            pack=1,
+            result_shape_dtypes=[jax.ShapeDtypeStruct(operands[0].shape, operands[0].dtype)],
+        )
+        return result
+
+    return form
+
+
+_sqrt_ptx, _div_ptx = _ptx("sqrt.rn.{}", lax.sqrt), _ptx("div.rn.{}", lax.div)
+
+_FORMS: Mapping[str, Forms] = {
+    "triton": {
+        **_COMMON,
+        "guard": lambda x: x,
+        "mul": lambda a, b: (
+            _ptx("mul.rn.{}", lax.mul)(a, b) if jnp.issubdtype(a.dtype, jnp.floating) else a * b
+        ),
+        "fma": _ptx("fma.rn.{}"),
+        "div": _div_ptx,
+        "sqrt": _sqrt_ptx,
+        "rsqrt": lambda x: _div_ptx(jnp.ones_like(x), _sqrt_ptx(x)),
+        "round_even": _ptx("cvt.rni.{0}.{0}"),
+    },
+    "mosaic": {**_COMMON, "guard": lambda x: x},
+    "interpret": {
+        **_COMMON,
+        "fma": lambda a, b, c: jax.pure_callback(
+            lambda *values: arithmetic.fma(*map(np.asarray, values)),
+            jax.ShapeDtypeStruct(a.shape, a.dtype), a, b, c,
+        ),
+        "rsqrt": lambda x: lax.div(jnp.ones_like(x), lax.sqrt(x)),
+    },
+}  # fmt: skip
+
+
+def _compute(program: Program, forms: Forms, inputs: Sequence[Any]) -> Any:
+    """The program on arrays of one shape, inside a kernel."""
+    values = list(inputs)
+    shape = values[0].shape
+    for instruction in program.body:
+        if instruction.op == "const":
+            values.append(jnp.full(shape, constant_array(instruction)[()]))
+            continue
+        row = OPS[instruction.op]
+        operands = [values[operand] for operand in instruction.operands]
+        form = forms.get(instruction.op, row.kernel)
+        extra = (instruction.dtype.numpy,) if row.converts else ()
+        values.append(form(*operands, *extra))
+    return values[program.result]
+
+
+def _check(program: Program, dialect: str) -> None:
+    known = _FORMATS[dialect]
+    bad: list[DType] = [dtype for dtype in program.types if dtype.is_float and dtype not in known]
+    if bad or program.is_real:
+        name = bad[0].name if bad else "real"
+        raise BackendError(f"program {program.name} uses {name}, which {dialect} kernels do not")
+
+
+def triton_function(program: Program, *, interpret: bool = False) -> Callable[..., jax.Array]:
+    """Returns a program as a Triton kernel on arrays of one shape, any shape.
+
+    Args:
+        program: without ``real`` values.
+        interpret: run the kernel's own steps with JAX on whatever device there is; on the CPU, XLA
+            then contracts products and sums as it does in inlined programs.
+
+    Raises:
+        BackendError: Triton does not know one of its formats.
+    """
+    _check(program, "triton")
+    form = canonical(program)
+    forms = _FORMS["interpret" if interpret else "triton"]
+
+    def function(*inputs: jax.Array) -> jax.Array:
+        from jax.experimental.pallas import triton
+
+        count = math.prod(inputs[0].shape)
+        if count == 0:
+            return jnp.zeros(inputs[0].shape, form.dtype.numpy)
+
+        def kernel(*refs: Any) -> None:
+            index = pl.program_id(0) * TRITON_BLOCK + jnp.arange(TRITON_BLOCK, dtype=jnp.int32)
+            inside = index < count
+            loaded = [triton.load(ref.at[index], mask=inside, other=0.0) for ref in refs[:-1]]
+            triton.store(refs[-1].at[index], _compute(form, forms, loaded), mask=inside)
+
+        call = pl.pallas_call(
+            kernel,
+            out_shape=jax.ShapeDtypeStruct((count,), form.dtype.numpy),
+            grid=(pl.cdiv(count, TRITON_BLOCK),),
+            compiler_params=triton.CompilerParams(num_warps=4, num_stages=1),
+            interpret=interpret,
+            name="xla_evo",
+        )
+        return call(*(value.reshape(-1) for value in inputs)).reshape(inputs[0].shape)
+
+    return function
+
+
+def mosaic_function(program: Program, *, interpret: bool = False) -> Callable[..., jax.Array]:
+    """Returns a program as a Mosaic kernel on arrays of one shape, any shape.
+
+    Arrays of two axes or more keep their last one, so that nothing moves in memory; shorter ones
+    are padded to rows of 128.
+
+    Args:
+        program: without ``real`` values.
+        interpret: run the kernel's own steps with JAX on whatever device there is; on the CPU, XLA
+            then contracts products and sums as it does in inlined programs.
+
+    Raises:
+        BackendError: Mosaic does not know one of its formats.
+    """
+    _check(program, "mosaic")
+    form = canonical(program)
+    forms = _FORMS["interpret" if interpret else "mosaic"]
+
+    def kernel(*refs: Any) -> None:
+        refs[-1][...] = _compute(form, forms, [ref[...] for ref in refs[:-1]])
+
+    def function(*inputs: jax.Array) -> jax.Array:
+        from jax.experimental.pallas import tpu
+
+        shape = inputs[0].shape
+        count = math.prod(shape)
+        if count == 0:
+            return jnp.zeros(shape, form.dtype.numpy)
+        flat = len(shape) < 2
+        columns = _LANES if flat else shape[-1]
+        padding = -count % columns
+        rows = (count + padding) // columns
+        sheets = [
+            (jnp.pad(value.reshape(-1), (0, padding)) if flat else value).reshape(rows, columns)
+            for value in inputs
+        ]
+        block = (min(rows, MOSAIC_ROWS), min(columns, MOSAIC_COLUMNS))
+        spec = pl.BlockSpec(block, lambda i, j: (i, j))
+        call = pl.pallas_call(
+            kernel,
+            out_shape=jax.ShapeDtypeStruct((rows, columns), form.dtype.numpy),
+            grid=(pl.cdiv(rows, block[0]), pl.cdiv(columns, block[1])),
+            in_specs=[spec] * len(inputs),
+            out_specs=spec,
+            compiler_params=tpu.CompilerParams(dimension_semantics=("parallel", "parallel")),
+            interpret=interpret,
+            name="xla_evo",
+        )
+        result = call(*sheets)
+        return (result.reshape(-1)[:count] if padding else result).reshape(shape)
+
+    return function
+
+
+def _lower(make: Callable[[Program], Callable[..., jax.Array]]) -> Callable[..., list[Any]]:
+    def rule(ctx: Any, program: Program, operands: Sequence[Any]) -> list[Any]:
+        (out,) = ctx.avals_out
+        if not all(isinstance(size, int) for size in out.shape):
+            raise BackendError(
+                f"a Pallas kernel needs sizes that are known, not {out.shape}; use"
+                ' lowering="inline" to export with symbolic shapes'
+            )
+        function = make(program)
+        if _jax_compat.is_partitioned(ctx):
+            function = _sharded(function, len(out.shape), len(operands))
+        return list(mlir.lower_fun(function, multiple_results=False)(ctx, *operands))
+
+    return rule
+
+
+def _sharded(function: Callable[..., jax.Array], rank: int, count: int) -> Callable[..., jax.Array]:
+    """A function whose elements are independent, so that each device works on its own part."""
+    from jax.experimental.custom_partitioning import custom_partitioning
+
+    axes = " ".join(f"a{number}" for number in range(rank))
+    sharded = custom_partitioning(function)
+
+    def partition(mesh: Any, arguments: Any, result: Any) -> Any:
+        return mesh, function, result.sharding, (result.sharding,) * len(arguments)
+
+    def infer(mesh: Any, arguments: Any, result: Any) -> Any:
+        del mesh, result
+        return arguments[0].sharding
+
+    sharded.def_partition(
+        partition=partition,
+        infer_sharding_from_operands=infer,
+        sharding_rule=f"{', '.join([axes] * count)} -> {axes}",
+    )
+    return functools.wraps(function)(sharded)
+
+
+lower_triton = _lower(triton_function)
+"""The lowering rule for NVIDIA GPUs."""
+lower_mosaic = _lower(mosaic_function)
+"""The lowering rule for TPUs."""

@@ -1,0 +1,169 @@
+"""Pallas kernels: their bits in interpret mode, their machine code where the compilers are."""
+
+import math
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.lowering.test_native import assert_same_bits, inputs, needs_compiler
+from xla_evo_lowering import pallas
+from xla_evo_lowering.ahead import AheadOfTime, lower_for
+from xla_evo_lowering.backends import backend, require
+from xla_evo_lowering.custom_call import RULES, as_custom_call, custom_call_p
+from xla_evo_lowering.dtypes import BF16, F32, F64, I32, U32
+from xla_evo_lowering.errors import BackendError, CompileError
+from xla_evo_lowering.interpret import contract, evaluate
+from xla_evo_lowering.ops import OPS
+from xla_evo_lowering.program import Builder, Program
+
+FUNCTIONS = [pallas.triton_function, pallas.mosaic_function]
+SHAPES = [(), (1,), (0, 3), (1030,), (3, 7), (2, 3, 5), (5, 300)]
+
+
+def mixed() -> Program:
+    """Every operation that a kernel spells in its own way, but divisions."""
+    b = Builder("mixed", x=F32)
+    x = 0
+    bits = b.apply("bitcast", x, dtype=I32)
+    unsigned = b.apply("bitcast", x, dtype=U32)
+    left = b.apply("shl", unsigned, b.const(33, U32))
+    right = b.apply("shr_logical", unsigned, b.const(9, U32))
+    down = b.apply("bitcast", b.apply("shr_arith", bits, b.const(40, I32)), dtype=U32)
+    either = b.apply("xor", b.apply("or", left, right), b.apply("not", down))
+    whole = b.apply("convert", b.apply("and", either, b.const(0xFFFF, U32)), dtype=F32)
+    held = b.apply("clamp", b.const(-2.5, F32), x, b.const(2.5, F32))
+    root = b.apply("sqrt", b.apply("abs", held))
+    integer = b.apply("convert", b.apply("convert", x, dtype=I32), dtype=F32)
+    rounded = b.apply("add", b.apply("round_even", held), b.apply("floor", held))
+    total = b.apply("add", b.apply("mul", b.apply("guard", root), whole), rounded)
+    either_way = b.apply("and", b.apply("ge", x, held), b.apply("ne", x, root))
+    chosen = b.apply("max", total, b.apply("min", b.apply("neg", x), integer))
+    return b.build(b.apply("select", either_way, chosen, total))
+
+
+def product_and_sum(op: str, dtype=F32) -> Program:
+    b = Builder(op, x=dtype, y=dtype)
+    if op == "fma":
+        return b.build(b.apply("fma", 0, 1, b.const(0.1, dtype)))
+    return b.build(b.apply("add", b.apply("mul", 0, 1), b.const(0.1, dtype)))
+
+
+def test_every_operation_has_a_kernel_form() -> None:
+    assert all(callable(row.kernel) for row in OPS.values())
+
+
+@pytest.mark.parametrize("make", FUNCTIONS)
+def test_interpreted_kernels_give_the_bits_of_the_program(make) -> None:
+    program = mixed()
+    for shape in SHAPES:
+        x = inputs(math.prod(shape)).reshape(shape)
+        got = jax.jit(make(program, interpret=True))(x)
+        assert got.shape == shape
+        assert_same_bits(got, evaluate(contract(program), x))
+
+
+@pytest.mark.parametrize("make", FUNCTIONS)
+def test_interpreted_fma_rounds_once(make) -> None:
+    x, y = (np.random.default_rng(seed).normal(size=300).astype(np.float32) for seed in (1, 2))
+    program = product_and_sum("fma")
+    assert_same_bits(make(program, interpret=True)(jnp.asarray(x), y), evaluate(program, x, y))
+
+
+@pytest.mark.parametrize("make", FUNCTIONS)
+def test_blocks_cover_large_arrays(make, monkeypatch) -> None:
+    monkeypatch.setattr(pallas, "MOSAIC_ROWS", 8)
+    monkeypatch.setattr(pallas, "MOSAIC_COLUMNS", 128)
+    x = jnp.arange(20.0 * 300).reshape(20, 300)
+    b = Builder("double", x=F32)
+    double = b.build(b.apply("add", 0, 0))
+    np.testing.assert_array_equal(make(double, interpret=True)(x), 2 * x)
+    np.testing.assert_array_equal(make(double, interpret=True)(x.reshape(-1)), 2 * x.reshape(-1))
+
+
+def test_formats_that_a_device_lacks_are_refused() -> None:
+    with pytest.raises(BackendError, match="uses float64, which mosaic kernels do not"):
+        pallas.mosaic_function(product_and_sum("fma", F64))
+    b = Builder("half", x=BF16)
+    pallas.mosaic_function(b.build(b.apply("add", 0, 0)))
+
+
+def test_calls_are_lowered_for_one_known_platform() -> None:
+    call = as_custom_call(product_and_sum("mul"))
+    spec = jax.ShapeDtypeStruct((4,), np.float32)
+    with pytest.raises(BackendError, match="one of cpu, cuda, tpu, not rocm"):
+        jax.jit(call).trace(spec, spec).lower(lowering_platforms=("rocm",))
+    with pytest.raises(BackendError, match="not cpu, tpu"):
+        jax.jit(call).trace(spec, spec).lower(lowering_platforms=("cpu", "tpu"))
+
+
+@needs_compiler
+def test_batches_with_an_operand_that_is_shared() -> None:
+    call = as_custom_call(product_and_sum("mul"))
+    x, y = jnp.arange(12.0).reshape(3, 4), jnp.arange(4.0)
+    got = jax.vmap(call, in_axes=(1, None))(x, y[:3])
+    np.testing.assert_allclose(got, x.T * y[:3] + 0.1, rtol=1e-6)
+    assert custom_call_p.name in str(jax.make_jaxpr(jax.vmap(call))(x, x))
+
+
+def _needs(name):
+    try:
+        require(backend(name))
+    except BackendError as error:
+        return pytest.mark.skip(reason=str(error))
+    return ()
+
+
+def ahead(name: str, program: Program, shapes) -> list[dict[str, str]]:
+    """What the compiler of a backend makes of a program's custom call, shape by shape."""
+    row = backend(name)
+    found = []
+    with AheadOfTime(row) as process:
+        for shape in shapes:
+            specs = [jax.ShapeDtypeStruct(shape, p.dtype.numpy) for p in program.parameters]
+            texts = process.compile(lower_for(row, as_custom_call(program), specs))
+            found.append({key: text.decode(errors="replace") for key, text in texts.items()})
+    return found
+
+
+@pytest.mark.parametrize("name", [pytest.param("cuda:sm_90", marks=_needs("cuda:sm_90"))])
+def test_triton_rounds_as_the_program_says(name) -> None:
+    for texts in ahead(name, mixed(), [(5000,), (3, 7)]):
+        assert "triton" in texts["hlo"]
+        assert not re.search(r"\bfma\.|\.ftz|approx", texts["ptx"])
+        assert {"mul.rn.f32", "sqrt.rn.f32", "cvt.rni.f32.f32"} <= set(
+            re.findall(r"[a-z]+\.rni?\.f32(?:\.f32)?", texts["ptx"])
+        )
+    (texts,) = ahead(name, product_and_sum("fma"), [(64, 64)])
+    assert "fma.rn.f32" in texts["ptx"]
+    (texts,) = ahead(name, product_and_sum("mul"), [(64, 64)])
+    assert "fma" not in texts["ptx"]
+
+
+@pytest.mark.parametrize("name", [pytest.param("tpu:v5e", marks=_needs("tpu:v5e"))])
+def test_mosaic_compiles(name) -> None:
+    for texts in ahead(name, mixed(), [(5000,), (3, 7), (2, 512, 1200), ()]):
+        assert "tpu_custom_call" in texts["optimized"]
+        assert texts["llo"]
+
+
+def test_symbolic_shapes_are_refused_by_kernels() -> None:
+    from jax import export
+
+    spec = jax.ShapeDtypeStruct(export.symbolic_shape("n"), np.float32)
+    traced = jax.jit(as_custom_call(mixed()))
+    with pytest.raises(BackendError, match="sizes that are known"):
+        export.export(traced, platforms=["tpu"])(spec)
+
+
+def test_every_platform_has_a_rule() -> None:
+    assert set(RULES) == {row.platform for row in map(backend, ("cpu", "cuda:sm_90", "tpu:v5e"))}
+
+
+def test_lowering_errors_name_the_backend() -> None:
+    wide = as_custom_call(product_and_sum("mul", F64))
+    spec = jax.ShapeDtypeStruct((4,), np.float64)
+    with jax.enable_x64(True), pytest.raises(CompileError, match=r"tpu:v5e failed: .*float64"):
+        lower_for(backend("tpu:v5e"), wide, [spec, spec])
