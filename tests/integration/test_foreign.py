@@ -11,6 +11,7 @@ import xla_evo
 from xla_evo.errors import ConfigError
 from xla_evo.integration import dispatch, door
 from xla_evo.library import choose, entries, write_entry
+from xla_evo.library.certificate import TimeRatio
 from xla_evo.library.loader import Entry
 from xla_evo_lowering import devices
 from xla_evo_lowering.backends import backend, fingerprint
@@ -22,7 +23,11 @@ SPEC = jax.ShapeDtypeStruct((3, 200), jnp.float32)
 def certified_for_tpu(tmp_path, monkeypatch):
     """A library where exp is proven as a custom call and inlined on a TPU v5e."""
     entry = next(e for e in entries("exp", "float32") if e.proofs("inline"))
-    proof = replace(entry.proofs("inline")[0], fingerprint=fingerprint(backend("tpu:v5e")))
+    time = TimeRatio(
+        candidate_ns=(1.0,), builtin_ns=(2.0,), floor_ns=(0.1,), ratio=2.0, range=(0, 1)
+    )
+    live = fingerprint(backend("tpu:v5e"))
+    proof = replace(entry.proofs("inline")[0], fingerprint=live, time=time)
     proofs = (proof, replace(proof, lowering="custom_call"))
     write_entry(Entry(entry.program, replace(entry.certificate, proofs=proofs)), tmp_path)
 

@@ -22,7 +22,7 @@ from xla_evo.targets.ordering import number, ordinal
 from xla_evo.targets.target import Target, make_target
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.compile import Executable
-from xla_evo_lowering.native import as_custom_call
+from xla_evo_lowering.custom_call import as_custom_call
 from xla_evo_lowering.stablehlo import as_function
 
 QUICK_SECONDS = 50.0
