@@ -3,6 +3,7 @@
 import json
 
 from xla_evo.search.config import SearchConfig
+from xla_evo.search.points import HARD_ROWS, UNIFORM_ROWS
 from xla_evo.store.key import Key
 from xla_evo.targets.target import Target
 from xla_evo_lowering.backends import Backend, fingerprint
@@ -20,6 +21,7 @@ def compile_key(program_hash: str, target: Target, config: SearchConfig, row: Ba
     """Key of a compiled program and its sampled error."""
     parts = {"program": program_hash, "form": FORM, **_machine(row)}
     sample = {"target": json.dumps(target.to_json(), sort_keys=True), "seed": str(config.seed)}
+    sample["rows"] = f"{UNIFORM_ROWS} and {HARD_ROWS}"
     return Key.of("compile", **parts, **sample)
 
 

@@ -18,6 +18,9 @@ from xla_evo.targets.target import Target
 Floats = npt.NDArray[np.float64]
 
 FIT_POINTS = 40
+UNIFORM_ROWS, HARD_ROWS = 44, 20
+"""Rows of the sample that a compiled program meets, uniform in value and in every binade: about a
+million inputs, so that few candidates pass here and fail the sweep."""
 _NEAR_ZERO = 12
 
 

@@ -17,7 +17,7 @@ from xla_evo.accuracy.kernels import compute_errors, format_constants
 from xla_evo.scaffolds import scaffold as find_scaffold
 from xla_evo.search.frame import Frame
 from xla_evo.search.genome import Nodes
-from xla_evo.search.points import Points, fit_points, format_points
+from xla_evo.search.points import HARD_ROWS, UNIFORM_ROWS, Points, fit_points, format_points
 from xla_evo.search.screen import Screened, improve, screen_batch
 from xla_evo.targets.target import Target
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 Report = Callable[[int, int], None]
 _KEPT = 256
-_RANGE_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,23 +221,17 @@ class Tasks:
                 low, high = timed_range(target.function.name)
             uniform = random.uniform(low, high, 2 * ELEMENTS)
             uniform = uniform.astype(target.dtype.numpy)
-            hard = sample_inputs(target, 2 * ELEMENTS, self._seed)
+            hard = sample_inputs(target, HARD_ROWS * ELEMENTS, self._seed)
             # A subnormal input may be read as zero; the sweep takes either reading, this does not.
             hard = hard[(np.abs(hard) >= 2.0**target.dtype.emin) | (hard == 0)]
-            hard = np.resize(hard, 2 * ELEMENTS)
-            inputs = np.concatenate([uniform.clip(low, high), hard, *self._ranges(random)])
+            hard = np.resize(hard, HARD_ROWS * ELEMENTS)
+            ranges = ((low, high),) if self._frame is None else self._frame.scaffold.ranges
+            more = [
+                random.uniform(*ranges[row % len(ranges)], ELEMENTS).astype(target.dtype.numpy)
+                for row in range(UNIFORM_ROWS)
+            ]
+            inputs = np.concatenate([uniform, *more]).clip(target.low, target.high)
+            inputs = np.concatenate([inputs, hard])
             reference = np.asarray(target.function.f64(inputs.astype(np.float64)), np.float64)
             self._sample = inputs.reshape(-1, ELEMENTS), reference
         return self._sample
-
-    def _ranges(self, random: np.random.Generator) -> list[npt.NDArray[Any]]:
-        """Rows for the whole range of a scaffold, where four rows would miss the worst inputs."""
-        from xla_evo_lowering.timing import ELEMENTS
-
-        if self._frame is None:
-            return []
-        ranges = self._frame.scaffold.ranges
-        return [
-            random.uniform(*ranges[row % len(ranges)], ELEMENTS).astype(self._target.dtype.numpy)
-            for row in range(_RANGE_ROWS)
-        ]
