@@ -6,6 +6,7 @@
     XLA_FLAGS=--xla_cpu_max_isa=AVX tools/certify.py exp --again
     tools/certify.py exp --again --lowering custom_call
     tools/certify.py exp --again --retime
+    tools/certify.py exp2,log10 --again --retime --dtype bfloat16
 
 The text of a candidate may carry comments and any value names; what is shipped is its canonical
 form. `--again` measures the shipped entries of a function under the compiler at hand and adds the
@@ -77,8 +78,8 @@ def candidate(args):
 
 
 def again(args):
-    target = make_target(args.function, args.dtype)
-    for entry in entries(args.function, args.dtype):
+    for entry in [e for name in args.function.split(",") for e in entries(name, args.dtype)]:
+        target = make_target(entry.function, entry.dtype)
         graph = as_function(entry.program)
         if args.retime:
             yield retimed(entry, target)
