@@ -86,5 +86,10 @@ def cbrt(x: Value, working: DType, bits: float) -> Value:
 
 
 def rsqrt(x: Value, working: DType, bits: float) -> Value:
-    """1 / sqrt(x)."""
-    return (1.0 / x.to(working).sqrt()).to(x.dtype)
+    """1 / sqrt(x); in float32 with one step of Newton's method in float64."""
+    if working is not F64:
+        return (1.0 / x.to(working).sqrt()).to(x.dtype)
+    first = 1.0 / x.sqrt()
+    wide, y = x.to(F64), first.to(F64)
+    better = y + (y * 0.5) * (1.0 - (wide * y) * y)
+    return ((x >= 2.0**-126) & (x < INF)).where(better.to(x.dtype), first)
