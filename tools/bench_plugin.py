@@ -52,12 +52,12 @@ def paired(first, second, repetitions):
     return (*least, statistics.median(a / b for a, b in samples))
 
 
-def patched_and_plain(function, *arguments, **patch):
+def patched_and_plain(function, *arguments, options=None, **patch):
     """Two calls of one jitted function, the second under a scope that is entered once."""
     scope = xla_evo.use(max_ulp=1.1, **patch)
-    compiled = jax.jit(function).lower(*arguments).compile()
+    compiled = jax.jit(function).lower(*arguments).compile(options)
     with scope:
-        evolved = jax.jit(function).lower(*arguments).compile()
+        evolved = jax.jit(function).lower(*arguments).compile(options)
     return (
         lambda: compiled(*arguments).block_until_ready(),
         lambda: evolved(*arguments).block_until_ready(),
@@ -122,6 +122,24 @@ def custom_calls():
             yield row | {
                 "value": ratio, "jnp_ns": first / (1 << power) * 1e9,
                 "native_ns": second / (1 << power) * 1e9,
+            }  # fmt: skip
+
+
+def inlined():
+    """Whole calls of inlined exp, as XLA compiles it and without its splitting over threads.
+
+    XLA splits a loop by a cost that counts HLO operations, so that it wakes a second thread for an
+    inlined program where it computes the built-in on one.
+    """
+    unsplit = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
+    for power in (12, 16, 20):
+        x = jnp.asarray(np.random.default_rng(0).uniform(-5, 5, 1 << power), jnp.float32)
+        for options, words in ((None, ""), (unsplit, ", both on one thread")):
+            plain, evolved = patched_and_plain(jnp.exp, x, options=options)
+            first, second, ratio = paired(plain, evolved, max(1, (1 << 19) >> power))
+            yield {
+                "measure": f"exp inlined, 2^{power}, whole call{words}", "unit": "times jnp",
+                "wanted": "", "value": ratio, "jnp_us": first * 1e6, "evolved_us": second * 1e6,
             }  # fmt: skip
 
 
@@ -217,8 +235,8 @@ def fusions():
 
 
 PARTS = {
-    "scope": scope_cost, "custom-calls": custom_calls, "sleef": sleef, "networks": networks,
-    "fusions": fusions,
+    "scope": scope_cost, "custom-calls": custom_calls, "inlined": inlined, "sleef": sleef,
+    "networks": networks, "fusions": fusions,
 }  # fmt: skip
 
 

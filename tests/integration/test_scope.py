@@ -14,7 +14,7 @@ from tests.integration.conftest import builtin
 from xla_evo.errors import BackendError, ConfigError, TargetError
 from xla_evo.integration import dispatch, door
 from xla_evo.integration.scope import Request, Scope, current_scope, make_scope, merged
-from xla_evo.library import choose
+from xla_evo.library import CertificateError, choose, write_entry
 
 X = jnp.linspace(-3.0, 3.0, 257)
 
@@ -175,6 +175,46 @@ def test_use_inside_a_traced_function_is_refused() -> None:
         function(X)
     with pytest.raises(ConfigError, match="being traced"):
         jax.eval_shape(function, X)
+
+
+def test_install_inside_a_traced_function_is_refused() -> None:
+    @jax.jit
+    def function(x):
+        xla_evo.install("exp", max_ulp=1)
+        return jnp.exp(x)
+
+    with pytest.raises(ConfigError, match="being traced; call it before"):
+        function(X)
+    assert current_scope() is None
+
+
+def test_a_program_that_was_edited_is_refused_when_it_would_be_used(tmp_path, monkeypatch) -> None:
+    entry = choose("exp", max_ulp=1).entry
+    path = write_entry(entry, tmp_path)
+    path.write_text(path.read_text().replace("0x1.8p+23", "0x1.9p+23"))
+
+    def chosen(name, dtype, max_ulp, backend, lowering, most_accurate):
+        return choose(name, dtype, max_ulp, folder=tmp_path)
+
+    monkeypatch.setattr(dispatch, "_choose", chosen)
+    with (
+        xla_evo.use("exp", max_ulp=1),
+        pytest.raises(CertificateError, match=f"library entry {path} is refused: the program is"),
+    ):
+        jax.jit(lambda x: jnp.exp(x) + 7)(X)
+
+
+def test_contradicting_scopes_have_the_documented_precedence() -> None:
+    with xla_evo.use("exp", max_ulp=1), xla_evo.use("exp", backend="tpu:v5e"):
+        assert not is_patched()
+        with xla_evo.use("exp", max_ulp=1):
+            assert is_patched()
+    xla_evo.install("exp", max_ulp=1)
+    try:
+        with xla_evo.use("exp", backend="tpu:v5e"):
+            assert not is_patched()
+    finally:
+        xla_evo.uninstall()
 
 
 def test_use_inside_eager_grad_works() -> None:

@@ -4,6 +4,8 @@ Results are held against the same code without the patch; that the patch was the
 lowered text, and often in the last bits.
 """
 
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -73,6 +75,17 @@ TRANSFORMED = {
 @pytest.mark.parametrize("transformation", TRANSFORMED)
 def test_transformation(name: str, transformation: str) -> None:
     check(TRANSFORMED[transformation], name)
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler on this machine")
+@pytest.mark.parametrize("transformation", TRANSFORMED)
+def test_transformation_of_a_custom_call(transformation: str) -> None:
+    make, x = TRANSFORMED[transformation], points("exp")
+    plain = make(jnp.exp)(x)
+    with xla_evo.use("exp", lowering="custom_call", **PATCH):
+        called = make(jnp.exp)(x)
+        assert "@xla_evo_" in jax.jit(make(jnp.exp)).lower(x).as_text()
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **CLOSE), plain, called)
 
 
 @pytest.mark.parametrize("every", EVERY)
