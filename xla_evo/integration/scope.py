@@ -180,7 +180,9 @@ def use(
         max_ulp: largest error over the whole domain in ULP. Without it a program must be faster
             than the built-in and as accurate, or within 1 ULP.
         lowering: ``inline`` puts the program's operations into the graph, where they fuse with
-            their neighbours; ``custom_call`` calls machine code made by the system compiler.
+            their neighbours; ``custom_call`` calls machine code: C++ made by the system compiler on
+            the CPU, a Pallas kernel elsewhere. `jax.export` takes such code only when its check of
+            custom calls is disabled, and only this machine can load it again.
         backend: replace on this backend alone.
 
     Raises:
