@@ -41,8 +41,8 @@ class Plugin:
 class Backend:
     """One compiler target.
 
-    A guard is ``reduce_precision`` to the format's own precision on every one of them: it stops
-    rewrites, costs nothing and stays inside a fusion.
+    A guard is ``reduce_precision`` to the format's own precision and one exponent bit more on every
+    one of them: it stops rewrites, costs nothing and stays inside a fusion (see `ops`).
 
     Attributes:
         name: as users write it, e.g. ``cuda:sm_90``.

@@ -132,8 +132,13 @@ def _build_typed(builder: Callable[..., Any]) -> Callable[[Sequence[Any], Any], 
 
 
 def _build_guard(values: Sequence[Any], result: Any) -> Any:
-    """``reduce_precision`` to the format's own precision: keeps values, stops rewrites."""
+    """``reduce_precision`` to the format and one exponent bit: keeps values, stops rewrites.
+
+    To the very format it is taken for nothing on GPU, where XLA removes it before it simplifies
+    for the last time, so that ``(x + M) - M`` became ``x``.
+    """
     exponent, mantissa = _FORMATS[str(ir.RankedTensorType(result).element_type)]
+    exponent += 1
     return hlo.reduce_precision(values[0], exponent, mantissa)
 
 

@@ -1,8 +1,8 @@
 module @jit_conversions attributes {mhlo.num_partitions = 1 : i32, mhlo.num_replicas = 1 : i32} {
   func.func public @main(%arg0: tensor<8xf16>, %arg1: tensor<8xbf16>, %arg2: tensor<8xf64>) -> (tensor<8xf64> {jax.result_info = "result"}) {
-    %0 = stablehlo.reduce_precision %arg0, format = e5m10 : tensor<8xf16>
-    %1 = stablehlo.reduce_precision %arg1, format = e8m7 : tensor<8xbf16>
-    %2 = stablehlo.reduce_precision %arg2, format = e11m52 : tensor<8xf64>
+    %0 = stablehlo.reduce_precision %arg0, format = e6m10 : tensor<8xf16>
+    %1 = stablehlo.reduce_precision %arg1, format = e9m7 : tensor<8xbf16>
+    %2 = stablehlo.reduce_precision %arg2, format = e12m52 : tensor<8xf64>
     %3 = stablehlo.convert %0 : (tensor<8xf16>) -> tensor<8xui32>
     %4 = stablehlo.convert %1 : (tensor<8xbf16>) -> tensor<8xi64>
     %5 = stablehlo.bitcast_convert %2 : (tensor<8xf64>) -> tensor<8xui64>
