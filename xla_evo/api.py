@@ -5,14 +5,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xla_evo.accuracy.generated import generated
 from xla_evo.accuracy.measurement import ErrorMeasurement
+from xla_evo.accuracy.specials import check_specials
+from xla_evo.accuracy.sweep import measure_exhaustive
 from xla_evo.budget import Budget, parse_budget
 from xla_evo.proof import Examination, Report, examine, sweep
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.run import Observer, Outcome, default_folder
 from xla_evo.search.run import evolve as evolve_run
 from xla_evo.targets.target import Target
+from xla_evo_lowering.ahead import AheadOfTime
+from xla_evo_lowering.backends import backend as backend_row
+from xla_evo_lowering.backends import processor
+from xla_evo_lowering.costs import cost_and_model
+from xla_evo_lowering.live import live_device
 from xla_evo_lowering.program import Program
+from xla_evo_lowering.stablehlo import as_function
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +32,15 @@ class Verification:
         max_ulp: the bound that was asked.
         error: errors over every input of the domain.
         examination: special inputs and array lengths.
+        backend: name of the row of the backend table.
+        device: what was measured on; empty when the backend's arithmetic was modelled on this CPU.
     """
 
     max_ulp: float
     error: ErrorMeasurement
     examination: Examination
+    backend: str = "cpu"
+    device: str = ""
 
     @property
     def holds(self) -> bool:
@@ -76,20 +89,66 @@ def verify(
     target: Target,
     *,
     max_ulp: float = 1.0,
+    backend: str = "cpu",
     report: Report | None = None,
 ) -> Verification:
     """Proves a program, or any elementwise JAX function, over every input of a target's domain.
 
     Args:
-        program: what is compiled, by this machine's CPU backend, and swept.
+        program: what is compiled for a device of this machine and swept on it.
         target: what it should compute, in a format of at most 32 bits.
         max_ulp: the bound to hold.
+        backend: ``cpu``, ``cuda``, ``tpu``, or a row of the backend table that the device must be.
         report: receives inputs done and inputs in all.
 
     Raises:
+        BackendError: this machine has no such device.
         CompileError: XLA refused it.
         TargetError: the target has too many inputs.
     """
-    error = sweep(program, target, report=report)
-    examination = examine(program, target, max_ulp=max_ulp)
-    return Verification(max_ulp=max_ulp, error=error, examination=examination)
+    device, row = live_device(backend)
+    error = sweep(program, target, backend_name=row.name, report=report)
+    examination = examine(program, target, max_ulp=max_ulp, backend_name=row.name)
+    return Verification(
+        max_ulp=max_ulp, error=error, examination=examination, backend=row.name,
+        device=processor() if row.live else str(device.device_kind),
+    )  # fmt: skip
+
+
+def verify_model(
+    program: Program,
+    target: Target,
+    *,
+    backend: str,
+    max_ulp: float = 1.0,
+    report: Report | None = None,
+) -> Verification:
+    """Models a program for a backend that is not here, over every input of a target's domain.
+
+    Args:
+        program: what is compiled for the backend; its arithmetic is evaluated on this CPU.
+        target: what it should compute, in a format of at most 32 bits.
+        backend: a row of the backend table.
+        max_ulp: the bound to hold.
+        report: receives inputs done and inputs in all.
+
+    Returns:
+        A verification without a device: what it says is modelled, not proven.
+
+    Raises:
+        BackendError: the backend does not start, or the program has no model.
+        CompileError: the compiler refused it.
+        TargetError: the target has too many inputs.
+    """
+    row = backend_row(backend)
+    with AheadOfTime(row) as process:
+        _, model = cost_and_model(row, as_function(program), (target.dtype,), process)
+    flush = row.flushes_subnormals
+    run = generated(model)
+    error = measure_exhaustive(run, target, flush_to_zero=flush, progress=report)
+    failures = check_specials(
+        run, target.function, target.dtype, target.low, target.high, flush_to_zero=flush,
+        max_ulp=max_ulp,
+    )  # fmt: skip
+    found = Examination(specials=tuple(map(str, failures)), lengths=None)
+    return Verification(max_ulp=max_ulp, error=error, examination=found, backend=row.name)

@@ -17,6 +17,7 @@ from xla_evo.accuracy.sweep import measure_exhaustive
 from xla_evo.targets.target import Target
 from xla_evo_lowering.backends import backend
 from xla_evo_lowering.compile import Executable
+from xla_evo_lowering.live import live_device
 from xla_evo_lowering.program import Program
 from xla_evo_lowering.stablehlo import as_function
 
@@ -41,10 +42,17 @@ class Examination:
         return not self.specials and self.lengths is None
 
 
-def executable(function: Program | Callable[..., Any], target: Target) -> Executable:
-    """Returns a program or a JAX function compiled as a user's call of it would be."""
+def executable(
+    function: Program | Callable[..., Any], target: Target, backend_name: str = "cpu"
+) -> Executable:
+    """Returns a program or a JAX function compiled as a user's call of it would be.
+
+    Raises:
+        BackendError: this machine has no device of that backend.
+    """
+    device, _ = live_device(backend_name)
     callable_ = as_function(function) if isinstance(function, Program) else function
-    return Executable(callable_, [target.dtype] * target.function.arity)
+    return Executable(callable_, [target.dtype] * target.function.arity, device=device)
 
 
 def sweep(
@@ -61,17 +69,18 @@ def sweep(
         function: a program, or a function of JAX arrays such as the built-in.
         target: what it should compute, in a format of at most 32 bits.
         limit_ulp: the bound to hold.
-        backend_name: a row of the backend table.
+        backend_name: a row of the backend table whose device is in this machine.
         report: receives inputs done and inputs in all.
 
     Raises:
+        BackendError: this machine has no device of that backend.
         CompileError: XLA refused it.
         TargetError: the target has too many inputs.
     """
     flush = backend(backend_name).flushes_subnormals
     return measure_exhaustive(
-        executable(function, target), target, flush_to_zero=flush, limit_ulp=limit_ulp,
-        progress=report,
+        executable(function, target, backend_name), target, flush_to_zero=flush,
+        limit_ulp=limit_ulp, progress=report,
     )  # fmt: skip
 
 
@@ -83,7 +92,7 @@ def examine(
     backend_name: str = "cpu",
 ) -> Examination:
     """Checks special inputs of the domain, and lengths 1 to 129 and some long ones bit by bit."""
-    run = executable(function, target)
+    run = executable(function, target, backend_name)
     flush = backend(backend_name).flushes_subnormals
     single = _in_blocks(run, target)
     failures = check_specials(

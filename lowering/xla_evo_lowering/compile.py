@@ -140,8 +140,19 @@ class Executable:
         function: Function,
         dtypes: Sequence[DType],
         options: Mapping[str, object] | None = None,
+        *,
+        device: Any = None,
     ) -> None:
+        """Keeps the function; nothing is compiled yet.
+
+        Args:
+            function: a function of JAX arrays.
+            dtypes: types of its arguments.
+            options: XLA compile options that differ from the defaults.
+            device: JAX device to compile for and run on; JAX's default one when left out.
+        """
         self._function = function
+        self._device = device
         self._dtypes = tuple(dtypes)
         self._options = dict(options or {})
         self._compiled: dict[tuple[int, ...], Any] = {}
@@ -166,7 +177,7 @@ class Executable:
         """
         if shape not in self._compiled:
             specs = [jax.ShapeDtypeStruct(shape, dtype.numpy) for dtype in self._dtypes]
-            with jax.enable_x64(self._wide):
+            with jax.enable_x64(self._wide), jax.default_device(self._device):
                 self._compiled[shape] = compile_lowered(lower(self._function, specs), self._options)
         return self._compiled[shape]
 

@@ -30,8 +30,12 @@ def _serve(name: str, folder: Path, requests: BinaryIO, answers: BinaryIO) -> No
     llo = folder / "llo"
     llo.mkdir()
     if name.startswith("tpu"):
-        # libtpu dumps for the whole process, so each request empties the folder.
-        dump = f"--xla_jf_dump_to={llo} --xla_jf_dump_llo_text=true"
+        # libtpu dumps for the whole process, so each request empties the folder; all of its
+        # passes would be 300 files and most of the time.
+        dump = (
+            f"--xla_jf_dump_to={llo} --xla_jf_dump_llo_text=true"
+            " --xla_jf_dump_llo_pass_label_regex=final_bundles"
+        )
         given = os.environ.get("LIBTPU_INIT_ARGS", "")
         os.environ["LIBTPU_INIT_ARGS"] = f"{given} {dump}".strip()
     try:

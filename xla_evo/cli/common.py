@@ -8,6 +8,8 @@ from xla_evo.reports import summary
 from xla_evo.search.checkpoint import read_state
 from xla_evo.search.run import Outcome, RunFolder
 from xla_evo.targets.target import Target, make_target
+from xla_evo_lowering.backends import backend
+from xla_evo_lowering.device_model import ARITHMETIC
 
 
 def add_target(parser: argparse.ArgumentParser, *, name: bool = True) -> None:
@@ -69,15 +71,20 @@ def print_outcome(outcome: Outcome, *, json: bool) -> int:
             f" go on with: xla-evo resume {outcome.path} --budget 10m"
         )
         return 1
-    builtin = target.function.builtin or "built-in"
-    title = f"{target.describe()}: over all {winner.error.count:,} inputs, timed in turn"
+    how = "modelled, not measured; static cost" if config.modelled else "timed in turn"
+    title = f"{target.describe()}: over all {winner.error.count:,} inputs, {how}"
     columns = [
         Column(name="", align="left"),
         Column(name="max ULP"),
-        Column(name="ns/element"),
+        Column(name=winner.timed.unit),
         Column(name="speed"),
     ]
-    print_table(columns, summary.comparison(winner, builtin), title=title)
+    print_table(columns, summary.comparison(winner, target.function.builtin), title=title)
+    proof = RunFolder(outcome.path).proof()
+    if proof:
+        print_line(proof)
+    elif config.modelled:
+        _print_model(outcome)
     print_line()
     if winner.provenance:
         print_line(f"# {winner.provenance}")
@@ -85,3 +92,16 @@ def print_outcome(outcome: Outcome, *, json: bool) -> int:
     print_line()
     print_line(f"kept in {outcome.path}: {Path(outcome.path) / 'best.prog'}")
     return 0
+
+
+def _print_model(outcome: Outcome) -> None:
+    """What the errors of a backend that is not here rest on, and how to turn them into a proof."""
+    row = backend(outcome.config.backend)
+    arithmetic = ARITHMETIC[row.platform]
+    print_line(f"modelled for {row.name} ({row.description})")
+    print_line(f"  known: {arithmetic.known}")
+    if arithmetic.assumed:
+        print_line(f"  assumed: {arithmetic.assumed}")
+    print_line(
+        f"  on a machine with the device: xla-evo verify {outcome.path} --backend {row.platform}"
+    )

@@ -14,6 +14,7 @@ HELP = "Proves a program over every input: error, special values, array lengths.
 EXAMPLES = """\
   xla-evo verify runs/exp2
   xla-evo verify best.prog --function exp2 --domain 0 1 --max-ulp 1
+  xla-evo verify runs/tanh --backend cuda
   xla-evo verify jnp --function tanh --domain -0.5 0.5 --max-ulp 5
   xla-evo verify --all
   xla-evo verify --all --function tanh
@@ -42,12 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-ulp", type=float, metavar="U", help="bound to hold (default: the run's, or 1)"
     )
+    parser.add_argument(
+        "--backend", metavar="B",
+        help="measure on this machine's cpu, cuda or tpu device (default: cpu; a run for a backend"
+        " that is not here is modelled again)",
+    )  # fmt: skip
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Sweeps and examines; 0 when the bound holds on every input, else 1."""
-    from xla_evo.api import verify
+    from xla_evo.api import verify, verify_model
     from xla_evo.search.run import PROGRAM, RunFolder
     from xla_evo.targets.target import make_target
     from xla_evo_lowering.text import parse_program
@@ -59,9 +65,11 @@ def run(args: argparse.Namespace) -> int:
     if args.subject is None:
         raise ConfigError("say what to verify: a program file, a run's folder, --all or --quick")
     path = Path(args.subject)
-    max_ulp = args.max_ulp
+    max_ulp, modelled, folder = args.max_ulp, "", None
     if path.is_dir():
-        config = RunFolder(path).config()
+        folder = RunFolder(path)
+        config = folder.config()
+        modelled = config.backend if config.modelled and not args.backend else ""
         target, path = config.target, path / PROGRAM
         max_ulp = config.max_ulp if max_ulp is None else max_ulp
     else:
@@ -92,15 +100,23 @@ def run(args: argparse.Namespace) -> int:
                 sys.stderr.write("\r\033[K")
             sys.stderr.flush()
 
-    result = verify(subject, target, max_ulp=bound, report=report)
+    if modelled:
+        result = verify_model(subject, target, backend=modelled, max_ulp=bound, report=report)
+    else:
+        backend = args.backend or "cpu"
+        result = verify(subject, target, max_ulp=bound, backend=backend, report=report)
+        if folder is not None and result.holds:
+            folder.write_proof(result)
     error, found, holds = result.error, result.examination, result.holds
     if args.json:
         print_json({
             "target": target.to_json(), "max_ulp": bound, "holds": holds,
+            "backend": result.backend, "device": result.device, "modelled": bool(modelled),
             "error": error.to_json(), "examination": found,
         })  # fmt: skip
         return 0 if holds else 1
-    print_line(f"{args.subject} for {target.describe()}")
+    how = f"modelled for {result.backend}, not measured" if modelled else f"on {result.device}"
+    print_line(f"{args.subject} for {target.describe()}, {how}")
     print_line(f"  error              {error.bound()} ({error.seconds:.1f} s)")
     print_line(f"  worst input        {error.worst_input_hex}")
     share = error.not_correctly_rounded / max(1, error.count)

@@ -24,9 +24,10 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def describe(item: Measured) -> str:
+def describe(item: Measured, *, modelled: bool = False) -> str:
     """One line on a measured candidate."""
-    how = "proven" if item.proven else "sampled"
+    how = "every input" if item.proven else "sampled"
+    how = f"{how}, modelled" if modelled else "proven" if item.proven else how
     return f"{item.ulp:.3g} ULP ({how}), {1 / item.time:.2f}x the built-in's speed"
 
 
@@ -108,11 +109,14 @@ class Progress:
     def _line(self, search: Search) -> str:
         status = dict(self._status(search))
         leader = search.leader()
-        best = "nothing holds the bound yet" if leader is None else f"best {describe(leader)}"
+        best = "nothing holds the bound yet" if leader is None else f"best {self._describe(leader)}"
         return (
             f"[{status['time']}] screened {status['screened']}, compiled and timed"
             f" {status['compiled and timed']}; {best}; {status['now']}"
         )
+
+    def _describe(self, leader: Measured) -> str:
+        return describe(leader, modelled=self._config.modelled)
 
     def _panel(self, search: Search) -> Any:
         grid = Table.grid(padding=(0, 2))
@@ -130,7 +134,8 @@ class Progress:
         for item in items[:_ROWS]:
             holds = item.ulp <= self._config.max_ulp
             style = "green" if holds else "dim"
-            note = "proven" if item.proven else "holds on the sample" if holds else ""
+            proven = "modelled on every input" if self._config.modelled else "proven"
+            note = proven if item.proven else "holds on the sample" if holds else ""
             cells = (f"{item.ulp:.4g}", f"{1 / item.time:.2f}x", f"{item.cost:g}", note)
             front.add_row(*(Text(cell, style=style) for cell in cells))
         grid.add_row(front)

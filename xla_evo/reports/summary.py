@@ -7,6 +7,7 @@ from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.search.finish import Winner
 from xla_evo.search.population import pareto_fronts
 from xla_evo.search.run import Outcome
+from xla_evo.search.tasks import NANOSECONDS
 from xla_evo_lowering.text import parse_program
 
 Row = Sequence[object]
@@ -15,8 +16,10 @@ Row = Sequence[object]
 def hall_of_fame(outcome: Outcome) -> list[Row]:
     """Rows (max ULP, speed-up, cost, how it is known) of the front that nothing dominates.
 
-    Errors are of compiled programs: over every input where proven, else over the sample.
+    Errors are of compiled programs: over every input where proven, else over the sample; for a
+    backend that is not here they are modelled, and so is what they are known by.
     """
+    modelled = "modelled, " if outcome.config.modelled else ""
     fronts = pareto_fronts(outcome.state.population.front)
     items = sorted(fronts[0], key=lambda item: item.ulp) if fronts else []
     return [
@@ -24,7 +27,7 @@ def hall_of_fame(outcome: Outcome) -> list[Row]:
             f"{item.ulp:.4g}",
             f"{1 / item.time:.2f}x",
             f"{item.cost:g}",
-            "every input" if item.proven else "sampled",
+            modelled + ("every input" if item.proven else "sampled"),
         )
         for item in items
     ]
@@ -35,15 +38,21 @@ def _error(measured: ErrorMeasurement | None) -> str:
 
 
 def comparison(winner: Winner, name: str) -> list[Row]:
-    """Rows (what, max ULP, ns an element, speed-up) of winner, built-in and the loop's floor."""
+    """Rows (what, max ULP, time or cost, speed-up) of winner, built-in and the loop's floor.
+
+    Args:
+        winner: of a run.
+        name: of the built-in; empty where JAX has none.
+    """
     timed = winner.timed
     rows: list[Row] = [
         ("evolved", _error(winner.error), f"{min(timed.candidate):.3f}",
-         "" if winner.builtin is None else f"{winner.speedup:.2f}x"),
+         f"{winner.speedup:.2f}x" if name else ""),
     ]  # fmt: skip
-    if winner.builtin is not None:
+    if name:
         rows.append((name, _error(winner.builtin), f"{min(timed.builtin):.3f}", "1.00x"))
-    rows.append(("loop floor", "", f"{min(timed.floor):.3f}", ""))
+    if timed.floor:
+        rows.append(("loop floor", "", f"{min(timed.floor):.3f}", ""))
     return rows
 
 
@@ -62,6 +71,24 @@ def counts(outcome: Outcome) -> list[Row]:
         rate = f"{count / seconds:,.1f}" if seconds > 0 else "-"
         rows.append((stage, f"{count:,}", f"{seconds:.1f}", rate))
     return rows
+
+
+def _times(winner: Winner) -> dict[str, Any]:
+    timed = winner.timed
+    if timed.unit != NANOSECONDS:
+        return {
+            "cost": timed.candidate[0], "builtin_cost": timed.builtin[0], "cost_unit": timed.unit,
+        }  # fmt: skip
+    return {
+        "ns": min(timed.candidate),
+        "builtin_ns": min(timed.builtin),
+        "floor_ns": min(timed.floor),
+        "samples_ns": {
+            "candidate": list(timed.candidate),
+            "builtin": list(timed.builtin),
+            "floor": list(timed.floor),
+        },
+    }
 
 
 def to_json(outcome: Outcome) -> dict[str, Any]:
@@ -89,16 +116,10 @@ def to_json(outcome: Outcome) -> dict[str, Any]:
             "worst_input": winner.error.worst_input_hex,
             "specials": list(winner.examination.specials),
             "lengths": winner.examination.lengths,
-            "ns": min(winner.timed.candidate),
-            "builtin_ns": min(winner.timed.builtin),
-            "floor_ns": min(winner.timed.floor),
+            "modelled": outcome.config.modelled,
+            **_times(winner),
             "builtin_max_ulp": None if winner.builtin is None else winner.builtin.bound_ulp,
             "speedup": winner.speedup,
-            "samples_ns": {
-                "candidate": list(winner.timed.candidate),
-                "builtin": list(winner.timed.builtin),
-                "floor": list(winner.timed.floor),
-            },
         },
         "front": [
             {

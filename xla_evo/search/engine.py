@@ -7,6 +7,7 @@ seed and the generation alone; measured times enter through the store, so a seco
 seed and a warm store repeats the first.
 """
 
+import functools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,12 +25,13 @@ from xla_evo.search.screen import Screened
 from xla_evo.search.structure import simplify
 from xla_evo.search.worker import Failure, Job, Pool
 from xla_evo.store import Store
+from xla_evo_lowering.backends import backend
 from xla_evo_lowering.text import print_program
 
 _SHARD = 50
 _SCREEN_LIMIT_S, _PROOF_LIMIT_S = 120.0, 3600.0
 _FRONT = 64
-_BATCH = 10
+_BATCH, _BATCH_MODELLED = 10, 4
 _FITS_A_STRUCTURE = 3
 _COST_SLACK = 4.0
 _PROVE_EVERY, _REFINE_EVERY = 8, 4
@@ -57,6 +59,9 @@ class Search:
         self.state = state or State(Population(config.bucket))
         self._pool = pool
         self._evaluator = Evaluator(config, store, pool, self.state.counters)
+        self._batch = _BATCH_MODELLED if config.modelled else _BATCH
+        contracts = backend(config.backend).contracts
+        self._cost = functools.partial(static_cost, contracts=contracts)
         self.phase = "starting"
 
     @property
@@ -122,7 +127,7 @@ class Search:
             nodes, key = simplify(*mutator.mutate(parent, mate))
             self.state.counters.proposed += 1
             often = self.state.seen.get(key, 0)
-            if key in fresh or often >= _FITS_A_STRUCTURE or static_cost(nodes) > limit:
+            if key in fresh or often >= _FITS_A_STRUCTURE or self._cost(nodes) > limit:
                 continue
             fresh.add(key)
             self.state.seen[key] = often + 1
@@ -133,7 +138,7 @@ class Search:
         """Screens this generation on the workers while this process makes the next one."""
         made = self.state.offspring
         batch = [
-            (nodes, self.population.threshold(static_cost(nodes)), random.getrandbits(31))
+            (nodes, self.population.threshold(self._cost(nodes)), random.getrandbits(31))
             for nodes, _ in made
         ]
         hard = tuple(self.state.hard_points)
@@ -164,7 +169,7 @@ class Search:
                     self._admit(result, key)
 
     def _admit(self, result: Screened, key: int) -> Sketch | None:
-        cost = static_cost(result.rounded)
+        cost = self._cost(result.rounded)
         sketch = Sketch(key, cost, result.nodes, result.rounded, result.fit_ulp, result.ulp)
         return sketch if self.population.add_sketch(sketch) else None
 
@@ -189,7 +194,7 @@ class Search:
             if item.hash not in self.state.tried:
                 self.state.tried.add(item.hash)
                 queue.append(item)
-                if len(queue) == _BATCH:
+                if len(queue) == self._batch:
                     break
         return queue
 

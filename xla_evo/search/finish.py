@@ -71,7 +71,8 @@ def finish(
     """
     sweeps: dict[str, ErrorMeasurement] = {}
     refused: set[str] = set()
-    timings = _retime(search, refused)
+    # A static cost does not vary, so there is nothing to repeat.
+    timings = {} if search.config.modelled else _retime(search, refused)
     while True:
         choice = _next(search, timings, refused)
         if choice is None:
@@ -154,7 +155,7 @@ def _builtin_error(
     search: Search, store: Store, pool: Pool, report: Report | None
 ) -> ErrorMeasurement | None:
     target = search.config.target
-    if not target.function.builtin:
+    if search.config.modelled or not target.function.builtin:
         return None
     machine = fingerprint(backend(search.config.backend))
     key = Key.of(

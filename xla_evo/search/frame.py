@@ -53,13 +53,17 @@ class Frame:
 
     Args:
         scaffold: range reduction and reconstruction.
+        contracts: whether the backend makes one operation of a*b + c.
+        flush: whether it reads and writes subnormal numbers as zero.
 
     Raises:
         ConfigError: the reconstruction uses types or operations that the kernels lack.
     """
 
-    def __init__(self, scaffold: Scaffold) -> None:
+    def __init__(self, scaffold: Scaffold, *, contracts: bool = True, flush: bool = True) -> None:
         self.scaffold = scaffold
+        self._contracts = contracts
+        self._flush = flush
         self._program = scaffold.program
         self._uses = self._program.use_counts()
         self._ranks = _program_ranks(self._program)
@@ -167,7 +171,8 @@ class Frame:
         hole = [self._shift(item) for item in nodes]
         last = first + len(hole) - 1 if hole else 0
         suffix = self._behind(last, first + len(hole))
-        whole = to_tape(contracted((*hole, *suffix), self._given_ranks()))
+        both = (*hole, *suffix)
+        whole = to_tape(contracted(both, self._given_ranks()) if self._contracts else both)
         wide = [self._wide] * len(hole) + [flag for _, flag in self._suffix]
         for index, (item, flag) in enumerate(zip((*hole, *suffix), wide, strict=True)):
             if flag and item.type == FLOAT:
@@ -207,7 +212,8 @@ class Frame:
                 continue
             body = self._program.body[: value - 1]
             both = Program("row", self._program.parameters, body, value)
-            result = evaluate(contract(both), inputs, self._nothing(inputs.size), flush=True)
+            both = contract(both) if self._contracts else both
+            result = evaluate(both, inputs, self._nothing(inputs.size), flush=self._flush)
             if result.dtype == np.uint32:
                 result = result.view(np.int32)
             rows[row] = result

@@ -294,9 +294,9 @@ def contracted(nodes: Sequence[Node], given: Sequence[int] = (1,)) -> Nodes:
     return tuple(fused)
 
 
-def static_cost(nodes: Sequence[Node]) -> float:
-    """Estimated vector operations of the compiled form: contracted, dead products not counted."""
-    fused = contracted(nodes)
+def static_cost(nodes: Sequence[Node], *, contracts: bool = True) -> float:
+    """Estimated vector operations of the compiled form; with contraction, products are fused."""
+    fused = contracted(nodes) if contracts else nodes
     live = [False] * (len(nodes) + 1)
     live[len(nodes)] = True
     total = 0.0

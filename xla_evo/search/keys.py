@@ -11,15 +11,17 @@ from xla_evo_lowering.compile import SINGLE_THREAD
 from xla_evo_lowering.timing import ELEMENTS
 
 FORM = f"loop over {ELEMENTS} elements"
+MODELLED = "static cost and model"
 
 
 def _machine(row: Backend) -> dict[str, str]:
-    return fingerprint(row, SINGLE_THREAD)
+    form = FORM if row.live else MODELLED
+    return {"form": form, **fingerprint(row, SINGLE_THREAD if row.live else {})}
 
 
 def compile_key(program_hash: str, target: Target, config: SearchConfig, row: Backend) -> Key:
     """Key of a compiled program and its sampled error."""
-    parts = {"program": program_hash, "form": FORM, **_machine(row)}
+    parts = {"program": program_hash, **_machine(row)}
     sample = {"target": json.dumps(target.to_json(), sort_keys=True), "seed": str(config.seed)}
     sample["rows"] = f"{UNIFORM_ROWS} and {HARD_ROWS}"
     return Key.of("compile", **parts, **sample)
@@ -28,5 +30,5 @@ def compile_key(program_hash: str, target: Target, config: SearchConfig, row: Ba
 def timing_key(code_hash: str, target: Target, row: Backend) -> Key:
     """Key of the timing of machine code against the built-in of a function."""
     domain = f"{target.low.hex()} {target.high.hex()}"
-    parts = {"code": code_hash, "form": FORM, **_machine(row)}
+    parts = {"code": code_hash, **_machine(row)}
     return Key.of("timing", **parts, builtin=target.function.name, domain=domain)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.budget import Budget
@@ -20,12 +20,16 @@ from xla_evo.search.checkpoint import State, read_state, write_atomically, write
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.engine import Search
 from xla_evo.search.finish import Winner, finish
-from xla_evo.search.tasks import Timed
+from xla_evo.search.tasks import NANOSECONDS, Timed
 from xla_evo.search.worker import Pool
 from xla_evo.store import Store
-from xla_evo_lowering.backends import backend, fingerprint
+from xla_evo_lowering.backends import backend, fingerprint, require
 
-CONFIG, CHECKPOINT, RESULT, PROGRAM = "config.json", "checkpoint.json", "result.json", "best.prog"
+if TYPE_CHECKING:
+    from xla_evo.api import Verification
+
+CONFIG, CHECKPOINT, RESULT = "config.json", "checkpoint.json", "result.json"
+PROGRAM, PROOF = "best.prog", "proof.json"
 _CHECKPOINT_EVERY_S = 3.0
 _SWEPT_A_SECOND = 1.5e8
 _POLISH_GOAL = 0.55
@@ -151,6 +155,29 @@ class RunFolder:
         write_atomically(self.path / RESULT, json.dumps(data, indent=2) + "\n")
         write_atomically(self.path / PROGRAM, f"# {winner.provenance}\n{winner.text}")
 
+    def write_proof(self, found: "Verification") -> None:
+        """Writes what a device of this machine gave for the winner: a certificate of the run."""
+        data = {
+            "backend": found.backend,
+            "device": found.device,
+            "machine": fingerprint(backend(found.backend)),
+            "max_ulp": found.max_ulp,
+            "error": found.error.to_json(),
+            "examination": asdict(found.examination),
+        }
+        write_atomically(self.path / PROOF, json.dumps(data, indent=2) + "\n")
+
+    def proof(self) -> str:
+        """What `write_proof` recorded, in one line; empty when nothing was."""
+        try:
+            data = json.loads((self.path / PROOF).read_text(encoding="utf-8"))
+            error = ErrorMeasurement.from_json(data["error"])
+            return f"measured on {data['device']} ({data['backend']}): {error.bound()}"
+        except FileNotFoundError:
+            return ""
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"cannot read {self.path / PROOF}: {error}") from None
+
 
 def winner_to_json(winner: Winner) -> dict[str, Any]:
     """Returns plain data that `winner_from_json` reads back."""
@@ -186,6 +213,7 @@ def winner_from_json(data: Mapping[str, Any]) -> Winner:
                 builtin=tuple(timed["builtin"]),
                 floor=tuple(timed["floor"]),
                 elements=timed["elements"],
+                unit=timed.get("unit", NANOSECONDS),
             ),
             builtin=None if builtin is None else ErrorMeasurement.from_json(builtin),
             provenance=data.get("provenance", ""),
@@ -214,9 +242,11 @@ def evolve(
 
     Raises:
         RunError: the folder holds a run, or cannot be written.
+        BackendError: the backend's plugin is missing.
         StoreError: the store cannot be used.
         KeyboardInterrupt: after the state has been written; `resume` goes on.
     """
+    require(backend(config.backend))
     folder = RunFolder(out)
     folder.create(config)
     return _run(folder, config, None, store, observer or Silent())
@@ -238,6 +268,7 @@ def resume(
     config = folder.config()
     if budget is not None:
         config = config.with_budget(budget)
+    require(backend(config.backend))
     state = read_state(folder.checkpoint) if folder.checkpoint.exists() else None
     return _run(folder, config, state, store, observer or Silent())
 
@@ -266,7 +297,7 @@ def _locked_run(
     opened = store or Store.open()
     settings = (_POLISH_GOAL * config.max_ulp, config.test_points, config.seed, config.scaffold)
     try:
-        with Pool(config.workers, config.target, settings) as pool:
+        with Pool(config.workers, config.target, settings, config.backend) as pool:
             search = Search(config, opened, pool, state)
             clock = _Clock(config.budget, search)
             try:

@@ -58,13 +58,18 @@ def fit(nodes: Nodes, points: Points, hopeless: float) -> tuple[Nodes, float]:
 
 
 def improve(
-    nodes: Nodes, points: Points, tries: int, goal: float, seed: int, frame: Frame | None = None
-) -> tuple[Nodes, float]:
+    nodes: Nodes, points: Points, tries: int, goal: float, seed: int, frame: Frame | None = None,
+    *, contracts: bool = True,
+) -> tuple[Nodes, float]:  # fmt: skip
     """Rounds the constants to float32 and polishes them; returns the genome and its error.
 
-    With a frame the error is that of the whole function that the genome is a part of.
+    With a frame the error is that of the whole function that the genome is a part of, and the
+    frame knows whether the backend contracts.
     """
-    tape = to_tape(contracted(nodes)) if frame is None else frame.tape(nodes)
+    if frame is not None:
+        tape = frame.tape(nodes)
+    else:
+        tape = to_tape(contracted(nodes) if contracts else nodes)
     error = polish(
         tape.code, tape.operands, tape.constants, tape.free, _values(tape, points),
         points.reference, points.weight, tries, goal, seeded(seed, 0),
@@ -74,7 +79,7 @@ def improve(
 
 def screen(
     nodes: Nodes, fit_at: Points, test_at: Points, threshold: float, goal: float, seed: int,
-    frame: Frame | None = None,
+    frame: Frame | None = None, *, contracts: bool = True,
 ) -> tuple[Screened | None, str]:  # fmt: skip
     """Screens one candidate.
 
@@ -86,6 +91,7 @@ def screen(
         goal: polishing below this is of no use.
         seed: of the polishing moves.
         frame: the scaffold whose hole the genome fills; none when it is the whole program.
+        contracts: whether the backend makes one operation of a*b + c.
 
     Returns:
         The candidate or None, and the name of the last step it reached.
@@ -94,12 +100,16 @@ def screen(
     # The largest error between the points is a little above that at them, never far below.
     if not fit_error < min(threshold, BIG):
         return None, "fitted"
-    rounded, error = improve(fitted, test_at, 0, goal, seed, frame)
+    rounded, error = improve(fitted, test_at, 0, goal, seed, frame, contracts=contracts)
     if fit_error < _CLOSE and error > goal:
         # A few moves tell whether more are worth their time.
-        rounded, error = improve(fitted, test_at, _FIRST_TRIES, goal, seed, frame)
+        rounded, error = improve(
+            fitted, test_at, _FIRST_TRIES, goal, seed, frame, contracts=contracts
+        )
         if goal < error < _PROMISING * threshold:
-            rounded, error = improve(rounded, test_at, _MORE_TRIES, goal, seed, frame)
+            rounded, error = improve(
+                rounded, test_at, _MORE_TRIES, goal, seed, frame, contracts=contracts
+            )
         step = "polished"
     else:
         step = "tested"
@@ -110,7 +120,7 @@ def screen(
 
 def screen_batch(
     batch: Sequence[tuple[Nodes, float, int]], fit_at: Points, test_at: Points, goal: float,
-    frame: Frame | None = None,
+    frame: Frame | None = None, *, contracts: bool = True,
 ) -> tuple[list[Screened | None], dict[str, int]]:  # fmt: skip
     """Screens (genome, threshold, seed) one after the other.
 
@@ -120,7 +130,9 @@ def screen_batch(
     counts: dict[str, int] = {}
     results: list[Screened | None] = []
     for nodes, threshold, seed in batch:
-        result, step = screen(nodes, fit_at, test_at, threshold, goal, seed, frame)
+        result, step = screen(
+            nodes, fit_at, test_at, threshold, goal, seed, frame, contracts=contracts
+        )
         counts[step] = counts.get(step, 0) + 1
         results.append(result)
     return results, counts

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Report = Callable[[int, int], None]
 _KEPT = 256
+NANOSECONDS = "ns an element"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,16 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Nanoseconds an element, one sample a round, taken in turn."""
+    """Time of a candidate, of the built-in and of the loop's floor, one sample a round, in turn.
+
+    Where nothing can be timed they hold one static cost each, and no floor.
+    """
 
     candidate: tuple[float, ...]
     builtin: tuple[float, ...]
     floor: tuple[float, ...]
     elements: int
+    unit: str = NANOSECONDS
 
 
 _STORED_STAGES = ("stablehlo", "optimized", "object")
@@ -68,17 +73,23 @@ class Tasks:
         test_count: inputs that every promising candidate meets.
         seed: of samples.
         scaffold: name of the scaffold whose hole genomes fill; empty when they are whole programs.
+        contracts: whether the backend makes one operation of a*b + c.
+        flush: whether it reads and writes subnormal numbers as zero.
     """
 
     def __init__(
-        self, target: Target, goal_ulp: float, test_count: int, seed: int, scaffold: str = ""
-    ) -> None:
+        self, target: Target, goal_ulp: float, test_count: int, seed: int, scaffold: str = "",
+        *, contracts: bool = True, flush: bool = True,
+    ) -> None:  # fmt: skip
+        self._contracts = contracts
         self._target = target
         self._seed = seed
         self._goal = goal_ulp
         self._hard: tuple[float, ...] = ()
         self._test_count = test_count
-        self._frame = Frame(find_scaffold(scaffold)) if scaffold else None
+        self._frame = (
+            Frame(find_scaffold(scaffold), contracts=contracts, flush=flush) if scaffold else None
+        )
         self._pool = None if self._frame is None else self._frame.pool(target, seed)
         self._fit_at = self._fit_points()
         self._test_at = self._test_points(())
@@ -89,7 +100,10 @@ class Tasks:
         self, batch: Sequence[tuple[Nodes, float, int]], hard_points: Sequence[float]
     ) -> tuple[list[Screened | None], dict[str, int]]:
         """Screens genomes; `hard_points` join the test points."""
-        return screen_batch(batch, self._fit_at, self._tests(hard_points), self._goal, self._frame)
+        return screen_batch(
+            batch, self._fit_at, self._tests(hard_points), self._goal, self._frame,
+            contracts=self._contracts,
+        )  # fmt: skip
 
     def refine(
         self, nodes: Nodes, rounded: Nodes, seed: int, tries: int, hard_points: Sequence[float]
@@ -97,7 +111,7 @@ class Tasks:
         """Polishes for longer, from the fit and from the present constants; the better result."""
         tests = self._tests(hard_points)
         results = [
-            improve(start, tests, tries, self._goal, seed, self._frame)
+            improve(start, tests, tries, self._goal, seed, self._frame, contracts=self._contracts)
             for start in (rounded, nodes)
         ]
         return min(results, key=lambda result: result[1])

@@ -16,6 +16,7 @@ from typing import Any
 from xla_evo.errors import XlaEvoError
 from xla_evo.search.tasks import Tasks
 from xla_evo.targets.target import Target
+from xla_evo_lowering.backends import backend as backend_row
 
 _RECYCLE_AFTER = 600
 """Jobs that compile, after which a worker is replaced: XLA keeps some memory for each."""
@@ -48,7 +49,15 @@ class Job:
     reports: bool = False
 
 
-def _serve(connection: Any, target: Target, settings: Settings) -> None:
+def _tasks(target: Target, settings: Settings, backend: str) -> Tasks:
+    if backend_row(backend).live:
+        return Tasks(target, *settings)
+    from xla_evo.search.modelled import ModelledTasks
+
+    return ModelledTasks(target, *settings, backend=backend)
+
+
+def _serve(connection: Any, target: Target, settings: Settings, backend: str) -> None:
     """Body of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -66,7 +75,7 @@ def _serve(connection: Any, target: Target, settings: Settings) -> None:
             return
         arguments = (*job.arguments, report) if job.reports else job.arguments
         try:
-            tasks = tasks or Tasks(target, *settings)
+            tasks = tasks or _tasks(target, settings, backend)
             answer = ("result", getattr(tasks, job.method)(*arguments))
         except XlaEvoError as error:
             answer = ("result", Failure("refused", str(error)))
@@ -82,9 +91,10 @@ def _serve(connection: Any, target: Target, settings: Settings) -> None:
 class Worker:
     """One process; started when first used, replaced when it fails."""
 
-    def __init__(self, target: Target, settings: Settings) -> None:
+    def __init__(self, target: Target, settings: Settings, backend: str) -> None:
         self._target = target
         self._settings = settings
+        self._backend = backend
         self._process: Any = None
         self.connection: Any = None
         self._deadline = float("inf")
@@ -107,7 +117,7 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         mine, theirs = multiprocessing.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, self._target, self._settings), daemon=True
+            target=_serve, args=(theirs, self._target, self._settings, self._backend), daemon=True
         )
         self._process.start()
         theirs.close()
@@ -149,8 +159,10 @@ class Worker:
 class Pool:
     """A few workers that take jobs in order and give results in order."""
 
-    def __init__(self, count: int, target: Target, settings: Settings) -> None:
-        self.workers = [Worker(target, settings) for _ in range(count)]
+    def __init__(
+        self, count: int, target: Target, settings: Settings, backend: str = "cpu"
+    ) -> None:
+        self.workers = [Worker(target, settings, backend) for _ in range(count)]
 
     def run(
         self,
