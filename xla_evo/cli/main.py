@@ -23,6 +23,7 @@ from xla_evo.errors import (
     TargetError,
     XlaEvoError,
 )
+from xla_evo_lowering.absent import settle_on_cpu
 
 COMMANDS: dict[str, str] = {
     "evolve": "a program for a function from nothing, proven over every input",
@@ -163,5 +164,7 @@ def run() -> NoReturn:
     """Entry point of ``xla-evo`` and ``python -m xla_evo``."""
     argv = sys.argv[1:]
     logging.set_verbosity(logging.WARNING)
+    if argv and argv[0] in COMMANDS:
+        settle_on_cpu()
     app.run(lambda _: main(argv), argv=sys.argv[:1])
     raise AssertionError("absl.app.run returned")

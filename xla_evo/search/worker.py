@@ -16,6 +16,7 @@ from typing import Any
 from xla_evo.errors import XlaEvoError
 from xla_evo.search.tasks import Tasks
 from xla_evo.targets.target import Target
+from xla_evo_lowering.absent import settle_on_cpu
 from xla_evo_lowering.backends import backend as backend_row
 
 _RECYCLE_AFTER = 600
@@ -61,6 +62,7 @@ def _serve(connection: Any, target: Target, settings: Settings, backend: str) ->
     """Body of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    settle_on_cpu()
     tasks: Tasks | None = None
 
     def report(done: int, total: int) -> None:
