@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from xla_evo.integration import install as install
     from xla_evo.integration import uninstall as uninstall
     from xla_evo.integration import use as use
+    from xla_evo.tuning import tune as tune
 
 # Public name -> module that has it; a row of an empty attribute is the module itself.
 _EXPORTS: dict[str, tuple[str, str]] = {
@@ -26,6 +27,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "install": ("xla_evo.integration", "install"),
     "numpy": ("xla_evo.numpy", ""),
     "uninstall": ("xla_evo.integration", "uninstall"),
+    "tune": ("xla_evo.tuning", "tune"),
     "use": ("xla_evo.integration", "use"),
     "verify": ("xla_evo.api", "verify"),
 }
@@ -37,6 +39,7 @@ __all__ = [
     "explain",
     "install",
     "numpy",
+    "tune",
     "uninstall",
     "use",
     "verify",

@@ -13,14 +13,14 @@ import numba
 import numpy as np
 
 from xla_evo_lowering.device_model import DeviceModel
-from xla_evo_lowering.dtypes import BOOL, F32, F64, I32, U32, DType
+from xla_evo_lowering.dtypes import BOOL, F32, F64, I32, I64, U32, DType
 from xla_evo_lowering.ops import OPS
 from xla_evo_lowering.program import Instruction, Program, constant_array
 
 Array = np.ndarray[Any, Any]
 
 _TYPES: Mapping[DType, str] = {
-    F32: "float32", F64: "float64", I32: "int32", U32: "uint32", BOOL: "bool_",
+    F32: "float32", F64: "float64", I32: "int32", U32: "uint32", I64: "int64", BOOL: "bool_",
 }  # fmt: skip
 _FLOATS = (F32, F64)
 
@@ -32,11 +32,12 @@ _EXPRESSIONS: Mapping[str, str] = {
     "and": "{0} & {1}", "or": "{0} | {1}", "xor": "{0} ^ {1}", "lt": "{0} < {1}",
     "le": "{0} <= {1}", "gt": "{0} > {1}", "ge": "{0} >= {1}", "eq": "{0} == {1}",
     "ne": "{0} != {1}", "select": "({1} if {0} else {2})", "guard": "{0}",
-    "shl": "shift_left({0}, {1})", "shr_logical": "shift_right({0}, {1})",
-    "shr_arith": "shift_signed({0}, {1})",
+    "shl": "shift_left({0}, {1}, {B})", "shr_logical": "shift_right({0}, {1})",
+    "shr_arith": "shift_signed({0}, {1}, {B})",
 }  # fmt: skip
 """Numba expression of each operation; ``{0}`` stands for an operand, ``{T}`` for the
-type, ``{S}`` for that of the first operand."""
+type, ``{S}`` for that of the
+first operand, ``{B}`` for the bits."""
 
 
 @numba.njit(error_model="numpy")
@@ -60,21 +61,21 @@ def minimum(a: Any, b: Any) -> Any:
 
 
 @numba.njit(error_model="numpy")
-def shift_left(x: Any, amount: Any) -> Any:
-    """Logical left shift; 0 when the amount, read as unsigned, is at least 32."""
-    return np.int64(x) << np.int64(amount) if 0 <= amount < 32 else np.int64(0)
+def shift_left(x: Any, amount: Any, bits: int) -> Any:
+    """Logical left shift; 0 when the amount, read as unsigned, is at least the width."""
+    return np.int64(x) << np.int64(amount) if 0 <= amount < bits else np.int64(0)
 
 
 @numba.njit(error_model="numpy")
 def shift_right(x: Any, amount: Any) -> Any:
-    """Right shift that fills with zeros."""
+    """Right shift of 32 bits that fills with zeros."""
     return (np.int64(x) & 0xFFFFFFFF) >> np.int64(amount) if 0 <= amount < 32 else np.int64(0)
 
 
 @numba.njit(error_model="numpy")
-def shift_signed(x: Any, amount: Any) -> Any:
+def shift_signed(x: Any, amount: Any, bits: int) -> Any:
     """Right shift that fills with the sign bit."""
-    return np.int64(x) >> (np.int64(amount) if 0 <= amount < 32 else np.int64(31))
+    return np.int64(x) >> (np.int64(amount) if 0 <= amount < bits else np.int64(bits - 1))
 
 
 @numba.njit(error_model="numpy")
@@ -173,7 +174,11 @@ def _expression(instruction: Instruction, operands: list[str], sources: list[DTy
         return _conversion(operands[0], sources[0], instruction.dtype)
     if instruction.op not in _EXPRESSIONS:
         return None
-    text = _EXPRESSIONS[instruction.op].format(*operands, T=kind, S=_TYPES[sources[0]])
+    if instruction.dtype is I64 and instruction.op == "shr_logical":
+        return None
+    text = _EXPRESSIONS[instruction.op].format(
+        *operands, T=kind, S=_TYPES[sources[0]], B=instruction.dtype.bits
+    )
     # Integers are computed in 64 bits and wrapped; floats have this type already.
     return f"np.{kind}({text})"
 

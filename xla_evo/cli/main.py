@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "verify": "prove a program over every input of a domain",
     "bench": "time programs against the built-in, in turn",
     "dump": "what XLA makes of a function at every stage, for any backend",
+    "tune": "choose the best program for a backend, or compare what backends would choose",
     "library": "the programs that ship, with their proven error and measured time",
     "cache": "counts and upkeep of the store of compiled and timed programs",
 }

@@ -133,6 +133,11 @@ def _choose(
     )
 
 
+def forget_choices() -> None:
+    """Makes the next compilation choose anew, after the library or its times have changed."""
+    _choose.cache_clear()
+
+
 def _lower(ctx: Any, choice: Choice, lowering: str, operands: Any) -> list[Any]:
     (out,) = ctx.avals_out
     program = choice.entry.program if choice.entry else None

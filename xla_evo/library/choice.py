@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xla_evo.library.certificate import Lowering, Proof, contracts, machine_identity
 from xla_evo.library.loader import DATA, Entry, entries
+from xla_evo.library.tuned import tuned_ratios, user_library
 from xla_evo_lowering.backends import backend as backend_row
 from xla_evo_lowering.backends import fingerprint as live_fingerprint
 from xla_evo_lowering.dtypes import dtype as dtype_named
@@ -73,15 +74,22 @@ def choose(
     """
     dtype = dtype_named(dtype).name
     live = fingerprint or live_fingerprint(backend_row(backend))
+    here = folder == DATA and lowering == "inline"
+    ratios = tuned_ratios(function, dtype, live) if here else {}
     reasons: list[str] = []
     found: list[tuple[Entry, Proof, bool]] = []
-    for entry in entries(function, dtype, folder=folder):
+    for entry in _entries(function, dtype, folder):
         proof, exact = best_proof(entry, lowering, backend, live)
         if proof is None:
             reasons.append(f"{entry.name}: no proof for {lowering} on {backend}")
             continue
-        problem = _problem(entry, proof, max_ulp, most_accurate=most_accurate)
-        reasons.append(f"{entry.name}: {describe(proof)}{', ' + problem if problem else ''}")
+        timed = ratios.get(entry.certificate.program_hash)
+        ratio = proof.ratio if timed is None else timed
+        problem = _problem(entry, proof, ratio, max_ulp, most_accurate=most_accurate)
+        told = (
+            describe(proof) if timed is None else f"{describe(proof)}, {timed:.3g} times as tuned"
+        )
+        reasons.append(f"{entry.name}: {told}{', ' + problem if problem else ''}")
         if not problem:
             found.append((entry, proof, exact))
     if not found:
@@ -93,7 +101,8 @@ def choose(
 
     def rank(item: tuple[Entry, Proof, bool]) -> tuple[bool, float, str]:
         entry, proof, exact = item
-        return (not exact, proof.max_ulp if most_accurate else -proof.ratio, entry.name)
+        ratio = ratios.get(entry.certificate.program_hash, proof.ratio)
+        return (not exact, proof.max_ulp if most_accurate else -ratio, entry.name)
 
     entry, proof, exact = min(found, key=rank)
     reasons.append(f"chosen: {entry.name}, the {'most accurate' if most_accurate else 'fastest'}")
@@ -133,15 +142,25 @@ def describe(proof: Proof) -> str:
     return text
 
 
+def _entries(function: str, dtype: str, folder: Path) -> tuple[Entry, ...]:
+    """The programs of a library; those of the user, from `tune`, join the ones that shipped."""
+    found = entries(function, dtype, folder=folder)
+    if folder != DATA:
+        return found
+    known = {entry.certificate.program_hash for entry in found}
+    own = entries(function, dtype, folder=user_library())
+    return (*found, *(one for one in own if one.certificate.program_hash not in known))
+
+
 def _problem(
-    entry: Entry, proof: Proof, max_ulp: float | None, *, most_accurate: bool
+    entry: Entry, proof: Proof, ratio: float, max_ulp: float | None, *, most_accurate: bool
 ) -> str | None:
     if max_ulp is not None:
         return f"above {max_ulp:g} ULP" if proof.max_ulp > max_ulp else None
     builtin = entry.certificate.builtin_max_ulp
     if proof.max_ulp > max(DEFAULT_ULP, builtin if builtin is not None else math.inf):
         return "less accurate than the built-in"
-    if not most_accurate and proof.ratio <= 1.0:
+    if not most_accurate and ratio <= 1.0:
         return "not faster than the built-in (ask for a bound in ULP to use it)"
     return None
 

@@ -1,0 +1,195 @@
+"""``xla-evo tune``: the best program for a backend, found, certified and recorded."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from xla_evo.budget import Budget, parse_budget
+from xla_evo.cli.arguments import add_json, argument
+from xla_evo.cli.output import Column, print_json, print_line, print_table
+from xla_evo.errors import BackendError, ConfigError
+
+if TYPE_CHECKING:
+    from xla_evo.tuning import Comparison, Tuned
+    from xla_evo.tuning.assess import Assessment
+
+NAME = "tune"
+HELP = "Measures programs on a backend, evolves further, certifies, and records the choice."
+EXAMPLES = """\
+  xla-evo tune exp tanh --max-ulp 1 --budget 2m
+  xla-evo tune exp --backend tpu:v5e --max-ulp 1.5 --budget 5m
+  xla-evo tune exp --budget none                measure only
+  xla-evo tune --compare exp log tanh sin erf --max-ulp 2
+  xla-evo tune --compare exp --backend cpu --backend tpu:v5e --backend tpu:v6e"""
+
+SHOWN = ("exp", "log", "tanh", "sin", "erf")
+COMPARED = ("cpu", "cuda:sm_90", "tpu:v5e")
+
+
+def _limit(text: str) -> Budget | None:
+    return None if text in ("none", "0", "0s") else parse_budget(text)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument(
+        "functions", nargs="*", metavar="NAME",
+        help=f"functions of the catalogue (--compare without any: {' '.join(SHOWN)})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--backend", action="append", default=[], metavar="B",
+        help="compiler backend (default: cpu); with --compare several"
+        f" (default: those of {', '.join(COMPARED)} whose plugin is installed)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-ulp", type=float, default=1.0, metavar="U",
+        help="error bound in units in the last place over every input (default: 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--budget", type=argument(_limit), default="1m", metavar="T",
+        help="time to evolve each function further (30s, 5m), or none (default: 1m)",
+    )  # fmt: skip
+    parser.add_argument("--dtype", default="float32", help="format (default: float32)")
+    parser.add_argument("--seed", type=int, default=0, help="of the searches (default: 0)")
+    parser.add_argument(
+        "--compare", action="store_true",
+        help="print what each backend would choose from the programs at hand, and why",
+    )  # fmt: skip
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Tunes or compares; 0 when every function has a program within the bound."""
+    if args.max_ulp <= 0:
+        raise ConfigError(f"--max-ulp must be above 0, not {args.max_ulp:g}")
+    if args.compare:
+        return _compare(args)
+    if not args.functions:
+        raise ConfigError("say which functions to tune, e.g. xla-evo tune exp tanh")
+    if len(args.backend) > 1:
+        raise ConfigError("tune takes one --backend; with --compare it takes several")
+    from xla_evo.tuning import tune
+
+    found = tune(
+        *args.functions, backend=args.backend[0] if args.backend else "cpu", max_ulp=args.max_ulp,
+        budget=args.budget, dtype=args.dtype, seed=args.seed, report=_report,
+    )  # fmt: skip
+    if args.json:
+        print_json([_tuned_to_json(item) for item in found])
+    else:
+        _print_tuned(found)
+    return 0 if all(item.chosen for item in found) else 1
+
+
+def _report(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _tuned_to_json(item: "Tuned") -> dict[str, Any]:
+    return {name: getattr(item, name) for name in type(item).__slots__} | {"speedup": item.speedup}
+
+
+def _print_tuned(found: "Sequence[Tuned]") -> None:
+    columns = [
+        Column(name="function", align="left"), Column(name="backend", align="left"),
+        Column(name="chosen", align="left"), Column(name="max ULP"),
+        Column(name="known by", align="left"), Column(name="cost"), Column(name="built-in"),
+        Column(name="unit", align="left"), Column(name="speed"), Column(name="evolved"),
+    ]  # fmt: skip
+    cells = [
+        (
+            item.function, item.backend, item.chosen[:8] or "the built-in",
+            _number(item.error_ulp), item.known or "-", _number(item.cost),
+            _number(item.builtin_cost), item.unit,
+            f"{item.speedup:.2f}x" if item.speedup and item.chosen else "-", item.evolved,
+        )
+        for item in found
+    ]  # fmt: skip
+    print_table(columns, cells)
+    for item in found:
+        for line in item.notes:
+            print_line(f"{item.function}: {line}")
+        if item.from_store:
+            print_line(f"{item.function}: as tuned before on this machine")
+
+
+def _backends(wanted: list[str]) -> list[str]:
+    from xla_evo_lowering.backends import backend, require
+
+    if wanted:
+        return wanted
+    found: list[str] = []
+    for name in COMPARED:
+        try:
+            require(backend(name))
+            found.append(name)
+        except BackendError as error:
+            _report(f"left out: {error}")
+    return found
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from xla_evo.tuning import compare
+    from xla_evo.tuning.compare import difference
+
+    names = args.functions or list(SHOWN)
+    found = compare(
+        names, _backends(args.backend), max_ulp=args.max_ulp, dtype=args.dtype, report=_report
+    )
+    if args.json:
+        print_json([_comparison_to_json(item) for item in found])
+        return 0
+    _print_comparison(found)
+    for name in names:
+        mine = [item for item in found if item.function == name]
+        why = difference(mine)
+        if why:
+            print_line(f"\n{why}")
+        for item in mine:
+            for line in item.reasons():
+                print_line(f"  {item.backend}: {line}")
+    return 0
+
+
+def _comparison_to_json(item: "Comparison") -> dict[str, Any]:
+    def plain(one: "Assessment | None") -> dict[str, Any] | None:
+        return None if one is None else {name: getattr(one, name) for name in type(one).__slots__}
+
+    return {
+        "function": item.function, "backend": item.backend, "max_ulp": item.max_ulp,
+        "best": plain(item.best), "builtins": [plain(one) for one in item.builtins],
+        "others": [plain(one) for one in item.others], "saving": item.saving(),
+        "saving_against_highest": item.saving(1),
+    }  # fmt: skip
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:+.0%}"
+
+
+def _print_comparison(found: "Sequence[Comparison]") -> None:
+    columns = [
+        Column(name="function", align="left"), Column(name="backend", align="left"),
+        Column(name="best", align="left"), Column(name="max ULP"),
+        Column(name="known by", align="left"), Column(name="cost"), Column(name="built-in"),
+        Column(name="saves"), Column(name="HIGHEST"), Column(name="saves"),
+        Column(name="unit", align="left"),
+    ]  # fmt: skip
+    cells: list[tuple[object, ...]] = []
+    for item in found:
+        best, costs = item.best, [one.cost for one in item.builtins]
+        unit = next((one.unit for one in (best, *item.builtins) if one and one.unit), "")
+        cells.append((
+            item.function, item.backend, best.name if best else "none",
+            _number(best.max_ulp if best else None), best.known if best else "-",
+            _number(best.cost if best else None), _number(costs[0] if costs else None),
+            _percent(item.saving()), _number(costs[1] if len(costs) > 1 else None),
+            _percent(item.saving(1)), unit,
+        ))  # fmt: skip
+    print_table(columns, cells)

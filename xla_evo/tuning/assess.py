@@ -1,0 +1,272 @@
+"""What one program is worth on one backend: its cost there, and its error there.
+
+On this machine's CPU programs have certificates and are timed in turn. For a backend that is not
+here the cost is static and the error comes from the model of its arithmetic, on a sample and then,
+where that holds the bound, on every bit pattern. Everything is kept in the store.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+
+from xla_evo.accuracy.generated import generated
+from xla_evo.accuracy.specials import check_specials
+from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled
+from xla_evo.errors import BackendError, CompileError
+from xla_evo.library.certify import timed_range
+from xla_evo.library.choice import best_proof
+from xla_evo.library.loader import Entry
+from xla_evo.store import Key, Store
+from xla_evo.targets.target import Target
+from xla_evo_lowering import timing
+from xla_evo_lowering.ahead import AheadOfTime
+from xla_evo_lowering.backends import Backend, fingerprint
+from xla_evo_lowering.canonical import content_hash
+from xla_evo_lowering.costs import cost_and_model, static_cost
+from xla_evo_lowering.program import Program
+from xla_evo_lowering.stablehlo import as_function
+
+_SAMPLES = 1 << 18
+_ROUNDS = 21
+Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """A program on a backend.
+
+    Attributes:
+        name: of the program, for tables.
+        program: its content hash; the built-in's name for a built-in.
+        cost: less is faster; None where it cannot be had.
+        unit: of the cost.
+        max_ulp: largest error known, None where nothing is known.
+        known: how: ``certified``, ``modelled`` (every bit pattern), ``modelled, sampled`` or empty.
+        problem: why it cannot be used there; empty when it can.
+    """
+
+    name: str
+    program: str
+    cost: float | None
+    unit: str
+    max_ulp: float | None
+    known: str
+    problem: str
+
+    def holds(self, max_ulp: float) -> bool:
+        """Whether it may be chosen for a bound: every bit pattern is within it."""
+        error = self.max_ulp
+        return not self.problem and error is not None and error <= max_ulp and (
+            self.known in ("certified", "modelled")
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """A program that may be chosen.
+
+    Attributes:
+        name: for tables.
+        program: the program.
+        entry: of the library, None for one that is not certified.
+    """
+
+    name: str
+    program: Program
+    entry: Entry | None = None
+
+    @property
+    def hash(self) -> str:
+        """Content hash of the program."""
+        return content_hash(self.program)
+
+
+HIGHEST = lax.AccuracyMode.HIGHEST
+_WITH_ACCURACY: Mapping[str, Callable[..., Any]] = {
+    name: getattr(lax, name)
+    for name in ("exp", "exp2", "log", "log1p", "logistic", "sin", "cos", "tan", "tanh", "cbrt",
+                 "expm1", "sqrt", "rsqrt")
+}  # fmt: skip
+
+
+def builtins_of(target: Target) -> dict[str, Callable[..., Any]]:
+    """Returns the built-ins that programs compete with, by name: the default and the accurate."""
+    function = target.function
+    if not function.builtin:
+        return {}
+    found = {function.builtin: function.builtin_function()}
+    accurate = _WITH_ACCURACY.get(function.name)
+    if accurate is not None:
+        found[f"{function.builtin} HIGHEST"] = lambda x: accurate(x, accuracy=HIGHEST)
+    return found
+
+
+def assess_here(
+    target: Target, contenders: Sequence[Contender], row: Backend
+) -> tuple[list[Assessment], list[Assessment]]:
+    """Times certified programs and the built-in in turn on this machine.
+
+    Args:
+        target: the function over its whole domain.
+        contenders: the programs; those without a certificate for this machine are not timed.
+        row: the live backend.
+
+    Returns:
+        Assessments of the programs and of the built-ins, costs in nanoseconds an element.
+    """
+    live = fingerprint(row)
+    proofs = [
+        best_proof(item.entry, "inline", row.name, live) if item.entry else (None, False)
+        for item in contenders
+    ]
+    builtins = builtins_of(target)
+    low, high = timed_range(target.function.name)
+    random = np.random.default_rng(0)
+    xs = random.uniform(low, high, (timing.ROWS, timing.ELEMENTS)).astype(target.dtype.numpy)
+    functions = [
+        *builtins.values(),
+        *(as_function(item.program) for item, (proof, _) in zip(contenders, proofs, strict=True)
+          if proof is not None),
+    ]  # fmt: skip
+    loops = [timing.compile_loop(function, target.dtype) for function in functions]
+    times = iter(timing.time_loops(loops, xs, rounds=_ROUNDS))
+    unit = "ns an element"
+    own = [
+        Assessment(
+            name=name, program=name, cost=next(times).best_ns, unit=unit, max_ulp=None, known="",
+            problem="",
+        )
+        for name in builtins
+    ]  # fmt: skip
+    found = [
+        Assessment(
+            name=item.name, program=item.hash, unit=unit,
+            cost=next(times).best_ns if proof else None,
+            max_ulp=proof.max_ulp if proof else None,
+            known="certified" if proof and proof.measurement.exhaustive else "",
+            problem="" if proof else f"no certificate for {row.name}",
+        )
+        for item, (proof, _) in zip(contenders, proofs, strict=True)
+    ]  # fmt: skip
+    return found, own
+
+
+def assess_ahead(
+    target: Target,
+    contenders: Sequence[Contender],
+    row: Backend,
+    max_ulp: float,
+    store: Store,
+    report: Callable[[str], None] = lambda line: None,
+) -> tuple[list[Assessment], list[Assessment]]:
+    """Costs and models programs for a backend that is not here; see `assess_here`.
+
+    Raises:
+        BackendError: the backend's plugin is missing or does not start.
+    """
+    process: list[AheadOfTime] = []
+
+    def compiler() -> AheadOfTime:
+        if not process:
+            process.append(AheadOfTime(row))
+        return process[0]
+
+    try:
+        own = [
+            _builtin(target, name, function, row, compiler, store)
+            for name, function in builtins_of(target).items()
+        ]
+        found = [
+            _modelled(target, item, row, max_ulp, compiler, store, report) for item in contenders
+        ]
+    finally:
+        for one in process:
+            one.close()
+    return found, own
+
+
+def _key(target: Target, row: Backend, program: str) -> Key:
+    return Key.of(
+        "assessment", program=program, function=target.function.name, dtype=target.dtype.name,
+        **fingerprint(row),
+    )  # fmt: skip
+
+
+def _assessment(name: str, program: str, value: Mapping[str, Any]) -> Assessment:
+    cost, error = value["cost"], value["max_ulp"]
+    return Assessment(
+        name=name, program=program, cost=None if cost is None else float(cost),
+        unit=str(value["unit"]), max_ulp=None if error is None else float(error),
+        known=str(value["known"]), problem=str(value["problem"]),
+    )  # fmt: skip
+
+
+def _builtin(
+    target: Target, name: str, function: Any, row: Backend,
+    compiler: Callable[[], AheadOfTime], store: Store,
+) -> Assessment:  # fmt: skip
+    key = _key(target, row, name)
+    entry = store.get(key)
+    if entry is not None:
+        return _assessment(name, name, entry.value)
+    value: dict[str, Any] = {
+        "cost": None, "unit": "", "max_ulp": None, "known": "", "problem": "",
+    }  # fmt: skip
+    try:
+        cost = static_cost(row, function, (target.dtype,), compiler())
+        value.update(cost=cost.value, unit=cost.unit)
+    except (BackendError, CompileError) as error:
+        value["problem"] = str(error)
+    store.put(key, value)
+    return _assessment(name, name, value)
+
+
+def _modelled(
+    target: Target, item: Contender, row: Backend, max_ulp: float,
+    compiler: Callable[[], AheadOfTime], store: Store, report: Callable[[str], None],
+) -> Assessment:  # fmt: skip
+    key = _key(target, row, item.hash)
+    entry = store.get(key)
+    if entry is not None:
+        kept = _assessment(item.name, item.hash, entry.value)
+        # A sample that holds a wider bound than before has still to be swept.
+        if kept.problem or kept.known == "modelled" or (kept.max_ulp or 0.0) > max_ulp:
+            return kept
+    value: dict[str, Any] = {
+        "cost": None, "unit": "", "max_ulp": None, "known": "", "problem": "",
+    }  # fmt: skip
+    try:
+        with jax.enable_x64(True):
+            function = as_function(item.program)
+            cost, model = cost_and_model(row, function, (target.dtype,), compiler())
+    except (BackendError, CompileError) as error:
+        value["problem"] = str(error)
+    else:
+        value.update(cost=cost.value, unit=cost.unit)
+        value.update(_error(target, generated(model), row, max_ulp, report, item.name))
+    store.put(key, value)
+    return _assessment(item.name, item.hash, value)
+
+
+def _error(
+    target: Target, run: Any, row: Backend, max_ulp: float, report: Callable[[str], None], name: str
+) -> dict[str, Any]:
+    flush = row.flushes_subnormals
+    failures = check_specials(
+        run, target.function, target.dtype, target.low, target.high, flush_to_zero=flush
+    )
+    if failures:
+        return {"problem": f"a special input is wrong: {failures[0]}"}
+    sampled = measure_sampled(run, target, flush_to_zero=flush, samples=_SAMPLES)
+    if sampled.max_ulp > max_ulp:
+        error = sampled.max_ulp if math.isfinite(sampled.max_ulp) else 1e300
+        return {"max_ulp": error, "known": "modelled, sampled"}
+    report(f"{name} for {row.name}: modelling every input")
+    swept = measure_exhaustive(run, target, flush_to_zero=flush, every_pattern=True)
+    error = swept.bound_ulp if math.isfinite(swept.bound_ulp) else 1e300
+    return {"max_ulp": error, "known": "modelled"}

@@ -1,0 +1,160 @@
+"""The best program of each backend side by side, what it saves against the built-in, and why."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from xla_evo.library.loader import entries
+from xla_evo.library.tuned import user_library
+from xla_evo.store import Store
+from xla_evo.targets.target import Target, make_target
+from xla_evo.tuning.assess import Assessment, Contender, assess_ahead, assess_here
+from xla_evo.tuning.record import found_programs
+from xla_evo_lowering.backends import Backend, backend, require
+from xla_evo_lowering.device_model import ARITHMETIC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One function on one backend.
+
+    Attributes:
+        function: name in the catalogue.
+        backend: name of the row.
+        best: the cheapest program within the bound, None where there is none.
+        builtins: the built-in and, where JAX has it, its most accurate form.
+        others: programs that were not chosen, with what is known of them.
+        max_ulp: the bound.
+    """
+
+    function: str
+    backend: str
+    best: Assessment | None
+    builtins: tuple[Assessment, ...]
+    others: tuple[Assessment, ...]
+    max_ulp: float
+
+    @property
+    def builtin(self) -> Assessment | None:
+        """The built-in as users call it."""
+        return self.builtins[0] if self.builtins else None
+
+    def saving(self, place: int = 0) -> float | None:
+        """Share of a built-in's cost that the best program saves; negative when it costs more.
+
+        Args:
+            place: 0 for the default built-in, 1 for the accurate one.
+        """
+        if self.best is None or self.best.cost is None or place >= len(self.builtins):
+            return None
+        cost = self.builtins[place].cost
+        return None if not cost else 1.0 - self.best.cost / cost
+
+    def reasons(self) -> list[str]:
+        """Why each other program was not chosen, a line each."""
+        return [f"{item.name}: {self._reason(item)}" for item in self.others]
+
+    def _reason(self, item: Assessment) -> str:
+        if item.problem:
+            return item.problem
+        if item.max_ulp is None or item.cost is None:
+            return "nothing is known of its error there"
+        if item.max_ulp > self.max_ulp:
+            return f"{item.max_ulp:.3g} ULP there, above {self.max_ulp:g}"
+        return f"costs {item.cost:.4g}, more than the best"
+
+
+def contenders_of(target: Target, store: Store) -> list[Contender]:
+    """Returns every program at hand for a function: shipped, certified here, or found by tuning."""
+    name, dtype = target.function.name, target.dtype.name
+    found: list[Contender] = []
+    known: set[str] = set()
+    for entry in (*entries(name, dtype), *entries(name, dtype, folder=user_library())):
+        digest = entry.certificate.program_hash
+        if digest not in known:
+            known.add(digest)
+            found.append(Contender(name=digest[:8], program=entry.program, entry=entry))
+    for item in found_programs(store, name, dtype):
+        contender = Contender(name="", program=item.program)
+        if contender.hash not in known:
+            known.add(contender.hash)
+            found.append(Contender(name=contender.hash[:8], program=item.program))
+    return found
+
+
+def compare_one(
+    target: Target,
+    row: Backend,
+    max_ulp: float,
+    store: Store,
+    *,
+    contenders: Sequence[Contender] | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> Comparison:
+    """Assesses every program at hand on one backend and chooses.
+
+    Raises:
+        BackendError: the backend's plugin is missing or does not start.
+    """
+    items = contenders_of(target, store) if contenders is None else contenders
+    if row.live:
+        found, own = assess_here(target, items, row)
+    else:
+        require(row)
+        found, own = assess_ahead(target, items, row, max_ulp, store, report)
+    within = [item for item in found if item.holds(max_ulp) and item.cost is not None]
+    best = min(within, key=lambda item: (item.cost or 0.0, item.program), default=None)
+    return Comparison(
+        function=target.function.name, backend=row.name, best=best, builtins=tuple(own),
+        others=tuple(item for item in found if item is not best), max_ulp=max_ulp,
+    )  # fmt: skip
+
+
+def compare(
+    names: Sequence[str],
+    backends: Sequence[str],
+    *,
+    max_ulp: float = 1.0,
+    dtype: str = "float32",
+    store: Store | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> list[Comparison]:
+    """Returns what each backend would choose for each function.
+
+    Args:
+        names: functions of the catalogue.
+        backends: rows of the backend table; those that are not here are modelled.
+        max_ulp: largest error allowed, in ULP over every input.
+        dtype: format.
+        store: where costs and errors are kept; the user's when left out.
+        report: receives a line when something slow begins.
+
+    Raises:
+        TargetError: there is no such function.
+        BackendError: there is no such backend, or its plugin is missing.
+    """
+    rows = [backend(name) for name in backends]
+    targets = [make_target(name, dtype) for name in names]
+    opened = store or Store.open()
+    try:
+        return [
+            compare_one(target, row, max_ulp, opened, report=report)
+            for target in targets
+            for row in rows
+        ]
+    finally:
+        if store is None:
+            opened.close()
+
+
+def difference(comparisons: Sequence[Comparison]) -> str:
+    """Why backends choose differently for one function, in a line; empty when they do not."""
+    chosen = {item.best.program if item.best else "" for item in comparisons}
+    if len(chosen) < 2:
+        return ""
+    parts: list[str] = []
+    for item in comparisons:
+        platform = backend(item.backend).platform
+        lacks = sorted(ARITHMETIC[platform].lacks) if platform != "cpu" else []
+        contracts = "contracts a*b + c" if backend(item.backend).contracts else "does not contract"
+        parts.append(f"{item.backend} {contracts}" + (f", no {'/'.join(lacks)}" if lacks else ""))
+    return f"{comparisons[0].function}: " + "; ".join(parts)

@@ -1,0 +1,268 @@
+"""`tune`: measure what there is, evolve further, certify, record the choice that others follow.
+
+A tuned function is known by the machine's fingerprint, the bound and the programs that shipped, so
+a second run finds everything done. The searches are runs in the store's folder: stopped ones go on.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xla_evo.budget import Budget, parse_budget
+from xla_evo.errors import ConfigError, XlaEvoError
+from xla_evo.library.certificate import Provenance
+from xla_evo.library.certify import certify
+from xla_evo.library.loader import entries, load, write_entry
+from xla_evo.library.tuned import record_ratios, user_library
+from xla_evo.scaffolds import Scaffold, scaffolds_of
+from xla_evo.search.config import SearchConfig
+from xla_evo.search.run import CONFIG, Observer, evolve, resume
+from xla_evo.store import Key, Store
+from xla_evo.targets.target import Target, make_target
+from xla_evo.tuning.compare import Comparison, compare_one, contenders_of
+from xla_evo.tuning.record import Found, keep_program
+from xla_evo_lowering.backends import Backend, backend, fingerprint, require
+from xla_evo_lowering.text import parse_program
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """What tuning one function gave.
+
+    Attributes:
+        function: name in the catalogue.
+        dtype: format.
+        backend: name of the row.
+        max_ulp: the bound.
+        chosen: hash of the program, empty where the built-in stays.
+        error_ulp: its error, None for the built-in.
+        cost: of what was chosen.
+        builtin_cost: of the built-in.
+        unit: of the costs.
+        known: how the error is known: ``certified`` or ``modelled``; empty for the built-in.
+        evolved: programs that searches added.
+        notes: a line for each thing that a person should know.
+        from_store: whether nothing had to be done.
+    """
+
+    function: str
+    dtype: str
+    backend: str
+    max_ulp: float
+    chosen: str
+    error_ulp: float | None
+    cost: float | None
+    builtin_cost: float | None
+    unit: str
+    known: str
+    evolved: int
+    notes: tuple[str, ...]
+    from_store: bool = False
+
+    @property
+    def speedup(self) -> float | None:
+        """Built-in over what was chosen, None where one of them has no cost."""
+        return self.builtin_cost / self.cost if self.cost and self.builtin_cost else None
+
+
+def tune(
+    *names: str,
+    backend: str = "cpu",
+    max_ulp: float = 1.0,
+    budget: Budget | str | None = "1m",
+    dtype: str = "float32",
+    seed: int = 0,
+    store: Store | None = None,
+    observer: Observer | None = None,
+    report: Report = lambda line: None,
+) -> list[Tuned]:
+    """Chooses the best program of each function for a backend, and records the choice.
+
+    On ``cpu`` every certified program is timed in turn with the built-in; scaffolds of the function
+    are filled by searches; what they prove is certified and joins the user's library, and the times
+    decide what `xla_evo.use` and `xla_evo.install` take from then on. For a backend that is not
+    here costs are static and errors modelled; the choice is recorded, but nothing follows it.
+
+    Args:
+        *names: functions of the catalogue.
+        backend: a row of the backend table.
+        max_ulp: largest error allowed, in ULP over every input.
+        budget: time for the searches of one function; None to search nothing.
+        dtype: format.
+        seed: of the searches.
+        store: where everything is kept; the user's when left out.
+        observer: is told about the progress of searches.
+        report: receives a line when something slow begins.
+
+    Raises:
+        TargetError: there is no such function.
+        BackendError: there is no such backend, or its plugin is missing.
+        ConfigError: a setting is wrong.
+    """
+    row = _row(backend)
+    limit = parse_budget(budget) if isinstance(budget, str) else budget
+    seconds = limit.seconds if limit else 0.0
+    if seconds is None:
+        raise ConfigError("the budget of tune is a time, such as 90s or 5m")
+    if not max_ulp > 0:
+        raise ConfigError(f"max_ulp must be above 0, not {max_ulp}")
+    targets = [make_target(name, dtype) for name in names]
+    if not row.live:
+        require(row)
+    opened = store or Store.open()
+    try:
+        return [
+            _Tuning(target, row, max_ulp, seconds, seed, opened, observer, report).run()
+            for target in targets
+        ]
+    finally:
+        if store is None:
+            opened.close()
+
+
+_row = backend
+
+
+@dataclass(frozen=True, slots=True)
+class _Tuning:
+    """One function on one backend."""
+
+    target: Target
+    row: Backend
+    max_ulp: float
+    seconds: float
+    seed: int
+    store: Store
+    observer: Observer | None
+    report: Report
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        return self.target.function.name, self.target.dtype.name
+
+    def _key(self) -> Key:
+        function, dtype = self._names
+        shipped = sorted(entry.certificate.program_hash for entry in entries(function, dtype))
+        return Key.of(
+            "tune", function=function, dtype=dtype, max_ulp=repr(self.max_ulp),
+            seed=str(self.seed), library=hashlib.sha256(" ".join(shipped).encode()).hexdigest(),
+            **fingerprint(self.row),
+        )  # fmt: skip
+
+    def run(self) -> Tuned:
+        key = self._key()
+        entry = self.store.get(key)
+        if entry is not None and float(str(entry.value["seconds"])) >= self.seconds:
+            return self._read(entry.value)
+        before = len(contenders_of(self.target, self.store))
+        notes: list[str] = []
+        if self.seconds:
+            self._evolve(notes)
+        contenders = contenders_of(self.target, self.store)
+        self.report(f"{self._names[0]}: measuring {len(contenders)} programs for {self.row.name}")
+        found = compare_one(
+            self.target, self.row, self.max_ulp, self.store, contenders=contenders,
+            report=self.report,
+        )  # fmt: skip
+        value = self._value(found, len(contenders) - before, notes)
+        if self.row.live:
+            self._record(found)
+        self.store.put(key, value)
+        return self._read(value, from_store=False)
+
+    def _read(self, value: Any, *, from_store: bool = True) -> Tuned:
+        function, dtype = self._names
+        fields = {name: value[name] for name in value if name not in ("seconds", "notes")}
+        return Tuned(
+            function=function, dtype=dtype, backend=self.row.name, max_ulp=self.max_ulp,
+            notes=tuple(value["notes"]), from_store=from_store, **fields,
+        )  # fmt: skip
+
+    def _value(self, found: Comparison, evolved: int, notes: list[str]) -> dict[str, Any]:
+        builtin, best = found.builtin, found.best
+        cost = builtin.cost if builtin else None
+        stays = best is None or (cost is not None and (best.cost or 0.0) >= cost)
+        if stays:
+            why = "no program holds the bound" if best is None else (
+                f"{best.name} holds {self.max_ulp:g} ULP but is not faster"
+            )  # fmt: skip
+            notes.append(f"the built-in stays: {why}")
+        return {
+            "chosen": "" if best is None else best.program,
+            "error_ulp": None if best is None else best.max_ulp,
+            "cost": best.cost if best else cost,
+            "builtin_cost": cost,
+            "unit": best.unit if best else builtin.unit if builtin else "",
+            "known": best.known if best else "",
+            "evolved": evolved,
+            "notes": [*notes, *found.reasons()],
+            "seconds": self.seconds,
+        }
+
+    def _record(self, found: Comparison) -> None:
+        """The speed-ups measured here, which every choice of a program reads."""
+        builtin = found.builtin
+        every = [item for item in (found.best, *found.others) if item is not None and item.cost]
+        if builtin is None or not builtin.cost:
+            return
+        ratios = {item.program: builtin.cost / item.cost for item in every if item.cost}
+        record_ratios(*self._names, fingerprint(self.row), ratios)
+        load.cache_clear()
+        from xla_evo.integration.dispatch import forget_choices
+
+        forget_choices()
+
+    def _evolve(self, notes: list[str]) -> None:
+        frames = scaffolds_of(self._names[0]) if self._names[1] == "float32" else ()
+        if not frames:
+            notes.append("nothing was evolved: there is no scaffold for its whole range")
+        for frame in frames:
+            share = Budget(seconds=self.seconds / len(frames))
+            try:
+                text = self._search(frame, share)
+            except (ConfigError, XlaEvoError) as error:
+                notes.append(f"scaffold {frame.name}: {error}")
+                continue
+            if not text:
+                notes.append(f"scaffold {frame.name}: nothing held {self.max_ulp:g} ULP in time")
+                continue
+            self._keep(text, frame, notes)
+
+    def _folder(self, frame: Scaffold) -> Path:
+        name = "-".join([*self._names, self.row.name.replace(":", "-"), frame.name])
+        digest = hashlib.sha256(repr(sorted(fingerprint(self.row).items())).encode()).hexdigest()
+        return self.store.path / "tune" / f"{name}-{self.max_ulp:g}-{self.seed}-{digest[:8]}"
+
+    def _search(self, frame: Scaffold, share: Budget) -> str:
+        """The text of a program that holds, from a new search or one that goes on; or nothing."""
+        folder = self._folder(frame)
+        self.report(f"{self._names[0]}: evolving in scaffold {frame.name} for {self.row.name}")
+        if (folder / CONFIG).exists():
+            outcome = resume(folder, budget=share, store=self.store, observer=self.observer)
+        else:
+            config = SearchConfig(
+                target=self.target, max_ulp=self.max_ulp, budget=share, backend=self.row.name,
+                seed=self.seed, scaffold=frame.name,
+            )  # fmt: skip
+            outcome = evolve(config, folder, store=self.store, observer=self.observer)
+        return outcome.winner.text if outcome.winner else ""
+
+    def _keep(self, text: str, frame: Scaffold, notes: list[str]) -> None:
+        """Certifies a program on a live backend; for others its text joins the candidates."""
+        program = parse_program(text)
+        if not self.row.live:
+            origin = f"scaffold {frame.name}, seed {self.seed}"
+            found = Found(program=program, backend=self.row.name, origin=origin)
+            keep_program(self.store, *self._names, found)
+            return
+        self.report(f"{self._names[0]}: certifying what was evolved in scaffold {frame.name}")
+        source = Provenance(kind=f"from scaffold {frame.name}", seed=self.seed)
+        entry = certify(
+            program, *self._names, provenance=source, max_ulp=self.max_ulp, time=False
+        )  # fmt: skip
+        write_entry(entry, user_library())
+        notes.append(f"scaffold {frame.name}: {entry.certificate.program_hash[:8]} certified")
