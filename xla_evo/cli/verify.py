@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from xla_evo.api import verify, verify_model
     from xla_evo.search.run import PROGRAM, RunFolder
     from xla_evo.targets.target import make_target
+    from xla_evo_lowering.program import Program
     from xla_evo_lowering.text import parse_program
 
     if args.all or args.quick:
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
                 sys.stderr.write("\r\033[K")
             sys.stderr.flush()
 
-    if modelled:
+    if modelled and isinstance(subject, Program):
         result = verify_model(subject, target, backend=modelled, max_ulp=bound, report=report)
     else:
         backend = args.backend or "cpu"

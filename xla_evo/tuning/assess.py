@@ -22,7 +22,7 @@ from xla_evo.library.certify import timed_range
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
 from xla_evo.store import Key, Store
-from xla_evo.targets.target import Target
+from xla_evo.targets.target import Target, make_target
 from xla_evo_lowering import timing
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import Backend, fingerprint
@@ -31,7 +31,7 @@ from xla_evo_lowering.costs import cost_and_model, static_cost
 from xla_evo_lowering.program import Program
 from xla_evo_lowering.stablehlo import as_function
 
-_SAMPLES = 1 << 18
+_SAMPLES, _SWEPT_AT_ONCE = 1 << 18, 1 << 23
 _ROUNDS = 21
 Report = Callable[[int, int], None]
 
@@ -193,7 +193,7 @@ def assess_ahead(
 def _key(target: Target, row: Backend, program: str) -> Key:
     return Key.of(
         "assessment", program=program, function=target.function.name, dtype=target.dtype.name,
-        **fingerprint(row),
+        domain=f"{target.low.hex()} {target.high.hex()}", **fingerprint(row),
     )  # fmt: skip
 
 
@@ -262,11 +262,21 @@ def _error(
     )
     if failures:
         return {"problem": f"a special input is wrong: {failures[0]}"}
-    sampled = measure_sampled(run, target, flush_to_zero=flush, samples=_SAMPLES)
-    if sampled.max_ulp > max_ulp:
-        error = sampled.max_ulp if math.isfinite(sampled.max_ulp) else 1e300
-        return {"max_ulp": error, "known": "modelled, sampled"}
-    report(f"{name} for {row.name}: modelling every input")
-    swept = measure_exhaustive(run, target, flush_to_zero=flush, every_pattern=True)
-    error = swept.bound_ulp if math.isfinite(swept.bound_ulp) else 1e300
-    return {"max_ulp": error, "known": "modelled"}
+    if target.count() > _SWEPT_AT_ONCE:
+        sampled = measure_sampled(run, target, flush_to_zero=flush, samples=_SAMPLES)
+        if sampled.max_ulp > max_ulp:
+            return {"max_ulp": _finite(sampled.max_ulp), "known": "modelled, sampled"}
+        report(f"{name} for {row.name}: modelling every input")
+    whole = make_target(target.function.name, target.dtype.name)
+    every = (target.low, target.high) == (whole.low, whole.high)
+    swept = measure_exhaustive(
+        run, target, flush_to_zero=flush, every_pattern=every, limit_ulp=max_ulp
+    )
+    if not swept.exhaustive:
+        return {"max_ulp": _finite(swept.max_ulp), "known": "modelled, sampled"}
+    return {"max_ulp": _finite(swept.bound_ulp), "known": "modelled"}
+
+
+def _finite(error: float) -> float:
+    """An error as JSON has it; wrong infinities and nan are beyond every bound."""
+    return error if math.isfinite(error) else 1e300

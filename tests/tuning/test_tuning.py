@@ -1,0 +1,188 @@
+"""Tuning: what is measured and recorded is what choices follow; backends compare."""
+
+import json
+import math
+
+import pytest
+
+from xla_evo.cli.main import main
+from xla_evo.errors import BackendError, ConfigError, StoreError, TargetError
+from xla_evo.integration.dispatch import forget_choices
+from xla_evo.library import choose, entries
+from xla_evo.library.tuned import TIMES, record_ratios, tuned_ratios, user_library
+from xla_evo.store import Store
+from xla_evo.store.store import default_path
+from xla_evo.targets.target import make_target
+from xla_evo.tuning import tune
+from xla_evo.tuning.assess import Contender, builtins_of
+from xla_evo.tuning.compare import compare_one, contenders_of, difference
+from xla_evo.tuning.record import Found, found_programs, keep_program
+from xla_evo_lowering.backends import backend, fingerprint
+from xla_evo_lowering.dtypes import F32
+from xla_evo_lowering.program import Builder
+from xla_evo_lowering.text import parse_program
+
+CRUDE = parse_program("""\
+program exp(x: f32) -> f32 {
+  %0: f32 = const 0x1p+0
+  %1: f32 = add x, %0
+  return %1
+}
+""")
+
+
+def _cubic():
+    """The cubic of exp around the middle of [0.5, 0.515625]; short, so that its model is too."""
+    middle = 0.5078125
+    value = math.exp(middle)
+    builder = Builder("exp", x=F32)
+    r = builder.apply("sub", 0, builder.const(middle, F32))
+    result = builder.const(value / 6, F32)
+    for coefficient in (value / 2, value, value):
+        product = builder.apply("mul", result, r)
+        result = builder.apply("add", product, builder.const(coefficient, F32))
+    return builder.build(result)
+
+
+DIVIDES = parse_program("program exp(x: f32) -> f32 { %0: f32 = rsqrt x return %0 }")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path))
+    forget_choices()
+    yield
+    forget_choices()
+
+
+def test_a_choice_is_measured_recorded_and_followed():
+    (first,) = tune("exp", budget=None, max_ulp=1.0)
+    entry = entries("exp", "float32")[0]
+    live = fingerprint(backend("cpu"))
+    assert first.chosen == entry.certificate.program_hash
+    assert first.known == "certified"
+    assert not first.from_store
+    ratios = tuned_ratios("exp", "float32", live)
+    assert ratios[first.chosen] == pytest.approx(first.speedup)
+    (again,) = tune("exp", budget=None, max_ulp=1.0)
+    assert again.from_store
+    assert (again.chosen, again.cost, again.builtin_cost) == (
+        first.chosen, first.cost, first.builtin_cost,
+    )  # fmt: skip
+    record_ratios("exp", "float32", live, {first.chosen: 0.5})
+    slow = choose("exp")
+    assert slow.entry is None
+    assert "0.5 times as tuned, not faster than the built-in" in str(slow)
+    record_ratios("exp", "float32", live, {first.chosen: 7.0})
+    assert choose("exp").entry == entry
+
+
+def test_another_machine_has_its_own_times():
+    live = fingerprint(backend("cpu"))
+    record_ratios("exp", "float32", live, {"a": 2.0})
+    assert tuned_ratios("exp", "float32", live) == {"a": 2.0}
+    assert tuned_ratios("exp", "float32", {**live, "device": "another"}) == {}
+    assert tuned_ratios("log", "float32", live) == {}
+
+
+def test_a_damaged_record_is_told():
+    (default_path() / TIMES).write_text("[1]")
+    with pytest.raises(StoreError, match=r"tuned\.json.*remove it and tune again"):
+        tuned_ratios("exp", "float32", {})
+
+
+def test_evolved_programs_are_candidates_from_then_on(tmp_path):
+    target = make_target("exp", "float32")
+    with Store.open(tmp_path) as store:
+        shipped = len(contenders_of(target, store))
+        found = Found(program=CRUDE, backend="tpu:v5e", origin="scaffold exp, seed 0")
+        for _ in range(2):
+            keep_program(store, "exp", "float32", found)
+        assert found_programs(store, "exp", "float32") == [found]
+        assert len(contenders_of(target, store)) == shipped + 1
+    assert user_library() == tmp_path / "library"
+
+
+def test_a_backend_chooses_among_what_it_can_model(tmp_path):
+    target = make_target("exp", "float32", 0.5, 0.515625)
+    contenders = [
+        Contender(name="cubic", program=_cubic()),
+        Contender(name="crude", program=CRUDE),
+    ]
+    row = backend("cpu:sse4")
+    with Store.open(tmp_path) as store:
+        first = compare_one(target, row, 2.0, store, contenders=contenders)
+        again = compare_one(target, row, 2.0, store, contenders=contenders)
+        wide = compare_one(target, row, 1e9, store, contenders=contenders)
+    assert first == again
+    assert first.best is not None
+    assert first.best.name == "cubic"
+    assert first.best.known == "modelled"
+    assert first.saving() == 1 - first.best.cost / first.builtin.cost
+    (reason,) = first.reasons()
+    assert reason.startswith("crude: ")
+    assert reason.endswith("ULP there, above 2")
+    assert wide.best is not None
+    assert wide.best.name == "crude"
+    assert "sse4 does not contract" in difference([first, wide])
+    assert difference([first, first]) == ""
+
+
+def test_what_has_no_certificate_or_model_is_not_chosen(tmp_path):
+    target = make_target("exp", "float32", 0.5, 0.515625)
+    with Store.open(tmp_path) as store:
+        contenders = [Contender(name="new", program=DIVIDES)]
+        here = compare_one(target, backend("cpu"), 1e9, store, contenders=contenders)
+    assert here.best is None
+    assert here.saving() is None
+    assert here.reasons() == ["new: no certificate for cpu"]
+
+
+def test_builtins_have_their_accurate_form_where_jax_has_one():
+    assert list(builtins_of(make_target("exp", "float32"))) == [
+        "jax.numpy.exp", "jax.numpy.exp HIGHEST",
+    ]  # fmt: skip
+    assert len(builtins_of(make_target("erf", "float32"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        ({"names": ("sinus",)}, TargetError, "sinus"),
+        ({"names": ("exp",), "backend": "gpu"}, BackendError, "unknown backend 'gpu'"),
+        ({"names": ("exp",), "max_ulp": 0.0}, ConfigError, "above 0"),
+        ({"names": ("exp",), "budget": "500c"}, ConfigError, "is a time"),
+    ],
+)
+def test_bad_settings_are_told(call, error, message):
+    settings = dict(call)
+    with pytest.raises(error, match=message):
+        tune(*settings.pop("names"), **settings)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "say which functions to tune"),
+        (["exp", "--max-ulp", "-1"], "--max-ulp must be above 0"),
+        (["exp", "--backend", "cpu", "--backend", "cuda:sm_90"], "takes one --backend"),
+        (["exp", "--budget", "soon"], "is not a time"),
+    ],
+)
+def test_bad_arguments_are_one_line(arguments, message, capsys):
+    assert main(["tune", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_the_command_prints_the_choice(capsys):
+    assert main(["tune", "exp", "--budget", "none", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["function"] == "exp"
+    assert told["speedup"] > 0
+    assert main(["tune", "--compare", "exp", "--backend", "cpu", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["best"]["known"] == "certified"
+    assert main(["tune", "--compare", "exp", "--backend", "cpu"]) == 0
+    assert "HIGHEST" in capsys.readouterr().out
