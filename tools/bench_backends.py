@@ -3,7 +3,8 @@
     python tools/bench_backends.py cpu cpu:avx2 cuda:sm_90 tpu:v5e --programs 100
 
 For each backend: seconds to start its compiler process, to compile exp with every stage, and to
-cost a batch of random float32 programs in that one process; then the static cost of built-ins.
+cost a batch of random float32 programs in that one process; then the static cost of built-ins
+(``--programs 0`` leaves both out).
 Backends whose plugin is missing are named with what to install.
 """
 
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from xla_evo_lowering.absent import settle_on_cpu
 from xla_evo_lowering.ahead import AheadOfTime, lower_for
 from xla_evo_lowering.artifacts import make_artifacts
 from xla_evo_lowering.backends import BACKENDS, backend
@@ -70,8 +72,9 @@ def bench(name: str, programs: int, seed: int) -> None:
         except XlaEvoError:
             failed += 1
     spent = time.perf_counter() - compiled
-    print(f"  {programs} random programs costed in {spent:.1f} s, {failed} could not be")
-    for title, function in BUILT_INS.items():
+    if programs:
+        print(f"  {programs} random programs costed in {spent:.1f} s, {failed} could not be")
+    for title, function in BUILT_INS.items() if programs else ():
         try:
             cost = static_cost(row, function, (F32,), process)
             print(f"  {title:13} {cost.value:9.3f} {cost.unit}")
@@ -87,6 +90,7 @@ def main() -> None:
     parser.add_argument("--programs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    settle_on_cpu()
     print(f"jax {jax.__version__}")
     for name in args.backends:
         try:

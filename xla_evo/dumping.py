@@ -145,17 +145,31 @@ def dump_subject(
     *,
     backend: str = "cpu",
     options: Mapping[str, object] | None = None,
+    target_config: str = "",
     store: Store | None = None,
 ) -> Dump:
-    """Dumps what `resolve` returned; see `dump`."""
+    """Dumps what `resolve` returned; see `dump`.
+
+    Args:
+        subject: what to compile.
+        backend: see `dump`.
+        options: see `dump`.
+        target_config: description of a GPU in place of the table's, see `AheadOfTime`.
+        store: see `dump`.
+
+    Raises:
+        BackendError, CompileError: see `dump`; or the description cannot be read.
+    """
     row = _row(backend)
+    if target_config and row.platform != "cuda":
+        raise BackendError(f"backend {row.name} takes no target configuration; GPUs do")
     with jax.enable_x64(_is_wide(subject.specs)):
         lowered = lower_for(row, subject.function, subject.specs)
-        key = _key(lowered.as_text(), row, options or {})
+        key = _key(lowered.as_text(), row, options or {}, target_config)
         kept = _read(store, key, subject, row) if store else None
         if kept is not None:
             return kept
-        made = make_artifacts(row, lowered, options)
+        made = make_artifacts(row, lowered, options, target_config=target_config)
     if store:
         _keep(store, key, made)
     return Dump(
@@ -171,11 +185,13 @@ def _is_wide(specs: Sequence[Any]) -> bool:
     return any(getattr(spec, "dtype", None) and spec.dtype.itemsize == 8 for spec in specs)
 
 
-def _key(stablehlo: str, row: Backend, options: Mapping[str, object]) -> Key:
+def _key(stablehlo: str, row: Backend, options: Mapping[str, object], target_config: str) -> Key:
     digest = hashlib.sha256(stablehlo.encode()).hexdigest()
     # With a tool installed later, there is more to show.
     tools = "sass" if row.platform == "cuda" and find_tool("nvdisasm") else ""
-    return Key.of("stages", stablehlo=digest, tools=tools, **fingerprint(row, options))
+    device = hashlib.sha256(target_config.encode()).hexdigest() if target_config else ""
+    described = {"target_config": device} if device else {}
+    return Key.of("stages", stablehlo=digest, tools=tools, **described, **fingerprint(row, options))
 
 
 def _read(store: Store, key: Key, subject: Subject, row: Backend) -> Dump | None:

@@ -21,6 +21,8 @@ from xla_evo_lowering.errors import BackendError, CompileError
 from xla_evo_lowering.frames import Frame, read_frame, write_frame
 
 START_LIMIT_S = 180.0
+TARGET_CONFIG = "XLA_EVO_GPU_TARGET_CONFIG"
+"""Variable of the compiler process with the text of a GPU's description; empty for the table's."""
 
 
 class AheadOfTime:
@@ -31,24 +33,29 @@ class AheadOfTime:
         device: what the compiler calls the device.
     """
 
-    def __init__(self, row: Backend, *, limit_s: float = 120.0) -> None:
+    def __init__(self, row: Backend, *, limit_s: float = 120.0, target_config: str = "") -> None:
         """Starts the process.
 
         Args:
             row: a backend that is not live.
             limit_s: longest time of one compilation.
+            target_config: ``GpuTargetConfigProto`` as text, for a GPU of the row's architecture
+                that is not the product of `gpu_targets`.
 
         Raises:
-            BackendError: its plugin is missing or does not start.
+            BackendError: its plugin is missing or does not start, or the description of the GPU
+                cannot be read.
         """
         require(row)
+        if target_config and row.platform != "cuda":
+            raise BackendError(f"backend {row.name} takes no target configuration; GPUs do")
         self.row = row
         self._limit_s = limit_s
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
             [sys.executable, "-m", "xla_evo_lowering.worker", row.name],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
-            env=_environment(row),
+            env={**_environment(row), TARGET_CONFIG: target_config},
         )  # fmt: skip
         try:
             header, _ = self._read(START_LIMIT_S)

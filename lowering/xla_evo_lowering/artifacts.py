@@ -38,6 +38,7 @@ def make_artifacts(
     options: Mapping[str, object] | None = None,
     *,
     process: AheadOfTime | None = None,
+    target_config: str = "",
 ) -> Artifacts:
     """Compiles what `lower_for` gave and returns every stage that can be had.
 
@@ -46,6 +47,7 @@ def make_artifacts(
         lowered: the function, lowered for it.
         options: XLA compile options that differ from the defaults.
         process: a running compiler process of the backend, to use for a batch.
+        target_config: see `AheadOfTime`.
 
     Raises:
         BackendError: the backend's plugin is missing.
@@ -56,7 +58,7 @@ def make_artifacts(
         texts, objects = dict(stages.texts), stages.objects
     else:
         if process is None:
-            with AheadOfTime(row) as process:
+            with AheadOfTime(row, target_config=target_config) as process:
                 texts = process.compile(lowered, options)
         else:
             texts = process.compile(lowered, options)

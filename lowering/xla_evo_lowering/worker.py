@@ -121,11 +121,20 @@ def _device(row: Any) -> Any:
     if not row.topology:
         return jax.local_devices(backend=row.platform)[0]
     if row.platform == "cuda":
+        from xla_evo_lowering.ahead import TARGET_CONFIG
+        from xla_evo_lowering.errors import BackendError
         from xla_evo_lowering.gpu_targets import target_config
 
-        topology = topologies.get_topology_desc(
-            row.kind, "cuda", target_config=target_config(row.kind), topology=row.topology
-        )
+        given = os.environ.get(TARGET_CONFIG, "")
+        try:
+            topology = topologies.get_topology_desc(
+                row.kind, "cuda", target_config=given or target_config(row.kind),
+                topology=row.topology,
+            )  # fmt: skip
+        except Exception as error:
+            if not given:
+                raise
+            raise BackendError(f"the target configuration cannot be read: {_line(error)}") from None
     else:
         topology = topologies.get_topology_desc(platform="tpu", topology_name=row.topology)
     return topology.devices[0]

@@ -60,6 +60,11 @@ def test_json_and_files(capsys, tmp_path):
         (("jnp.exp", "--backend", "tpu:v9"), "unknown backend 'tpu:v9'"),
         (("jnp.exp", "--spec", "f32[8"), "is not an array"),
         (("jnp.exp", "--out", "/proc/none"), "cannot write to /proc/none"),
+        (
+            ("jnp.exp", "--backend", "cuda:sm_90", "--target-config", "/none"),
+            "cannot read the target configuration /none: No such file",
+        ),
+        (("jnp.exp", "--target-config", __file__), "backend cpu takes no target configuration"),
         (("nosuch",), "unknown function 'nosuch'"),
         (("none.prog",), "cannot read the program none.prog"),
         (("jax.nn.relu", "--against", "jnp"), "say --against jnp.NAME"),

@@ -1,6 +1,7 @@
 """Compiler processes; those of GPUs and TPUs are tested where their plugins are installed."""
 
 import os
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -93,6 +94,33 @@ def test_a_plugin_of_another_version_is_told(monkeypatch):
     monkeypatch.setattr(backends.importlib.metadata, "version", lambda name: "0.1.0")
     with pytest.raises(BackendError, match=r"jax-cuda12-plugin is 0.1.0 but jaxlib is 0\.1"):
         require(backend("cuda:sm_90"))
+
+
+@pytest.mark.parametrize("name", FOREIGN[:1])
+def test_a_description_of_a_gpu_that_does_not_parse_is_told(name):
+    with pytest.raises(BackendError, match="the target configuration cannot be read"):
+        AheadOfTime(backend(name), target_config="gpu_device_info { nonsense: 1 }")
+    own = target_config("sm_90").replace("core_count: 132", "core_count: 66")
+    with AheadOfTime(backend(name), target_config=own) as process:
+        assert process.compile(lower_for(backend(name), jnp.exp, SPEC))["ptx"]
+
+
+def test_only_a_gpu_has_a_description():
+    with pytest.raises(BackendError, match="cpu:avx2 takes no target configuration"):
+        AheadOfTime(backend("cpu:avx2"), target_config="x")
+
+
+@pytest.mark.parametrize("name", FOREIGN[1:])
+def test_a_lock_file_left_behind_does_not_matter(name):
+    lock = Path("/tmp/libtpu_lockfile")
+    left = not lock.exists()
+    lock.touch()
+    try:
+        with AheadOfTime(backend(name)) as process:
+            assert process.device
+    finally:
+        if left:
+            lock.unlink(missing_ok=True)
 
 
 def test_an_unknown_backend_is_told_with_those_there_are():

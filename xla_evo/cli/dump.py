@@ -50,6 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--against", metavar="OTHER",
         help="show another function beside it: jnp for the built-in, or any FUNCTION",
     )  # fmt: skip
+    parser.add_argument(
+        "--target-config", type=Path, metavar="FILE",
+        help="description of the GPU to compile for (GpuTargetConfigProto as text)",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the stages to files in DIR")
     add_json(parser)
 
@@ -63,13 +67,17 @@ def run(args: argparse.Namespace) -> int:
     row = backend(args.backend)
     if args.stage not in (_SUMMARY, "all"):
         stage(row.platform, args.stage)
+    config = _read(args.target_config) if args.target_config else ""
     specs = parse_specs(args.spec)
     subjects = [resolve(args.function, specs, dtype=args.dtype)]
     if args.against:
         subjects.append(_other(args.against, args.function, subjects[0], args.dtype))
     store = _store()
     try:
-        dumps = [dump_subject(subject, backend=row.name, store=store) for subject in subjects]
+        dumps = [
+            dump_subject(subject, backend=row.name, target_config=config, store=store)
+            for subject in subjects
+        ]
     finally:
         if store is not None:
             store.close()
@@ -84,6 +92,14 @@ def run(args: argparse.Namespace) -> int:
         for path in written:
             print_line(str(path))
     return 0
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", "") or "it is not text"
+        raise ConfigError(f"cannot read the target configuration {path}: {reason}") from None
 
 
 def _other(against: str, name: str, subject: "Subject", dtype: str) -> "Subject":

@@ -32,7 +32,7 @@ from xla_evo_lowering.program import Program
 from xla_evo_lowering.stablehlo import as_function
 
 _SAMPLES, _SWEPT_AT_ONCE = 1 << 18, 1 << 23
-_ROUNDS = 21
+_ROUNDS, _LINE = 21, 160
 Report = Callable[[int, int], None]
 
 
@@ -221,7 +221,7 @@ def _builtin(
         cost = static_cost(row, function, (target.dtype,), compiler())
         value.update(cost=cost.value, unit=cost.unit)
     except (BackendError, CompileError) as error:
-        value["problem"] = str(error)
+        value["problem"] = str(error)[:_LINE]
     store.put(key, value)
     return _assessment(name, name, value)
 
@@ -245,7 +245,7 @@ def _modelled(
             function = as_function(item.program)
             cost, model = cost_and_model(row, function, (target.dtype,), compiler())
     except (BackendError, CompileError) as error:
-        value["problem"] = str(error)
+        value["problem"] = str(error)[:_LINE]
     else:
         value.update(cost=cost.value, unit=cost.unit)
         value.update(_error(target, generated(model), row, max_ulp, report, item.name))
