@@ -19,7 +19,7 @@ HELP = "Measures programs on a backend, evolves further, certifies, and records 
 EXAMPLES = """\
   xla-evo tune exp tanh --max-ulp 1 --budget 2m
   xla-evo tune exp --backend tpu:v5e --max-ulp 1.5 --budget 5m
-  xla-evo tune exp --budget none                measure only
+  xla-evo tune exp --budget none
   xla-evo tune --compare exp log tanh sin erf --max-ulp 2
   xla-evo tune --compare exp --backend cpu --backend tpu:v5e --backend tpu:v6e"""
 

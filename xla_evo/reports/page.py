@@ -40,6 +40,9 @@ def markdown(outcome: Outcome, figures: list[str]) -> str:
         lines += ["No program holds the bound on every input yet.", ""]
     else:
         lines += [
+            "Modelled for a backend that is not here, not measured; costs are static. "
+            if config.modelled
+            else "",
             f"The winner was swept over all {winner.error.count:,} inputs; its worst is"
             f" {winner.error.worst_input_hex}. {winner.error.not_correctly_rounded:,} results are"
             " not the correctly rounded ones. Special inputs: "
@@ -47,8 +50,8 @@ def markdown(outcome: Outcome, figures: list[str]) -> str:
             + f". Array lengths: {winner.examination.lengths or 'the same bits at every length'}.",
             "",
         ]
-        rows = summary.comparison(winner, config.target.function.builtin or "built-in")
-        lines += _table(("", "max ULP", "ns/element", "speed"), rows)
+        rows = summary.comparison(winner, config.target.function.builtin)
+        lines += _table(("", "max ULP", winner.timed.unit, "speed"), rows)
     for name in figures:
         lines += [f"![{name.removesuffix('.png')}]({name})", ""]
     front = summary.hall_of_fame(outcome)
