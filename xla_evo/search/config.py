@@ -129,7 +129,7 @@ class SearchConfig:
         if self.modelled:
             left = ARITHMETIC[backend(self.backend).platform].lacks
         if self.scaffold and find_scaffold(self.scaffold).dtype is not F32:
-            left |= _ON_BITS
+            left = left.union(_ON_BITS)
         return {name: weight for name, weight in self.ops.items() if name not in left}
 
     def provenance(self, nodes: Nodes) -> str:
