@@ -262,3 +262,12 @@ def test_specials_of_shipped_programs_by_name() -> None:
             same = math.isnan(got) if math.isnan(value) else got == np.float32(value)
             assert same, (entry.name, key, got)
             assert math.isnan(value) or math.copysign(1, got) == math.copysign(1, value)
+
+
+def test_infinite_error_beside_other_operations_is_not_written(tmp_path: Path) -> None:
+    entry = entries("exp")[0]
+    proof = replace(entry.proofs("inline")[0], contexts={"f(2x)": math.inf})
+    wrong = Entry(entry.program, replace(entry.certificate, proofs=(proof,)))
+    with pytest.raises(CertificateError, match="infinitely wrong"):
+        write_entry(wrong, tmp_path)
+    assert not list(tmp_path.rglob("*.prog"))

@@ -14,7 +14,7 @@ from table import BITS, FORMS, NOTES
 
 from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled
-from xla_evo.library import CertificationError, Provenance, certify, write_entry
+from xla_evo.library import CertificateError, CertificationError, Provenance, certify, write_entry
 from xla_evo.library.certify import flushes, time_ratio
 from xla_evo.library.choice import describe
 from xla_evo.targets.target import make_target
@@ -55,10 +55,10 @@ def put_into_library(name, made, kind, max_ulp):
     provenance = Provenance(kind="baseline by hand", note=NOTES[kind.short])
     try:
         entry = certify(made, name, kind, provenance=provenance, max_ulp=max_ulp, time=False)
-    except CertificationError as error:
+        write_entry(entry)
+    except (CertificationError, CertificateError) as error:
         print(f"not certified: {error}", flush=True)
         return
-    write_entry(entry)
     print(f"{entry.name}: {describe(entry.certificate.proofs[-1])}", flush=True)
 
 

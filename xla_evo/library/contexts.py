@@ -160,7 +160,8 @@ def _before(
         exact = row.arguments(inputs)
         rounded = [_wide(argument.astype(inputs.dtype)) for argument in exact]
         least = 2.0**target.dtype.emin
-        zeroed = [np.where(np.abs(r) < least, 0.0 * r, r) for r in rounded]
+        # A 16-bit argument is flushed in float32, before it is rounded.
+        zeroed = [np.where(np.abs(r) < least, 0.0 * r, r) for r in (*exact, *rounded)]
         errors = [
             ulp_error(
                 result, target.function.f64(argument), target.dtype, flush_to_zero=flush_to_zero

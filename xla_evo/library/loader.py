@@ -8,6 +8,7 @@ fits its certificate and is refused, by name and with the reason.
 import functools
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,9 +145,12 @@ def write_entry(entry: Entry, folder: Path = DATA) -> Path:
         CertificateError: the files would be refused when read.
     """
     program, certificate = entry_paths(folder, entry)
+    contexts = [e for proof in entry.certificate.proofs for e in proof.contexts.values()]
+    if not all(map(math.isfinite, contexts)):
+        raise CertificateError(f"{entry.name} is infinitely wrong beside other operations")
+    text = json.dumps(entry.certificate.to_json(), indent=1, allow_nan=False)
     program.parent.mkdir(parents=True, exist_ok=True)
     program.write_text(program_text(entry.program), encoding="utf-8")
-    text = json.dumps(entry.certificate.to_json(), indent=1, allow_nan=False)
     certificate.write_text(text + "\n", encoding="utf-8")
     read_entry(program)
     load.cache_clear()
