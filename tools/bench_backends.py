@@ -10,6 +10,7 @@ Backends whose plugin is missing are named with what to install.
 
 import argparse
 import time
+from collections import Counter
 
 import jax
 import jax.numpy as jnp
@@ -65,15 +66,17 @@ def bench(name: str, programs: int, seed: int) -> None:
     print(f"{name}: {'live' if process is None else process.device}")
     print(f"  start {started - start:.2f} s, exp with {len(made.texts)} stages"
           f" {compiled - started:.2f} s")  # fmt: skip
-    failed = 0
+    failed = []
     for program in random_programs(programs, seed):
         try:
             static_cost(row, as_function(program), (F32,), process)
-        except XlaEvoError:
-            failed += 1
+        except XlaEvoError as error:
+            failed.append(str(error)[:100])
     spent = time.perf_counter() - compiled
     if programs:
-        print(f"  {programs} random programs costed in {spent:.1f} s, {failed} could not be")
+        print(f"  {programs} random programs costed in {spent:.1f} s, {len(failed)} could not be")
+        for reason, times in Counter(failed).items():
+            print(f"    {times} times: {reason}")
     for title, function in BUILT_INS.items() if programs else ():
         try:
             cost = static_cost(row, function, (F32,), process)

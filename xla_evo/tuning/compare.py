@@ -60,7 +60,7 @@ class Comparison:
             return "nothing is known of its error there"
         if item.max_ulp > self.max_ulp:
             return f"{item.max_ulp:.3g} ULP there, above {self.max_ulp:g}"
-        return f"costs {item.cost:.4g}, more than the best"
+        return f"costs {item.cost:.4g}, no less than the best"
 
 
 def contenders_of(target: Target, store: Store) -> list[Contender]:
