@@ -49,14 +49,13 @@ def test_values_and_shapes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVED)
-def test_a_program_serves_and_has_the_slope_of_the_builtin(name: str) -> None:
+def test_a_program_serves_and_has_the_curvature_of_the_builtin(name: str) -> None:
     function, builtin = getattr(drop_ins, name), CATALOGUE[name].builtin_function()
     x = points(name).reshape(-1)
     assert lowered(lambda v: function(v, max_ulp=4.0), x) != lowered(builtin, x)
-    for order in (jax.grad, lambda f: jax.grad(jax.grad(f))):
-        got = jax.jit(jax.vmap(order(lambda v: function(v, max_ulp=4.0))))(x)
-        want = jax.jit(jax.vmap(order(builtin)))(x)
-        np.testing.assert_allclose(got, want, rtol=2e-4, atol=2e-5)
+    got = jax.jit(jax.vmap(jax.grad(jax.grad(lambda v: function(v, max_ulp=4.0)))))(x)
+    want = jax.jit(jax.vmap(jax.grad(jax.grad(builtin))))(x)
+    np.testing.assert_allclose(got, want, rtol=2e-4, atol=2e-5)
 
 
 def test_nothing_is_patched_by_calling_one() -> None:
