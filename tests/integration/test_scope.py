@@ -309,7 +309,10 @@ def test_door_remembers(monkeypatch) -> None:
 
 
 def test_make_scope_is_cached() -> None:
-    assert make_scope(("exp",), 1.0, "inline", None) is make_scope(("exp",), 1.0, "inline", None)
+    one = make_scope(("exp", "log"), 1.0, "inline", None)
+    assert make_scope(("log", "exp"), 1.0, "inline", None) is one
+    log = make_scope(("log",), 1.0, "inline", None)
+    assert merged(log, make_scope(("exp",), 1.0, "inline", None)) is one
 
 
 SHARDED = """

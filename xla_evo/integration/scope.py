@@ -40,9 +40,12 @@ class Request:
     backend: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scope:
     """Requests in force: by function, and for every function that is not named.
+
+    Every call of a jitted function hashes and compares the scope, so that both go by identity;
+    `interned` gives equal scopes one object.
 
     Attributes:
         named: (function, request), ordered by name.
@@ -60,6 +63,12 @@ class Scope:
         return self.others
 
 
+@functools.lru_cache(maxsize=4096)
+def interned(named: tuple[tuple[str, Request], ...], others: Request | None) -> Scope:
+    """Returns the one scope of these requests."""
+    return Scope(named, others)
+
+
 @functools.lru_cache(maxsize=1024)
 def merged(outer: Scope | None, inner: Scope) -> Scope:
     """Returns the scope inside two nested ones: for each function, the inner request wins.
@@ -69,7 +78,7 @@ def merged(outer: Scope | None, inner: Scope) -> Scope:
     if outer is None or inner.others is not None:
         return inner
     named = dict(outer.named) | dict(inner.named)
-    return Scope(tuple(sorted(named.items())), outer.others)
+    return interned(tuple(sorted(named.items())), outer.others)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -104,8 +113,8 @@ def make_scope(
             _check_bound(name, request)
     register(current_scope)
     if names:
-        return Scope(tuple(sorted((name, request) for name in set(names))))
-    return Scope((), request)
+        return interned(tuple((name, request) for name in sorted(set(names))), None)
+    return interned((), request)
 
 
 def _check_bound(name: str, request: Request) -> None:
