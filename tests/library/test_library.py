@@ -235,7 +235,7 @@ def test_contexts_see_a_wrong_program(dtype) -> None:
 
 
 def test_same_bits_are_demanded() -> None:
-    entry = entries("exp")[0]
+    entry = entries("exp", "float32")[0]
     wrong = as_function(identity_program())
     if machine_identity(entry.proofs("inline")[0].fingerprint) != machine_identity(LIVE):
         with pytest.raises(CertificationError, match="no exhaustive proof"):
