@@ -145,7 +145,7 @@ def test_missing_certificate_and_wrong_name_are_refused(folder: Path) -> None:
 
 
 def test_written_entry_is_read_back(tmp_path: Path) -> None:
-    entry = entries("exp")[0]
+    entry = entries("exp", "float32")[0]
     path = write_entry(entry, tmp_path)
     assert read_entry(path) == entry
     assert path.read_text(encoding="utf-8") == print_program(entry.program, comments=False)
@@ -161,7 +161,7 @@ def timed(proof: Proof, ratio: float) -> Proof:
 
 
 def test_choice_follows_bound_speed_and_machine(tmp_path: Path) -> None:
-    entry = entries("exp")[0]
+    entry = entries("exp", "float32")[0]
     proof = timed(entry.proofs("inline")[0], 1.5)
     write_entry(Entry(entry.program, replace(entry.certificate, proofs=(proof,))), tmp_path)
     loose = choose("exp", max_ulp=1.0, folder=tmp_path, fingerprint=proof.fingerprint)
@@ -180,7 +180,7 @@ def test_choice_follows_bound_speed_and_machine(tmp_path: Path) -> None:
 
 
 def test_slow_program_needs_a_bound(tmp_path: Path) -> None:
-    entry = entries("exp")[0]
+    entry = entries("exp", "float32")[0]
     proof = timed(entry.proofs("inline")[0], 0.7)
     write_entry(Entry(entry.program, replace(entry.certificate, proofs=(proof,))), tmp_path)
     assert choose("exp", folder=tmp_path).entry is None
@@ -212,7 +212,7 @@ def test_contraction_is_read_off_the_fingerprint() -> None:
 
 
 def test_a_newer_proof_of_the_same_compiler_replaces_the_older() -> None:
-    entry = entries("exp")[0]
+    entry = entries("exp", "float32")[0]
     proof = entry.proofs("inline")[0]
     again = add_proof(entry, timed(proof, 3.0))
     assert len(again.certificate.proofs) == len(entry.certificate.proofs)
@@ -265,7 +265,7 @@ def test_specials_of_shipped_programs_by_name() -> None:
 
 
 def test_infinite_error_beside_other_operations_is_not_written(tmp_path: Path) -> None:
-    entry = entries("exp")[0]
+    entry = entries("exp", "float32")[0]
     proof = replace(entry.proofs("inline")[0], contexts={"f(2x)": math.inf})
     wrong = Entry(entry.program, replace(entry.certificate, proofs=(proof,)))
     with pytest.raises(CertificateError, match="infinitely wrong"):
