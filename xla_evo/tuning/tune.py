@@ -185,12 +185,12 @@ class _Tuning:
     def _value(self, found: Comparison, evolved: int, notes: list[str]) -> dict[str, Any]:
         builtin, best = found.builtin, found.best
         cost = builtin.cost if builtin else None
-        stays = best is None or (cost is not None and (best.cost or 0.0) >= cost)
-        if stays:
-            why = "no program holds the bound" if best is None else (
-                f"{best.name} holds {self.max_ulp:g} ULP but is not faster"
-            )  # fmt: skip
-            notes.append(f"the built-in stays: {why}")
+        if best is None:
+            notes.append("the built-in stays: no program holds the bound")
+        elif cost is not None and (best.cost or 0.0) >= cost:
+            notes.append(
+                f"{best.name} is no faster than the built-in, which stays where no bound is asked"
+            )
         return {
             "chosen": "" if best is None else best.program,
             "error_ulp": None if best is None else best.max_ulp,
