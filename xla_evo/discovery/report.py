@@ -67,12 +67,14 @@ def describe(record: Record) -> str:
     return "; ".join(parts)
 
 
+def _counted(operations: int) -> str:
+    return "1 operation" if operations == 1 else f"{operations} operations"
+
+
 def record_head(front: Front, record: Record) -> list[str]:
     """What to know of one record: function, error, structure, singular points, float64."""
-    count = record.operations
     return [
-        f"{front.config.title} {record.verified.error:.4g} with {count} operation"
-        + ("s" if count > 1 else ""),
+        f"{front.config.title} {record.verified.error:.4g} with {_counted(record.operations)}",
         structure(record.steps),
         describe(record),
     ]
@@ -108,7 +110,7 @@ def markdown(front: Front) -> str:
     for policy in POLICIES:
         for n, record in sorted(front.records[policy].items()):
             lines += [
-                f"## {n} operations, {policy}", "",
+                f"## {_counted(n)}, {policy}", "",
                 f"Error {record.verified.error:.4g} at x = {record.verified.worst:.17g}."
                 f" {describe(record)}.",
                 "", f"`{structure(record.steps)}`", "",
