@@ -22,7 +22,7 @@ _SECONDS_A_DAY = 86_400
 
 
 def run(args: argparse.Namespace) -> int:
-    """Checks and prints a line an entry; 0 when every certificate holds, else 1."""
+    """Checks and prints a line an entry; 1 when a certificate of this compiler and CPU is wrong."""
     if args.all and args.quick:
         raise ConfigError("choose --all or --quick")
     if args.subject is not None or args.expr is not None or args.domain is not None:
@@ -45,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
                 if outcome is not None:
                     outcomes.append(outcome)
                     report(outcome)
-    wrong = sum(bool(outcome.problem) for outcome in outcomes)
+    wrong = sum(bool(outcome.problem) and outcome.exact_machine for outcome in outcomes)
+    refused = sum(bool(outcome.problem) and not outcome.exact_machine for outcome in outcomes)
     if args.json:
         print_json([dataclasses.asdict(outcome) for outcome in outcomes])
     else:
@@ -54,6 +55,11 @@ def run(args: argparse.Namespace) -> int:
         print_line(
             f"{len(outcomes)} certificates checked {part} of {len(chosen)} programs"
             f" in {seconds:.0f} s: {wrong or 'none'} wrong"
+            + (
+                f"; {refused} of other compilers or CPUs do not hold here, and `use` refuses them"
+                if refused
+                else ""
+            )
         )
     return 1 if wrong else 0
 
@@ -64,7 +70,9 @@ def _ignore(outcome: Recheck) -> None:
 
 def _report(outcome: Recheck) -> None:
     measured = "the same" if outcome.found_ulp is None else f"{outcome.found_ulp:.4f}"
-    verdict = outcome.problem or ("holds" if outcome.exact_machine else "holds on this machine too")
+    here = "holds" if outcome.exact_machine else "holds on this machine too"
+    elsewhere = "" if outcome.exact_machine else "not on this machine: "
+    verdict = f"{elsewhere}{outcome.problem}" if outcome.problem else here
     _print_row([
         outcome.entry, outcome.lowering, f"{outcome.claimed_ulp:.4f}", measured,
         f"{outcome.count:,}", f"{outcome.seconds:.1f}", verdict,
