@@ -22,6 +22,7 @@ from xla_evo_lowering.text import print_program
 
 TIMING_LIMIT_S = 60.0
 _ROUNDS = 11
+_NEAR, _SURPRISE = 3.0, 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Evaluator:
         self._counters = counters
         self._backend = backend(config.backend)
         self.surprises: list[float] = []
-        """Inputs where a compiled program broke a bound that its model held."""
+        """Inputs where a compiled program near the bound is clearly worse than its model said."""
 
     def measure(self, candidates: Sequence[Candidate]) -> list[Measured]:
         """Compiles candidates, measures their error and time; failures are counted and left out."""
@@ -130,7 +131,9 @@ class Evaluator:
         return results
 
     def _compare(self, item: Candidate, ulp: float, worst: float) -> None:
-        if item.sketch.ulp <= self._config.max_ulp < ulp < float("inf"):
+        model, bound = item.sketch.ulp, self._config.max_ulp
+        broken = model <= bound < ulp or (model <= _NEAR * bound and ulp > _SURPRISE * model)
+        if broken and ulp < float("inf"):
             self.surprises.append(worst)
 
     def _relative(

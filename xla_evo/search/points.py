@@ -103,6 +103,7 @@ def fit_points(target: Target) -> Points:
 
 def format_points(target: Target, count: int, seed: int, near: Iterable[float] = ()) -> Points:
     """Inputs of the target's own format: edges, binades, a uniform part, and known hard points."""
-    inputs = sample_inputs(target, count, seed, near).astype(np.float64)
+    known = np.fromiter(near, np.float64)
+    inputs = np.union1d(sample_inputs(target, count, seed).astype(np.float64), known)
     normal = (np.abs(inputs) >= 2.0**target.dtype.emin) | (inputs == 0)
     return make_points(target, inputs[normal])
