@@ -1,3 +1,4 @@
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -75,3 +76,13 @@ def test_equal_programs_enter_once(size):
     for _ in range(2):
         population.add_measured(measured("a", 1.0, 1.0), size)
     assert len(population.front) == 1
+
+
+def test_sketches_with_new_errors_are_put_in_order_again():
+    population = Population(2)
+    for key, ulp in ((1, 0.5), (2, 0.7)):
+        assert population.add_sketch(Sketch(key, 3.0, (), (), 0.1, ulp))
+    first, second = population.sketches[3.0]
+    population.update_sketches([replace(first, ulp=2.0), second])
+    assert [item.key for item in population.sketches[3.0]] == [2, 1]
+    assert population.threshold(3.0) == 2.0

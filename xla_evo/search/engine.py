@@ -11,6 +11,7 @@ import functools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from random import Random
 
 from xla_evo.accuracy.measurement import ErrorMeasurement
@@ -63,6 +64,7 @@ class Search:
         contracts = backend(config.backend).contracts
         self._cost = functools.partial(static_cost, contracts=contracts)
         self.phase = "starting"
+        self._tested_at: tuple[float, ...] = tuple(self.state.hard_points)
 
     @property
     def evaluator(self) -> Evaluator:
@@ -104,6 +106,7 @@ class Search:
         self._measure(self._queue())
         if counters.generation % _REFINE_EVERY == _REFINE_EVERY - 1:
             self.phase = "polishing"
+            self._retest()
             self._refine(random)
         if counters.generation % _PROVE_EVERY == _PROVE_EVERY - 1:
             self.prove_leader(report)
@@ -208,6 +211,32 @@ class Search:
         known = set(self.state.hard_points)
         self.state.hard_points += [point for point in dict.fromkeys(inputs) if point not in known]
         del self.state.hard_points[:-_HARD_POINTS]
+
+    def _retest(self) -> None:
+        """Tests the sketches again where test points have come since they were admitted.
+
+        An error at fewer points would keep better candidates out.
+        """
+        hard = tuple(self.state.hard_points)
+        if hard == self._tested_at:
+            return
+        self._tested_at = hard
+        started = time.monotonic()
+        sketches = [item for bucket in self.population.sketches.values() for item in bucket]
+        shards = [sketches[start : start + _SHARD] for start in range(0, len(sketches), _SHARD)]
+        jobs = [
+            Job("retest", ([item.rounded for item in shard], hard), _SCREEN_LIMIT_S)
+            for shard in shards
+        ]
+        fresh: list[Sketch] = []
+        for shard, (answer, _) in zip(shards, self._pool.run(jobs), strict=True):
+            if isinstance(answer, Failure):
+                self.state.counters.fail(f"screening {answer.reason}")
+                fresh += shard
+                continue
+            fresh += [replace(item, ulp=ulp) for item, ulp in zip(shard, answer, strict=True)]
+        self.population.update_sketches(fresh)
+        self.state.counters.spend("polish", time.monotonic() - started)
 
     def _refine(self, random: Random) -> None:
         """Polishes measured candidates that nearly hold and would be faster than the leader."""

@@ -54,6 +54,10 @@ class Measured:
     proven: bool = False
 
 
+def _merit(sketch: Sketch) -> tuple[float, float, int]:
+    return sketch.ulp, sketch.fit_ulp, sketch.key
+
+
 @dataclass(slots=True)
 class Population:
     """Both archives; all decisions are deterministic."""
@@ -81,9 +85,17 @@ class Population:
                 del bucket[index]
                 break
         bucket.append(sketch)
-        bucket.sort(key=lambda item: (item.ulp, item.fit_ulp, item.key))
+        bucket.sort(key=_merit)
         del bucket[self.bucket :]
         return any(item is sketch for item in bucket)
+
+    def update_sketches(self, sketches: Sequence[Sketch]) -> None:
+        """Puts sketches with new errors in place of all there are."""
+        self.sketches = {}
+        for sketch in sketches:
+            self.sketches.setdefault(sketch.cost, []).append(sketch)
+        for bucket in self.sketches.values():
+            bucket.sort(key=_merit)
 
     def useful_cost(self, max_ulp: float, slack: float) -> float:
         """The cost above which longer programs are of no use: the least that holds, and some."""

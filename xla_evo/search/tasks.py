@@ -116,6 +116,14 @@ class Tasks:
         ]
         return min(results, key=lambda result: result[1])
 
+    def retest(self, genomes: Sequence[Nodes], hard_points: Sequence[float]) -> list[float]:
+        """Largest errors of rounded genomes at the test points that are known now."""
+        tests = self._tests(hard_points)
+        return [
+            improve(nodes, tests, 0, self._goal, 0, self._frame, contracts=self._contracts)[1]
+            for nodes in genomes
+        ]
+
     def _tests(self, hard_points: Sequence[float]) -> Points:
         """The test points with the known hard points among them."""
         if tuple(hard_points) != self._hard:
