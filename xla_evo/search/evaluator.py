@@ -21,7 +21,7 @@ from xla_evo_lowering.program import Program
 from xla_evo_lowering.text import print_program
 
 TIMING_LIMIT_S = 60.0
-_ROUNDS = 11
+_ROUNDS = 7
 _NEAR, _SURPRISE = 3.0, 1.1
 
 
