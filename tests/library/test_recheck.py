@@ -22,7 +22,7 @@ def small(tmp_path: Path) -> Entry:
 def claiming(entry: Entry, **changes) -> Entry:
     """The entry with a certificate that says something else of every proof."""
     proofs = tuple(
-        replace(proof, measurement=replace(proof.measurement, **changes))
+        replace(proof, contexts={}, measurement=replace(proof.measurement, **changes))
         for proof in entry.certificate.proofs
     )
     return Entry(entry.program, replace(entry.certificate, proofs=proofs))
