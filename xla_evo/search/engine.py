@@ -64,7 +64,7 @@ class Search:
         contracts = backend(config.backend).contracts
         self._cost = functools.partial(static_cost, contracts=contracts)
         self.phase = "starting"
-        self._tested_at: tuple[float, ...] = tuple(self.state.hard_points)
+        self._tested_at: tuple[float, ...] = ()
 
     @property
     def evaluator(self) -> Evaluator:

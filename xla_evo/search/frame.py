@@ -5,6 +5,7 @@ contracts it. The hole and the reconstruction behind it form one tape, so that a
 is that of the whole function: the product that ends a hole may be fused with a sum behind it.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from xla_evo.scaffolds.scaffold import Scaffold, dependents
 from xla_evo.search.genome import (
     BOOLEAN,
     CONST,
+    DIVISION,
     FLOAT,
-    GENE_OPS,
     INT,
     LE,
     LT,
@@ -25,6 +26,8 @@ from xla_evo.search.genome import (
     Node,
     Nodes,
     Tape,
+    code_of,
+    constant_node,
     contracted,
     to_tape,
 )
@@ -35,12 +38,11 @@ from xla_evo.targets.target import Target
 from xla_evo_lowering.contraction import contract
 from xla_evo_lowering.dtypes import BOOL, F32, F64, I32, U32, DType
 from xla_evo_lowering.interpret import evaluate
-from xla_evo_lowering.program import Instruction, Program, bits_float
+from xla_evo_lowering.program import Instruction, Program
 
 Floats = npt.NDArray[np.float64]
 
 _TYPES: dict[DType, int] = {F32: FLOAT, F64: FLOAT, I32: INT, U32: INT, BOOL: BOOLEAN}
-_CODES = {(row.op, row.result, row.operands): row.code for row in GENE_OPS}
 _SWAPPED = {"gt": LT, "ge": LE}
 _POOL = 8192
 _STEP = 2.0**-7
@@ -74,6 +76,14 @@ class Frame:
         for value in self._late:
             self._add(value)
         self._wide = scaffold.dtype is F64
+        self._before = [self._program_of(value) for value in self._given]
+        self._ideal: dict[float, float] = {}
+
+    def _program_of(self, value: int) -> Program:
+        """What computes a given value, as the backend computes it."""
+        body = self._program.body[: max(0, value - 1)]
+        program = Program("given", self._program.parameters, body, value)
+        return contract(program) if self._contracts else program
 
     def _late_values(self) -> list[int]:
         """What comes after the hole, and products before it that a sum behind it may take in."""
@@ -116,9 +126,10 @@ class Frame:
         elif instruction.op in _SWAPPED:
             code, names = _SWAPPED[instruction.op], names[::-1]
         else:
-            found = _CODES.get((instruction.op, kind, operands))
-            if instruction.op == "select" and kind == INT:
-                found = _CODES["select", FLOAT, (BOOLEAN, FLOAT, FLOAT)]
+            signature = kind, operands
+            if instruction.op == "select":  # the kernel takes either type
+                signature = FLOAT, (BOOLEAN, FLOAT, FLOAT)
+            found = code_of(instruction.op, *signature)
             if found is None:
                 raise ConfigError(
                     f"scaffold {self.scaffold.name}: {instruction.op} of {instruction.dtype.short}"
@@ -146,14 +157,9 @@ class Frame:
             return -2 - self._places[value]
         instruction = self._instruction(value) if value > 1 else None
         if instruction is not None and instruction.op == "const":
-            kind = self._type(instruction.dtype)
-            bits = int(instruction.value or 0)
-            if kind == FLOAT:
-                number = bits_float(bits, instruction.dtype)
-            else:
-                number = float(bits - (bits >> 31 << 32)) if kind == INT else float(bits)
+            item = constant_node(instruction, self._type(instruction.dtype))
             self._places[value] = len(self._suffix)
-            self._suffix.append((Node(CONST, kind, value=number), instruction.dtype is F64))
+            self._suffix.append((item, instruction.dtype is F64))
             return -2 - self._places[value]
         if value not in self._given:
             self._type(self._program.types[value])
@@ -205,26 +211,21 @@ class Frame:
         """What is given at inputs `x` of shape (points,), as float64 of shape (given, points)."""
         parameter = self._program.parameters[0]
         inputs = np.asarray(x, np.float64).astype(parameter.dtype.numpy)
+        hole = np.zeros(inputs.size, self.scaffold.dtype.numpy)
         rows = np.empty((self.given, inputs.size))
-        for row, value in enumerate(self._given):
-            if value == 0:
-                rows[row] = inputs
-                continue
-            body = self._program.body[: value - 1]
-            both = Program("row", self._program.parameters, body, value)
-            both = contract(both) if self._contracts else both
-            result = evaluate(both, inputs, self._nothing(inputs.size), flush=self._flush)
-            if result.dtype == np.uint32:
-                result = result.view(np.int32)
-            rows[row] = result
+        for row, program in enumerate(self._before):
+            result = evaluate(program, inputs, hole, flush=self._flush)
+            rows[row] = result.view(np.int32) if result.dtype == np.uint32 else result
         return rows
 
-    def _nothing(self, size: int) -> npt.NDArray[Any]:
-        return np.zeros(size, self.scaffold.dtype.numpy)
-
     def ideal(self, rows: Floats) -> Floats:
-        """What the hole should give, shape (points,)."""
-        return function_from_expression(self.scaffold.expression).f64(rows[0])
+        """What the hole should give, shape (points,); each of its inputs is evaluated once."""
+        inputs: list[float] = rows[0].tolist()
+        missing = [r for r in dict.fromkeys(inputs) if r not in self._ideal]
+        if missing:
+            function = function_from_expression(self.scaffold.expression)
+            self._ideal.update(zip(missing, function.f64(np.array(missing)).tolist(), strict=True))
+        return np.array([self._ideal[r] for r in inputs])
 
     def run(self, rows: Floats, hole: Floats) -> Floats:
         """The function over the reals when the hole gives `hole`; both of shape (points,)."""
@@ -258,10 +259,7 @@ class Frame:
             & (rows[0] >= self.scaffold.low)
             & (rows[0] <= self.scaffold.high)
         )
-        return Points(
-            points.x[matters], points.reference[matters], points.weight[matters],
-            np.ascontiguousarray(rows[:, matters]),
-        )  # fmt: skip
+        return Points(points.x, points.reference, points.weight, rows).take(matters)
 
     def _sensitivity(self, points: Points, rows: Floats) -> Floats:
         """Units of error in the result for a relative error of the hole, times the hole's value."""
@@ -296,12 +294,13 @@ class Frame:
         at = np.unique(chosen)
         return Points(r[at], ideal[at], weight[at])
 
-    def test_points(self, target: Target, pool: Points, count: int, near: Floats) -> Points:
+    def test_points(
+        self, target: Target, pool: Points, count: int, near: Iterable[float] = ()
+    ) -> Points:
         """Inputs that every promising candidate meets: a part of the pool, and known hard ones."""
-        random = np.random.default_rng(pool.x.size)
-        chosen = np.sort(random.permutation(pool.x.size)[:count])
-        x = np.concatenate([pool.x[chosen], near])
-        return self.select(target, np.unique(x))
+        chosen = np.sort(np.random.default_rng(0).permutation(pool.x.size)[:count])
+        known = pool.take(chosen)
+        return known.join(self.select(target, np.setdiff1d(np.fromiter(near, np.float64), known.x)))
 
 
 def _program_ranks(program: Program) -> list[int]:
@@ -312,7 +311,7 @@ def _program_ranks(program: Program) -> list[int]:
         if instruction.op == "const":
             ranks.append(0)
         elif instruction.op == "div":
-            ranks.append(1000 + number)
+            ranks.append(DIVISION + number)
         else:
             ranks.append(deepest + (instruction.op not in ("neg", "guard")))
     return ranks

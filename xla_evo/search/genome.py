@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xla_evo_lowering.dtypes import BOOL, F32, I32, DType
-from xla_evo_lowering.program import Builder, Program, bits_float, constant
+from xla_evo_lowering.program import Builder, Instruction, Program, bits_float, constant
 
 FLOAT, INT, BOOLEAN = 0, 1, 2
 _DTYPES: tuple[DType, ...] = (F32, I32, BOOL)
@@ -159,6 +159,19 @@ _FROM_PROGRAM = {
 }  # fmt: skip
 
 
+def code_of(op: str, result: int, operands: tuple[int, ...]) -> int | None:
+    """Returns the code of an operation of the op table on these types, None where there is none."""
+    return _FROM_PROGRAM.get((op, result, operands))
+
+
+def constant_node(instruction: Instruction, kind: int) -> Node:
+    """Returns the node of a ``const``; integers of 32 bits are signed."""
+    bits = int(instruction.value or 0)
+    if kind == FLOAT:
+        return Node(CONST, kind, value=bits_float(bits, instruction.dtype))
+    return Node(CONST, kind, value=float(bits - (bits >> 31 << 32)))
+
+
 def from_program(program: Program) -> Nodes | None:
     """Returns the genome of a float32 program of one input, None where it has other operations."""
     types = {F32: FLOAT, I32: INT, BOOL: BOOLEAN}
@@ -169,13 +182,10 @@ def from_program(program: Program) -> Nodes | None:
     for instruction in program.body:
         kind = types[instruction.dtype]
         if instruction.op == "const":
-            bits = int(instruction.value or 0)
-            signed = bits - (bits >> 31 << 32)
-            number = bits_float(bits, F32) if kind == FLOAT else float(signed)
-            nodes.append(Node(CONST, kind, value=number))
+            nodes.append(constant_node(instruction, kind))
             continue
         operands = tuple(types[values[operand]] for operand in instruction.operands)
-        code = _FROM_PROGRAM.get((instruction.op, kind, operands))
+        code = code_of(instruction.op, kind, operands)
         if code is None:
             return None
         nodes.append(node(code, *instruction.operands))
@@ -218,15 +228,20 @@ def with_constants(nodes: Sequence[Node], tape: Tape, values: npt.NDArray[np.flo
     return tuple(changed)
 
 
+DIVISION = 1000
+"""Ranks of divisions are above this: they stay where they are, and later ones rank higher."""
+
+
 def _ranks(nodes: Sequence[Node], given: Sequence[int]) -> list[int]:
     """Ranks of all values as LLVM's Reassociate pass gives them: depth, and place for divisions."""
     ranks = list(given)
+    division = max(DIVISION, *given)
     for index, item in enumerate(nodes):
         deepest = max((ranks[operand] for operand in item.operands), default=-1)
         if item.code == CONST:
             ranks.append(0)
         elif item.code == DIV:
-            ranks.append(1000 + index)
+            ranks.append(division + 1 + index)
         else:
             ranks.append(deepest + (item.code != NEG))
     return ranks

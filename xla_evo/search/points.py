@@ -44,6 +44,20 @@ class Points:
         if not self.rows.size:
             object.__setattr__(self, "rows", np.ascontiguousarray(self.x[None]))
 
+    def take(self, chosen: npt.NDArray[Any]) -> "Points":
+        """Returns the points at indices, or where a mask is true."""
+        rows = np.ascontiguousarray(self.rows[:, chosen])
+        return Points(self.x[chosen], self.reference[chosen], self.weight[chosen], rows)
+
+    def join(self, other: "Points") -> "Points":
+        """Returns these points and then the other ones."""
+        return Points(
+            np.concatenate([self.x, other.x]),
+            np.concatenate([self.reference, other.reference]),
+            np.concatenate([self.weight, other.weight]),
+            np.concatenate([self.rows, other.rows], axis=1),
+        )
+
 
 def _weights(target: Target, reference: Floats) -> Floats:
     if target.measure == "absolute":
@@ -97,8 +111,7 @@ def fit_points(target: Target) -> Points:
         near = np.concatenate([centre + steps, centre - steps])
         x = np.concatenate([x, near[(near >= low) & (near <= high)]])
     points = make_points(target, np.unique(x))
-    kept = np.abs(points.reference) >= 2.0**target.dtype.emin
-    return Points(points.x[kept], points.reference[kept], points.weight[kept])
+    return points.take(np.abs(points.reference) >= 2.0**target.dtype.emin)
 
 
 def format_points(target: Target, count: int, seed: int, near: Iterable[float] = ()) -> Points:

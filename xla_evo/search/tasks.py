@@ -7,6 +7,7 @@ worker keeps what it compiled, so that timing needs no second compilation.
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,12 +87,15 @@ class Tasks:
         self._seed = seed
         self._goal = goal_ulp
         self._hard: tuple[float, ...] = ()
-        self._test_count = test_count
-        self._frame = (
-            Frame(find_scaffold(scaffold), contracts=contracts, flush=flush) if scaffold else None
-        )
-        self._pool = None if self._frame is None else self._frame.pool(target, seed)
-        self._fit_at = self._fit_points()
+        self._frame: Frame | None = None
+        if scaffold:
+            frame = Frame(find_scaffold(scaffold), contracts=contracts, flush=flush)
+            pool = frame.pool(target, seed)
+            self._frame, self._fit_at = frame, frame.fit_points(pool)
+            self._test_points = partial(frame.test_points, target, pool, test_count)
+        else:
+            self._fit_at = fit_points(target)
+            self._test_points = partial(format_points, target, test_count, seed)
         self._test_at = self._test_points(())
         self._loops: OrderedDict[str, Callable[..., Any]] = OrderedDict()
         self._sample: tuple[npt.NDArray[Any], npt.NDArray[np.float64]] | None = None
@@ -130,18 +134,6 @@ class Tasks:
             self._hard = tuple(hard_points)
             self._test_at = self._test_points(self._hard)
         return self._test_at
-
-    def _fit_points(self) -> Points:
-        if self._frame is None or self._pool is None:
-            return fit_points(self._target)
-        return self._frame.fit_points(self._pool)
-
-    def _test_points(self, near: Sequence[float]) -> Points:
-        if self._frame is None or self._pool is None:
-            return format_points(self._target, self._test_count, self._seed, near)
-        return self._frame.test_points(
-            self._target, self._pool, self._test_count, np.asarray(near, np.float64)
-        )
 
     def compile(self, name: str, text: str) -> Compiled:
         """Compiles a program's timing loop, keeps it, and measures its error on a sample."""
