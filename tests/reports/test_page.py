@@ -64,3 +64,14 @@ def test_the_command_reads_a_run_without_a_winner(outcome, capsys):
     assert main(["report", str(folder.path)]) == 0
     assert "report.md" in capsys.readouterr().out
     assert "No program holds the bound" in (folder.path / "report.md").read_text()
+
+
+def test_without_matplotlib_there_is_a_page_and_a_line(outcome, capsys, monkeypatch):
+    monkeypatch.setattr("xla_evo.reports.figure.find_spec", lambda _: None)
+    assert [path.name for path in write_page(outcome)] == ["report.md"]
+    assert "![" not in (outcome.path / "report.md").read_text()
+    folder = RunFolder(outcome.path / "run")
+    folder.create(outcome.config)
+    write_state(folder.checkpoint, outcome.state)
+    assert main(["report", str(folder.path)]) == 0
+    assert "no figures: they need matplotlib" in capsys.readouterr().out

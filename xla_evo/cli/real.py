@@ -124,14 +124,12 @@ def show(args: argparse.Namespace) -> int:
     return print_front(front, json=args.json)
 
 
-def report(args: argparse.Namespace) -> int:
-    """Writes the report of a discovery into its folder."""
+def report(args: argparse.Namespace) -> list[Path]:
+    """Writes the report of a discovery into its folder; returns the files."""
     from xla_evo import discovery
     from xla_evo.discovery.report import write_report
 
-    for path in write_report(discovery.load_front(args.run), args.run):
-        print_line(str(path))
-    return 0
+    return write_report(discovery.load_front(args.run), args.run)
 
 
 def default_folder(config: "DiscoveryConfig") -> Path:

@@ -22,10 +22,12 @@ def run(args: argparse.Namespace) -> int:
     """Writes the report and prints the names of its files."""
     from xla_evo.cli import real
     from xla_evo.discovery.checkpoint import is_discovery
+    from xla_evo.reports.figure import NO_FIGURES, can_draw
     from xla_evo.reports.page import write_page
 
-    if is_discovery(args.run):
-        return real.report(args)
-    for path in write_page(outcome_of(args.run)):
+    files = real.report(args) if is_discovery(args.run) else write_page(outcome_of(args.run))
+    for path in files:
         print_line(str(path))
+    if not can_draw():
+        print_line(NO_FIGURES)
     return 0

@@ -2,11 +2,11 @@
 
 from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 from xla_evo.discovery.formula import formula, structure
 from xla_evo.discovery.record import POLICIES, Front, Record
-from xla_evo.errors import ConfigError, RunError
+from xla_evo.errors import RunError
+from xla_evo.reports.figure import can_draw, new_axes
 
 GIVEN = {"right": "the limit", "wrong": "a wrong value", "inf": "infinity", "nan": "nan"}
 SHORT = (
@@ -91,7 +91,7 @@ def record_lines(front: Front) -> list[str]:
 
 
 def markdown(front: Front) -> str:
-    """The whole report as Markdown; refers to ``front.png``."""
+    """The whole report as Markdown; refers to ``front.png`` where that can be drawn."""
     headings, rows = front_table(front)
     lines = [f"# {front.config.title}", ""]
     lines += [
@@ -106,7 +106,7 @@ def markdown(front: Front) -> str:
         "|" + " ---: |" * len(headings),
     ]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
-    lines += ["", "![front](front.png)", ""]
+    lines += ["", "![front](front.png)", ""] if can_draw() else [""]
     for policy in POLICIES:
         for n, record in sorted(front.records[policy].items()):
             lines += [
@@ -125,14 +125,7 @@ def plot(front: Front, path: Path) -> None:
     Raises:
         ConfigError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ConfigError(
-            "a plot needs matplotlib; install it with: pip install 'xla-evo[report]'"
-        ) from None
-    figure: Any = Figure(figsize=(9, 6.5), layout="constrained")
-    axes = figure.subplots()
+    axes = new_axes(9, 6.5, front.config.title)
     for policy, (colour, marker) in zip(POLICIES, EVOLVED, strict=True):
         table = {n: r.verified.error for n, r in sorted(front.records[policy].items())}
         axes.plot(
@@ -154,12 +147,8 @@ def plot(front: Front, path: Path) -> None:
     axes.set_xticks(counts)
     axes.set_xlabel("operations")
     axes.set_ylabel(f"greatest {front.config.measure} error")
-    axes.set_title(front.config.title)
-    axes.grid(visible=True, which="major", alpha=0.3)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
     axes.legend(fontsize="small", frameon=False, loc="lower left")
-    figure.savefig(path, dpi=120)
+    axes.figure.savefig(path, dpi=120)
 
 
 def write_report(front: Front, folder: Path) -> list[Path]:
@@ -172,10 +161,9 @@ def write_report(front: Front, folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         text.write_text(markdown(front))
-        try:
-            plot(front, picture)
-        except ConfigError:
+        if not can_draw():
             return [text]
+        plot(front, picture)
     except OSError as error:
         raise RunError(f"cannot write a report to {folder}: {error.strerror}") from None
     return [text, picture]

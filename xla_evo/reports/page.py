@@ -14,6 +14,7 @@ import numpy.typing as npt
 from xla_evo.accuracy.kernels import compute_errors, format_constants
 from xla_evo.errors import ConfigError, RunError
 from xla_evo.reports import summary
+from xla_evo.reports.figure import can_draw, new_axes
 from xla_evo.search.population import pareto_fronts
 from xla_evo.search.run import Outcome
 from xla_evo.targets.target import Target
@@ -82,24 +83,13 @@ def _table(headings: tuple[str, ...], rows: Any) -> list[str]:
     return ["| " + " | ".join(headings) + " |", "|" + " ---: |" * len(headings), *body, ""]
 
 
-def _figure(height: float) -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ConfigError(
-            "a plot needs matplotlib; install it with: pip install 'xla-evo[report]'"
-        ) from None
-    return Figure(figsize=(8, height), layout="constrained")
-
-
 def plot_front(outcome: Outcome, path: Path) -> None:
     """Draws error against speed of the compiled candidates, and the front among them.
 
     Raises:
         ConfigError: matplotlib is not installed.
     """
-    figure = _figure(4.5)
-    axes = figure.subplots()
+    axes = new_axes(8, 4.5, "error against speed")
     items = [item for item in outcome.state.population.front if 0 < item.ulp < np.inf]
     fronts = pareto_fronts(items)
     axes.plot([1 / i.time for i in items], [i.ulp for i in items], "o", color=_QUIET, alpha=0.4,
@@ -118,8 +108,7 @@ def plot_front(outcome: Outcome, path: Path) -> None:
     axes.set_yscale("log")
     axes.set_xlabel("speed against the built-in")
     axes.set_ylabel("max error (ULP)")
-    _finish(axes, "error against speed")
-    figure.savefig(path, dpi=130)
+    _save(axes, path)
 
 
 def plot_errors(outcome: Outcome, path: Path) -> None:
@@ -134,8 +123,8 @@ def plot_errors(outcome: Outcome, path: Path) -> None:
     winner, target = outcome.winner, outcome.config.target
     if winner is None:
         raise ConfigError(f"{outcome.path} has no winner to draw")
-    figure = _figure(4.0)
-    axes = figure.subplots()
+    title = f"largest error in each of {_BINS} parts, {_PER_BIN:,} inputs each (sampled)"
+    axes = new_axes(8, 4.0, title)
     edges, x = _inputs(target)
     middle = (edges[:-1] + edges[1:]) / 2
     curves: list[tuple[Any, str, str]] = [(parse_program(winner.text), "evolved", _EVOLVED)]
@@ -152,8 +141,7 @@ def plot_errors(outcome: Outcome, path: Path) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlabel("x")
     axes.set_ylabel("max error (ULP)")
-    _finish(axes, f"largest error in each of {_BINS} parts, {_PER_BIN:,} inputs each (sampled)")
-    figure.savefig(path, dpi=130)
+    _save(axes, path)
 
 
 def _inputs(target: Target) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any]]:
@@ -169,12 +157,9 @@ def _inputs(target: Target) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any]]:
     return edges, x.reshape(-1).astype(target.dtype.numpy)
 
 
-def _finish(axes: Any, title: str) -> None:
-    axes.set_title(title, fontsize=11)
-    axes.grid(visible=True, which="major", alpha=0.25)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+def _save(axes: Any, path: Path) -> None:
     axes.legend(fontsize="small", frameon=False)
+    axes.figure.savefig(path, dpi=130)
 
 
 def write_page(outcome: Outcome) -> list[Path]:
@@ -184,16 +169,11 @@ def write_page(outcome: Outcome) -> list[Path]:
         RunError: the folder of the run cannot be written.
     """
     folder = outcome.path
-    drawings = [(FRONT, plot_front)]
-    if outcome.winner is not None:
-        drawings.append((ERRORS, plot_errors))
+    drawings = [(FRONT, plot_front), (ERRORS, plot_errors)]
     written: list[Path] = []
     try:
-        for name, draw in drawings:
-            try:
-                draw(outcome, folder / name)
-            except ConfigError:
-                break
+        for name, draw in drawings[: 2 if outcome.winner else 1] if can_draw() else []:
+            draw(outcome, folder / name)
             written.append(folder / name)
         page = folder / PAGE
         page.write_text(markdown(outcome, [path.name for path in written]), encoding="utf-8")
