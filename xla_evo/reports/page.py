@@ -169,10 +169,12 @@ def write_page(outcome: Outcome) -> list[Path]:
         RunError: the folder of the run cannot be written.
     """
     folder = outcome.path
-    drawings = [(FRONT, plot_front), (ERRORS, plot_errors)]
+    drawings = [(FRONT, plot_front)]
+    if outcome.winner is not None and not outcome.config.modelled:  # this CPU's errors are others
+        drawings.append((ERRORS, plot_errors))
     written: list[Path] = []
     try:
-        for name, draw in drawings[: 2 if outcome.winner else 1] if can_draw() else []:
+        for name, draw in drawings if can_draw() else []:
             draw(outcome, folder / name)
             written.append(folder / name)
         page = folder / PAGE
