@@ -7,10 +7,9 @@ from typing import Any
 
 from xla_evo.accuracy.generated import generated
 from xla_evo.accuracy.measurement import ErrorMeasurement
-from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive
 from xla_evo.budget import Budget, parse_budget
-from xla_evo.proof import Examination, Report, examine, sweep
+from xla_evo.proof import Examination, Report, examine, examine_model, sweep
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.run import Observer, Outcome, default_folder
 from xla_evo.search.run import evolve as evolve_run
@@ -143,12 +142,8 @@ def verify_model(
     row = backend_row(backend)
     with AheadOfTime(row) as process:
         _, model = cost_and_model(row, as_function(program), (target.dtype,), process)
-    flush = row.flushes_subnormals
     run = generated(model)
+    flush = row.flushes(target.dtype)
     error = measure_exhaustive(run, target, flush_to_zero=flush, progress=report)
-    failures = check_specials(
-        run, target.function, target.dtype, target.low, target.high, flush_to_zero=flush,
-        max_ulp=max_ulp,
-    )  # fmt: skip
-    found = Examination(specials=tuple(map(str, failures)), lengths=None)
+    found = examine_model(run, target, max_ulp=max_ulp, backend_name=row.name)
     return Verification(max_ulp=max_ulp, error=error, examination=found, backend=row.name)

@@ -77,7 +77,7 @@ def sweep(
         CompileError: XLA refused it.
         TargetError: the target has too many inputs.
     """
-    flush = backend(backend_name).flushes_subnormals
+    flush = backend(backend_name).flushes(target.dtype)
     return measure_exhaustive(
         executable(function, target, backend_name), target, flush_to_zero=flush,
         limit_ulp=limit_ulp, progress=report,
@@ -93,7 +93,7 @@ def examine(
 ) -> Examination:
     """Checks special inputs of the domain, and lengths 1 to 129 and some long ones bit by bit."""
     run = executable(function, target, backend_name)
-    flush = backend(backend_name).flushes_subnormals
+    flush = backend(backend_name).flushes(target.dtype)
     single = _in_blocks(run, target)
     failures = check_specials(
         single, target.function, target.dtype, target.low, target.high,
@@ -104,6 +104,17 @@ def examine(
         specials=tuple(str(failure) for failure in failures),
         lengths=None if violation is None else str(violation),
     )
+
+
+def examine_model(
+    model: Callable[..., Any], target: Target, *, max_ulp: float, backend_name: str
+) -> Examination:
+    """Checks special inputs of a model, which has the same bits at every array length."""
+    failures = check_specials(
+        model, target.function, target.dtype, target.low, target.high,
+        flush_to_zero=backend(backend_name).flushes(target.dtype), max_ulp=max_ulp,
+    )  # fmt: skip
+    return Examination(specials=tuple(map(str, failures)), lengths=None)
 
 
 def _in_blocks(run: Executable, target: Target) -> Callable[..., Any]:

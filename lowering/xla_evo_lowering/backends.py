@@ -18,7 +18,7 @@ from pathlib import Path
 import jax
 import jaxlib.version
 
-from xla_evo_lowering.dtypes import BF16, F32, FLOATS, DType
+from xla_evo_lowering.dtypes import BF16, F16, F32, FLOATS, DType
 from xla_evo_lowering.errors import BackendError
 
 
@@ -70,6 +70,13 @@ class Backend:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     topology: str = ""
     plugin: Plugin | None = None
+
+    def flushes(self, dtype: DType) -> bool:
+        """Returns whether subnormal numbers of a format are read and written as zeros.
+
+        Those of float16 are normal numbers of float32, in which a CPU computes.
+        """
+        return self.flushes_subnormals and not (self.platform == "cpu" and dtype is F16)
 
 
 CUDA_PLUGIN = Plugin(

@@ -9,17 +9,13 @@ from types import MappingProxyType
 from typing import Any
 
 import jax
-from jax.extend.core import Primitive
-from jax.interpreters import batching, mlir
 
 from xla_evo_lowering import _jax_compat
 from xla_evo_lowering.errors import BackendError
 from xla_evo_lowering.native import lower_native
 from xla_evo_lowering.pallas import lower_mosaic, lower_triton
 from xla_evo_lowering.program import Program
-from xla_evo_lowering.stablehlo import abstract_result, batched_operands
-
-Rule = Callable[[Any, Program, Sequence[Any]], list[Any]]
+from xla_evo_lowering.stablehlo import Rule, bound, elementwise_primitive
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {"cpu": lower_native, "cuda": lower_triton, "tpu": lower_mosaic}
@@ -51,26 +47,8 @@ def lower_custom_call(ctx: Any, program: Program, operands: Sequence[Any]) -> li
     return [_jax_compat.with_sharding(ctx, result, out)]
 
 
-custom_call_p = Primitive("xla_evo_custom_call")
+custom_call_p = elementwise_primitive("xla_evo_custom_call", lower_custom_call)
 """The primitive that calls a program's machine code; its parameter ``program`` is a `Program`."""
-
-
-def _lower(ctx: Any, *operands: Any, program: Program) -> list[Any]:
-    return lower_custom_call(ctx, program, operands)
-
-
-def _evaluate(*inputs: Any, program: Program) -> Any:
-    return jax.jit(custom_call_p.bind, static_argnames="program")(*inputs, program=program)
-
-
-def _batch(arguments: Sequence[Any], axes: Sequence[Any], *, program: Program) -> tuple[Any, Any]:
-    return custom_call_p.bind(*batched_operands(arguments, axes), program=program), 0
-
-
-custom_call_p.def_abstract_eval(abstract_result)
-custom_call_p.def_impl(_evaluate)
-mlir.register_lowering(custom_call_p, _lower)
-batching.primitive_batchers[custom_call_p] = _batch
 
 
 def as_custom_call(program: Program) -> Callable[..., jax.Array]:
@@ -79,10 +57,8 @@ def as_custom_call(program: Program) -> Callable[..., jax.Array]:
     It works under ``jit``, ``vmap`` and ``shard_map``, and follows the sharding of its operands; it
     has no derivative of its own. The machine code is made when the call is compiled, which raises
     what `lower_custom_call` says.
+
+    Raises:
+        ProgramError: a program over the real numbers.
     """
-
-    def function(*inputs: jax.Array) -> jax.Array:
-        return custom_call_p.bind(*map(jax.numpy.asarray, inputs), program=program)
-
-    function.__name__ = function.__qualname__ = program.name
-    return function
+    return bound(custom_call_p, program)

@@ -4,6 +4,7 @@ Without a device a backend is compiled for ahead of time and its results are mod
 programs run on it and are measured.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,18 @@ def live_device(name: str) -> tuple[Any, Backend]:
     if kind and row.kind != kind:
         raise BackendError(f"the {PLATFORMS[platform]} of this machine is {row.name}, not {name}")
     return device, row
+
+
+@functools.cache
+def backend_here(platform: str) -> str | None:
+    """Returns the name of the row for this process's devices of a platform.
+
+    None where there is no such device, or the table has no row for its kind.
+    """
+    try:
+        return live_device(platform)[1].name
+    except BackendError:
+        return None
 
 
 def row_of_device(device: Any, platform: str) -> Backend:

@@ -118,7 +118,8 @@ def _names(dtypes: Sequence[DType]) -> str:
     return ", ".join(dtype.short for dtype in dtypes)
 
 
-_FORMATS = {"f16": (5, 10), "bf16": (8, 7), "f32": (8, 23), "f64": (11, 52)}
+def _guard_bits(kind: DType) -> tuple[int, int]:
+    return kind.exponent_bits + 1, kind.mantissa_bits
 
 
 def _build(builder: Callable[..., Any]) -> Callable[[Sequence[Any], Any], Any]:
@@ -137,9 +138,8 @@ def _build_guard(values: Sequence[Any], result: Any) -> Any:
     To the very format it is taken for nothing on GPU, where XLA removes it before it simplifies
     for the last time, so that ``(x + M) - M`` became ``x``.
     """
-    exponent, mantissa = _FORMATS[str(ir.RankedTensorType(result).element_type)]
-    exponent += 1
-    return hlo.reduce_precision(values[0], exponent, mantissa)
+    kind = dtype(str(ir.RankedTensorType(result).element_type))
+    return hlo.reduce_precision(values[0], *_guard_bits(kind))
 
 
 def _build_fma(values: Sequence[Any], _: Any) -> Any:
@@ -176,7 +176,7 @@ def _round_even(x: Any) -> Any:
 
 
 def _guard(x: Any) -> Any:
-    return lax.reduce_precision(x, *_FORMATS[dtype(x.dtype).short])
+    return lax.reduce_precision(x, *_guard_bits(dtype(x.dtype)))
 
 
 def _half_even(x: Any) -> Any:

@@ -36,7 +36,7 @@ MOSAIC_ROWS, MOSAIC_COLUMNS = 256, 1024
 """Largest block of a TPU kernel; two of 4 bytes an element, twice buffered, take 4 MiB."""
 _LANES = 128
 
-_FORMATS = {"triton": (F16, BF16, F32, F64), "mosaic": (BF16, F32)}
+_KNOWN = {"triton": (F16, BF16, F32, F64), "mosaic": (BF16, F32)}
 
 
 def _shifted(shift: Form) -> Form:
@@ -159,12 +159,14 @@ def _compute(program: Program, forms: Forms, inputs: Sequence[Any]) -> Any:
     return values[program.result]
 
 
-def _check(program: Program, dialect: str) -> None:
-    known = _FORMATS[dialect]
+def _prepared(program: Program, dialect: str, *, interpret: bool) -> tuple[Program, Forms]:
+    """The canonical program, and the forms of operations that the dialect spells its own way."""
+    known = _KNOWN[dialect]
     bad: list[DType] = [dtype for dtype in program.types if dtype.is_float and dtype not in known]
     if bad or program.is_real:
         name = bad[0].name if bad else "real"
         raise BackendError(f"program {program.name} uses {name}, which {dialect} kernels do not")
+    return canonical(program), _FORMS["interpret" if interpret else dialect]
 
 
 def triton_function(program: Program, *, interpret: bool = False) -> Callable[..., jax.Array]:
@@ -178,9 +180,7 @@ def triton_function(program: Program, *, interpret: bool = False) -> Callable[..
     Raises:
         BackendError: Triton does not know one of its formats.
     """
-    _check(program, "triton")
-    form = canonical(program)
-    forms = _FORMS["interpret" if interpret else "triton"]
+    form, forms = _prepared(program, "triton", interpret=interpret)
 
     def function(*inputs: jax.Array) -> jax.Array:
         from jax.experimental.pallas import triton
@@ -222,9 +222,7 @@ def mosaic_function(program: Program, *, interpret: bool = False) -> Callable[..
     Raises:
         BackendError: Mosaic does not know one of its formats.
     """
-    _check(program, "mosaic")
-    form = canonical(program)
-    forms = _FORMS["interpret" if interpret else "mosaic"]
+    form, forms = _prepared(program, "mosaic", interpret=interpret)
 
     def kernel(*refs: Any) -> None:
         refs[-1][...] = _compute(form, forms, [ref[...] for ref in refs[:-1]])

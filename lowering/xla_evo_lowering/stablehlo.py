@@ -95,16 +95,38 @@ def emit(program: Program, operands: Sequence[Any]) -> Any:
     return values[program.result]
 
 
-program_p = Primitive("xla_evo_program")
-"""The primitive that computes a program; its parameter ``program`` is a `Program`."""
+Rule = Callable[[Any, Program, Sequence[Any]], list[Any]]
+"""Lowers a program on MLIR values of one shape; takes JAX's context of the rule first."""
 
 
-def abstract_result(*inputs: Any, program: Program) -> Any:
-    """Abstract evaluation of a primitive whose parameter ``program`` computes each element.
+def elementwise_primitive(name: str, rule: Rule) -> Primitive:
+    """Returns a primitive whose parameter ``program`` computes each element; `rule` lowers it.
 
-    Raises:
-        ProgramError: the inputs are not of one shape and the parameters' types.
+    Binding it raises `ProgramError` for inputs that are not of one shape and the parameters' types.
     """
+    primitive = Primitive(name)
+    # Made once: a jit of its own for each eager call would find nothing compiled.
+    compiled = jax.jit(primitive.bind, static_argnames="program")
+
+    def lower(ctx: Any, *operands: Any, program: Program) -> list[Any]:
+        return rule(ctx, program, operands)
+
+    def evaluate(*inputs: Any, program: Program) -> Any:
+        return compiled(*inputs, program=program)
+
+    def batch(
+        arguments: Sequence[Any], axes: Sequence[Any], *, program: Program
+    ) -> tuple[Any, Any]:
+        return primitive.bind(*_batched(arguments, axes), program=program), 0
+
+    primitive.def_abstract_eval(_abstract)
+    primitive.def_impl(evaluate)
+    mlir.register_lowering(primitive, lower)
+    batching.primitive_batchers[primitive] = batch
+    return primitive
+
+
+def _abstract(*inputs: Any, program: Program) -> Any:
     for value, parameter in zip(inputs, program.parameters, strict=True):
         if value.dtype != parameter.dtype.numpy or value.shape != inputs[0].shape:
             raise ProgramError(
@@ -114,22 +136,8 @@ def abstract_result(*inputs: Any, program: Program) -> Any:
     return inputs[0].update(dtype=program.dtype.numpy, weak_type=False)
 
 
-def _lower(ctx: Any, *operands: Any, program: Program) -> list[Any]:
-    del ctx
-    return [emit(program, operands)]
-
-
-def _evaluate(*inputs: Any, program: Program) -> Any:
-    return jax.jit(program_p.bind, static_argnames="program")(*inputs, program=program)
-
-
-def batched_operands(arguments: Sequence[Any], axes: Sequence[Any]) -> list[Any]:
-    """Operands of an elementwise primitive with the axis that ``vmap`` maps over in front of all.
-
-    Args:
-        arguments: the operands.
-        axes: which axis of each is mapped; None for an operand that is the same for all.
-    """
+def _batched(arguments: Sequence[Any], axes: Sequence[Any]) -> list[Any]:
+    """The operands with the axis that ``vmap`` maps over in front of all."""
     size = next(
         value.shape[axis] for value, axis in zip(arguments, axes, strict=True) if axis is not None
     )
@@ -140,14 +148,28 @@ def batched_operands(arguments: Sequence[Any], axes: Sequence[Any]) -> list[Any]
     ]  # fmt: skip
 
 
-def _batch(arguments: Sequence[Any], axes: Sequence[Any], *, program: Program) -> tuple[Any, Any]:
-    return program_p.bind(*batched_operands(arguments, axes), program=program), 0
+def bound(primitive: Primitive, program: Program) -> Callable[..., jax.Array]:
+    """Returns a program as a function of JAX arrays that binds a primitive.
+
+    Raises:
+        ProgramError: a program over the real numbers.
+    """
+    if program.is_real:
+        raise ProgramError(
+            f"program {program.name} is over the reals: no StableHLO; give its values a format"
+        )
+
+    def function(*inputs: jax.Array) -> jax.Array:
+        return primitive.bind(*map(jax.numpy.asarray, inputs), program=program)
+
+    function.__name__ = function.__qualname__ = program.name
+    return function
 
 
-program_p.def_abstract_eval(abstract_result)
-program_p.def_impl(_evaluate)
-mlir.register_lowering(program_p, _lower)
-batching.primitive_batchers[program_p] = _batch
+program_p = elementwise_primitive(
+    "xla_evo_program", lambda ctx, program, operands: [emit(program, operands)]
+)
+"""The primitive that computes a program; its parameter ``program`` is a `Program`."""
 
 
 def as_function(program: Program) -> Callable[..., jax.Array]:
@@ -159,16 +181,7 @@ def as_function(program: Program) -> Callable[..., jax.Array]:
     Raises:
         ProgramError: a program over the real numbers.
     """
-    if program.is_real:
-        raise ProgramError(
-            f"program {program.name} is over the reals: no StableHLO; give its values a format"
-        )
-
-    def function(*inputs: jax.Array) -> jax.Array:
-        return program_p.bind(*map(jax.numpy.asarray, inputs), program=program)
-
-    function.__name__ = function.__qualname__ = program.name
-    return function
+    return bound(program_p, program)
 
 
 def to_stablehlo(program: Program, shape: Sequence[int] = (8,)) -> str:

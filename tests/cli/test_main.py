@@ -170,7 +170,9 @@ def test_a_closed_output_exits_141(failing, monkeypatch):
 def test_interrupt_by_signal(folder):
     Store.open(folder).close()
     code = (
-        "import time, types, xla_evo.cli.main as cli\n"
+        "import signal, time, types, xla_evo.cli.main as cli\n"
+        # A job in the background of a script is started with interrupts ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def wait(args):\n"
         "    print('ready', flush=True)\n"
         "    time.sleep(30)\n"

@@ -13,7 +13,7 @@ from xla_evo.integration import dispatch, door
 from xla_evo.library import choose, entries, write_entry
 from xla_evo.library.certificate import TimeRatio
 from xla_evo.library.loader import Entry
-from xla_evo_lowering import devices
+from xla_evo_lowering import live
 from xla_evo_lowering.backends import backend, fingerprint
 
 SPEC = jax.ShapeDtypeStruct((3, 200), jnp.float32)
@@ -82,17 +82,17 @@ def test_a_proof_of_another_compiler_is_refused_where_it_cannot_be_checked(
 
 
 def test_devices_have_the_rows_of_their_kind(monkeypatch) -> None:
-    assert devices.backend_here("cpu") == "cpu"
+    assert live.backend_here("cpu") == "cpu"
     gpu = SimpleNamespace(platform="gpu", device_kind="NVIDIA H100", compute_capability="9.0")
     tpu = SimpleNamespace(platform="tpu", device_kind="TPU v5 lite")
     found = {"cuda": [gpu], "tpu": [tpu]}
-    monkeypatch.setattr(devices.jax, "local_devices", lambda backend: found[backend])
-    devices.backend_here.cache_clear()
+    monkeypatch.setattr(live.jax, "local_devices", lambda backend: found[backend])
+    live.backend_here.cache_clear()
     try:
-        assert devices.backend_here("cuda") == "cuda:sm_90"
-        assert devices.backend_here("tpu") == "tpu:v5e"
+        assert live.backend_here("cuda") == "cuda:sm_90"
+        assert live.backend_here("tpu") == "tpu:v5e"
         tpu.device_kind = "TPU v99"
-        devices.backend_here.cache_clear()
-        assert devices.backend_here("tpu") is None
+        live.backend_here.cache_clear()
+        assert live.backend_here("tpu") is None
     finally:
-        devices.backend_here.cache_clear()
+        live.backend_here.cache_clear()

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.lowering.plugins import installed
 from xla_evo_lowering import backends
 from xla_evo_lowering.ahead import AheadOfTime, lower_for
 from xla_evo_lowering.artifacts import make_artifacts
@@ -23,15 +24,7 @@ from xla_evo_lowering.stages import STAGE_TABLE
 SPEC = [jax.ShapeDtypeStruct((16384,), "float32")]
 
 
-def _needs(name):
-    try:
-        require(backend(name))
-    except BackendError as error:
-        return pytest.mark.skip(reason=str(error))
-    return ()
-
-
-FOREIGN = [pytest.param(name, marks=_needs(name)) for name in ("cuda:sm_90", "tpu:v5e")]
+FOREIGN = installed("cuda:sm_90", "tpu:v5e")
 ISAS = [name for name in BACKENDS if name.startswith("cpu:")]
 
 

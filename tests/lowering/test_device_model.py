@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tests.lowering.plugins import installed
 from tests.lowering.programs import ordinary, same
-from tests.lowering.test_hlo import BACKENDS
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend
 from xla_evo_lowering.costs import cost_and_model
@@ -35,7 +35,7 @@ ENTRY %main (x: f32[8]) -> f32[8] {
 """
 
 
-@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("name", installed("cpu:sse4", "cuda:sm_90", "tpu:v5e"))
 def test_a_model_rounds_each_operation_and_costs_something(name):
     row = backend(name)
     with AheadOfTime(row) as process:

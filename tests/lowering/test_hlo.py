@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from jax import lax
 
+from tests.lowering.plugins import installed
 from tests.lowering.programs import ordinary, same
 from xla_evo_lowering.ahead import AheadOfTime, lower_for
-from xla_evo_lowering.backends import backend, require
+from xla_evo_lowering.backends import backend
 from xla_evo_lowering.compile import compile_stages
 from xla_evo_lowering.dtypes import BOOL, F32, I32
 from xla_evo_lowering.errors import BackendError
@@ -29,19 +30,6 @@ program rounding(x: f32) -> f32 {
 }
 """)
 """Rounds to integers by a magic number; without its guard XLA makes the identity of it."""
-
-
-def _needs(name):
-    try:
-        require(backend(name))
-    except BackendError as error:
-        return pytest.mark.skip(reason=str(error))
-    return ()
-
-
-BACKENDS = [
-    pytest.param(name, marks=_needs(name)) for name in ("cpu:sse4", "cuda:sm_90", "tpu:v5e")
-]
 
 
 def _optimized(function):
@@ -70,7 +58,7 @@ def test_a_division_by_a_constant_is_read_as_the_product_that_xla_makes_of_it():
     assert [item.op for item in program.body] == ["const", "mul"]
 
 
-@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("name", installed("cpu:sse4", "cuda:sm_90", "tpu:v5e"))
 def test_the_guard_holds_in_the_optimised_hlo(name):
     row = backend(name)
     x = np.linspace(-100, 100, 999, dtype=np.float32)

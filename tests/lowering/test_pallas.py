@@ -8,15 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.lowering.plugins import installed
 from tests.lowering.test_native import assert_same_bits, inputs, needs_compiler
 from xla_evo_lowering import pallas
 from xla_evo_lowering.ahead import AheadOfTime, lower_for
-from xla_evo_lowering.backends import backend, require
+from xla_evo_lowering.backends import backend
 from xla_evo_lowering.custom_call import RULES, as_custom_call, custom_call_p
 from xla_evo_lowering.dtypes import BF16, F32, F64, I32, U32
 from xla_evo_lowering.errors import BackendError, CompileError
 from xla_evo_lowering.interpret import contract, evaluate
-from xla_evo_lowering.ops import OPS
 from xla_evo_lowering.program import Builder, Program
 
 FUNCTIONS = [pallas.triton_function, pallas.mosaic_function]
@@ -49,10 +49,6 @@ def product_and_sum(op: str, dtype=F32) -> Program:
     if op == "fma":
         return b.build(b.apply("fma", 0, 1, b.const(0.1, dtype)))
     return b.build(b.apply("add", b.apply("mul", 0, 1), b.const(0.1, dtype)))
-
-
-def test_every_operation_has_a_kernel_form() -> None:
-    assert all(callable(row.kernel) for row in OPS.values())
 
 
 @pytest.mark.parametrize("make", FUNCTIONS)
@@ -108,14 +104,6 @@ def test_batches_with_an_operand_that_is_shared() -> None:
     assert custom_call_p.name in str(jax.make_jaxpr(jax.vmap(call))(x, x))
 
 
-def _needs(name):
-    try:
-        require(backend(name))
-    except BackendError as error:
-        return pytest.mark.skip(reason=str(error))
-    return ()
-
-
 def ahead(name: str, program: Program, shapes) -> list[dict[str, str]]:
     """What the compiler of a backend makes of a program's custom call, shape by shape."""
     row = backend(name)
@@ -128,7 +116,7 @@ def ahead(name: str, program: Program, shapes) -> list[dict[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("name", [pytest.param("cuda:sm_90", marks=_needs("cuda:sm_90"))])
+@pytest.mark.parametrize("name", installed("cuda:sm_90"))
 def test_triton_rounds_as_the_program_says(name) -> None:
     for texts in ahead(name, mixed(), [(5000,), (3, 7)]):
         assert "triton" in texts["hlo"]
@@ -142,7 +130,7 @@ def test_triton_rounds_as_the_program_says(name) -> None:
     assert "fma" not in texts["ptx"]
 
 
-@pytest.mark.parametrize("name", [pytest.param("tpu:v5e", marks=_needs("tpu:v5e"))])
+@pytest.mark.parametrize("name", installed("tpu:v5e"))
 def test_mosaic_compiles(name) -> None:
     for texts in ahead(name, mixed(), [(5000,), (3, 7), (2, 512, 1200), ()]):
         assert "tpu_custom_call" in texts["optimized"]

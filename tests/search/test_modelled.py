@@ -13,7 +13,7 @@ from xla_evo.reports import summary
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.genome import ADD, MUL, float_constant, node, static_cost
 from xla_evo.search.points import Points
-from xla_evo.search.run import RunFolder, evolve, resume
+from xla_evo.search.run import PROGRAM, RunFolder, evolve, resume
 from xla_evo.search.screen import improve
 from xla_evo.store import Store
 from xla_evo.targets.target import make_target
@@ -59,7 +59,7 @@ def test_what_is_shown_says_modelled_and_how_to_measure(outcome, capsys):
     assert f"xla-evo verify {outcome.path} --backend cpu" in shown
 
 
-def test_the_model_is_repeated_and_the_device_proves(outcome, capsys):
+def test_the_model_is_repeated_and_a_missing_device_is_told(outcome, capsys, monkeypatch):
     program = parse_program(outcome.winner.text)
     target = outcome.config.target
     again = verify_model(program, target, backend="cpu:sse4", max_ulp=400.0)
@@ -69,6 +69,11 @@ def test_the_model_is_repeated_and_the_device_proves(outcome, capsys):
     assert main(["verify", str(outcome.path)]) == 0
     assert "modelled for cpu:sse4, not measured" in capsys.readouterr().out
     assert not RunFolder(outcome.path).proof()
+
+    def none(backend):
+        raise RuntimeError(f"Unknown backend {backend}")
+
+    monkeypatch.setattr("jax.local_devices", none)
     assert main(["verify", str(outcome.path), "--backend", "cuda"]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
@@ -82,6 +87,11 @@ def test_a_device_of_this_machine_turns_a_model_into_a_proof(outcome, capsys):
     assert "measured on" in RunFolder(outcome.path).proof()
     assert main(["show", str(outcome.path)]) == 0
     assert "measured on" in capsys.readouterr().out
+    program = outcome.path / PROGRAM
+    text = program.read_text()
+    program.write_text(f"{text}# another one")
+    assert not RunFolder(outcome.path).proof()
+    program.write_text(text)
 
 
 def test_it_can_be_resumed(outcome, tmp_path):

@@ -131,7 +131,7 @@ def test_a_backend_chooses_among_what_it_can_model(tmp_path):
     assert difference([first, first]) == ""
 
 
-def test_what_has_no_certificate_or_model_is_not_chosen(tmp_path):
+def test_what_has_no_certificate_is_not_chosen(tmp_path):
     target = make_target("exp", "float32", 0.5, 0.515625)
     with Store.open(tmp_path) as store:
         contenders = [Contender(name="new", program=DIVIDES)]
@@ -189,3 +189,21 @@ def test_the_command_prints_the_choice(capsys):
     assert row["best"]["known"] == "certified"
     assert main(["tune", "--compare", "exp", "--backend", "cpu"]) == 0
     assert "HIGHEST" in capsys.readouterr().out
+
+
+def test_a_removed_record_is_made_again():
+    live = fingerprint(backend("cpu"))
+    tune("exp", budget=None, max_ulp=1.0)
+    (default_path() / TIMES).unlink()
+    assert tuned_ratios("exp", "float32", live) == {}
+    (again,) = tune("exp", budget=None, max_ulp=1.0)
+    assert not again.from_store
+    assert tuned_ratios("exp", "float32", live)
+
+
+def test_functions_of_two_arguments_are_refused(tmp_path):
+    with (
+        Store.open(tmp_path) as store,
+        pytest.raises(ConfigError, match="of one argument, not pow"),
+    ):
+        compare_one(make_target("pow", "float32"), backend("cpu"), 1.0, store)

@@ -15,9 +15,10 @@ from table import BITS, FORMS, NOTES
 from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled
 from xla_evo.library import CertificateError, CertificationError, Provenance, certify, write_entry
-from xla_evo.library.certify import flushes, time_ratio
+from xla_evo.library.certify import time_ratio
 from xla_evo.library.choice import describe
 from xla_evo.targets.target import make_target
+from xla_evo_lowering.backends import backend
 from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.dtypes import F32, F64, dtype
 from xla_evo_lowering.stablehlo import as_function
@@ -34,7 +35,7 @@ def program(name, kind, bits=None):
 
 def check(name, made, kind, samples):
     target = make_target(name, kind)
-    run, flush = Executable.of_program(made), flushes(kind)
+    run, flush = Executable.of_program(made), backend("cpu").flushes(kind)
     failures = check_specials(
         run, target.function, kind, target.low, target.high, flush_to_zero=flush
     )

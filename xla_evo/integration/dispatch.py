@@ -17,8 +17,8 @@ from xla_evo.library.choice import Choice, choose
 from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo_lowering import _jax_compat
 from xla_evo_lowering.backends import BACKENDS
-from xla_evo_lowering.devices import backend_here
 from xla_evo_lowering.dtypes import DTYPES
+from xla_evo_lowering.live import backend_here
 from xla_evo_lowering.stablehlo import emit
 
 _PRECISIONS = {row.name: row.precision for row in DTYPES if row.is_float}

@@ -98,7 +98,7 @@ def check(choice: Choice, lowering: Lowering = "inline", *, samples: int = SAMPL
 
         graph = as_custom_call(program)
     run = Executable(graph, [parameter.dtype for parameter in program.parameters])
-    flush = backend_row(proof.fingerprint["backend"]).flushes_subnormals
+    flush = backend_row(proof.fingerprint["backend"]).flushes(target.dtype)
     try:
         failures = check_specials(
             run, target.function, target.dtype, target.low, target.high, flush_to_zero=flush

@@ -30,7 +30,6 @@ from xla_evo_lowering.backends import fingerprint
 from xla_evo_lowering.canonical import canonical, content_hash
 from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.compile import Function as Graph
-from xla_evo_lowering.dtypes import F16, DType
 from xla_evo_lowering.program import Program
 from xla_evo_lowering.stablehlo import as_function
 
@@ -144,7 +143,7 @@ def prove(
     """
     row = backend_row("cpu")
     run = Executable(graph, [parameter.dtype for parameter in program.parameters])
-    flush = flushes(target.dtype)
+    flush = backend_row("cpu").flushes(target.dtype)
     _check_specials(run, target, flush_to_zero=flush)
     violation = check_length_invariance(run, target)
     if violation is not None:
@@ -244,17 +243,9 @@ def _builtin_error(target: Target) -> float | None:
     if not target.function.builtin:
         return None
     run = Executable(target.function.builtin_function(), [target.dtype] * target.function.arity)
-    flush = flushes(target.dtype)
+    flush = backend_row("cpu").flushes(target.dtype)
     found = measure_sampled(run, target, flush_to_zero=flush, samples=_BUILTIN_SAMPLES)
     return found.max_ulp if np.isfinite(found.max_ulp) else None
-
-
-def flushes(dtype: DType) -> bool:
-    """Returns whether the live CPU reads subnormal numbers of a format as zeros.
-
-    Those of float16 are normal numbers of float32, in which it computes.
-    """
-    return backend_row("cpu").flushes_subnormals and dtype is not F16
 
 
 def _of_one(function: Graph, arity: int) -> Graph:

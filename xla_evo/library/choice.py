@@ -77,7 +77,7 @@ def choose(
     here = folder == DATA and lowering == "inline"
     ratios = tuned_ratios(function, dtype, live) if here else {}
     reasons: list[str] = []
-    found: list[tuple[Entry, Proof, bool]] = []
+    found: list[tuple[Entry, Proof, bool, float]] = []
     for entry in _entries(function, dtype, folder):
         proof, exact = best_proof(entry, lowering, backend, live)
         if proof is None:
@@ -91,7 +91,7 @@ def choose(
         )
         reasons.append(f"{entry.name}: {told}{', ' + problem if problem else ''}")
         if not problem:
-            found.append((entry, proof, exact))
+            found.append((entry, proof, exact, ratio))
     if not found:
         reasons.append(_why_none(function, dtype, max_ulp, reasons))
         return Choice(
@@ -99,12 +99,11 @@ def choose(
             reasons=tuple(reasons),
         )  # fmt: skip
 
-    def rank(item: tuple[Entry, Proof, bool]) -> tuple[bool, float, str]:
-        entry, proof, exact = item
-        ratio = ratios.get(entry.certificate.program_hash, proof.ratio)
+    def rank(item: tuple[Entry, Proof, bool, float]) -> tuple[bool, float, str]:
+        entry, proof, exact, ratio = item
         return (not exact, proof.max_ulp if most_accurate else -ratio, entry.name)
 
-    entry, proof, exact = min(found, key=rank)
+    entry, proof, exact, _ = min(found, key=rank)
     reasons.append(f"chosen: {entry.name}, the {'most accurate' if most_accurate else 'fastest'}")
     if not exact:
         reasons.append(

@@ -15,7 +15,7 @@ from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs
 from xla_evo.errors import XlaEvoError
 from xla_evo.library.certificate import Lowering, Proof
-from xla_evo.library.certify import flushes, prove, prove_same_bits
+from xla_evo.library.certify import prove, prove_same_bits
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
 from xla_evo.targets.ordering import number, ordinal
@@ -104,7 +104,7 @@ def recheck_part(entry: Entry, part: int) -> Recheck | None:
     started = time.perf_counter()
     target = make_target(entry.function, entry.dtype)
     run = Executable.of_program(entry.program)
-    flush = flushes(target.dtype)
+    flush = backend("cpu").flushes(target.dtype)
     found: ErrorMeasurement | None = None
     problem = ""
     try:
@@ -199,7 +199,9 @@ def _worst_inputs(run: Executable, target: Target, proof: Proof, *, exact: bool)
     columns = tuple(
         np.asarray(column).astype(target.dtype.numpy) for column in zip(*rows, strict=True)
     )
-    found = measure_inputs(run, target, columns, flush_to_zero=flushes(target.dtype), exact=True)
+    found = measure_inputs(
+        run, target, columns, flush_to_zero=backend("cpu").flushes(target.dtype), exact=True
+    )
     claimed = proof.measurement.max_ulp
     if found.max_ulp > claimed or (exact and found.max_ulp < claimed):
         return (

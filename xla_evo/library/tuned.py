@@ -6,6 +6,7 @@ content hash, a machine by what decides its machine code and the processor's mod
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def record_ratios(
     """
     path = default_path() / TIMES
     data = {**_times(path), _heading(function, dtype, fingerprint): dict(ratios)}
-    temporary = path.with_suffix(".new")
+    temporary = path.with_suffix(f".{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")

@@ -130,7 +130,7 @@ def plot_errors(outcome: Outcome, path: Path) -> None:
     curves: list[tuple[Any, str, str]] = [(parse_program(winner.text), "evolved", _EVOLVED)]
     if target.function.builtin:
         curves.insert(0, (target.function.builtin_function(), target.function.builtin, _BUILTIN))
-    flush = backend("cpu").flushes_subnormals
+    flush = backend("cpu").flushes(target.dtype)
     form = format_constants(target.dtype, flush_to_zero=flush)
     for function, label, color in curves:
         run = executable(function, target)

@@ -11,7 +11,6 @@ import numpy as np
 
 from xla_evo.accuracy.generated import generated
 from xla_evo.accuracy.kernels import compute_errors, format_constants
-from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive
 from xla_evo.search.tasks import Compiled, Report, Tasks, Timed
 from xla_evo.targets.target import Target
@@ -72,7 +71,8 @@ class ModelledTasks(Tasks):
         _, model = self._made(text)
         inputs, reference = self._inputs()
         flat = inputs.reshape(-1)
-        form = format_constants(self._target.dtype, flush_to_zero=self._row.flushes_subnormals)
+        dtype = self._target.dtype
+        form = format_constants(dtype, flush_to_zero=self._row.flushes(dtype))
         errors = compute_errors(model(flat), reference, form)
         worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
         return Compiled(model.code_hash, float(errors[worst]), float(flat[worst]), {})
@@ -95,20 +95,16 @@ class ModelledTasks(Tasks):
         """Models every input of the domain; ends early when an error is above the limit."""
         _, model = self._made(text)
         return measure_exhaustive(
-            generated(model), self._target, flush_to_zero=self._row.flushes_subnormals,
+            generated(model), self._target, flush_to_zero=self._row.flushes(self._target.dtype),
             limit_ulp=limit_ulp, progress=report,
         )  # fmt: skip
 
     def examine(self, text: str, max_ulp: float) -> "Examination":
         """Checks special inputs; a model has the same bits at every array length."""
-        from xla_evo.proof import Examination
+        from xla_evo.proof import examine_model
 
-        target = self._target
-        failures = check_specials(
-            self._made(text)[1], target.function, target.dtype, target.low, target.high,
-            flush_to_zero=self._row.flushes_subnormals, max_ulp=max_ulp,
-        )  # fmt: skip
-        return Examination(specials=tuple(map(str, failures)), lengths=None)
+        model = self._made(text)[1]
+        return examine_model(model, self._target, max_ulp=max_ulp, backend_name=self._row.name)
 
     def prove_builtin(self, report: Report) -> "ErrorMeasurement":
         """The built-in cannot be measured without the device."""

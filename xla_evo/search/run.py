@@ -5,6 +5,7 @@ what happened since the last checkpoint, a few seconds.
 """
 
 import fcntl
+import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -158,6 +159,7 @@ class RunFolder:
     def write_proof(self, found: "Verification") -> None:
         """Writes what a device of this machine gave for the winner: a certificate of the run."""
         data = {
+            "program": self._digest(),
             "backend": found.backend,
             "device": found.device,
             "machine": fingerprint(backend(found.backend)),
@@ -168,15 +170,21 @@ class RunFolder:
         write_atomically(self.path / PROOF, json.dumps(data, indent=2) + "\n")
 
     def proof(self) -> str:
-        """What `write_proof` recorded, in one line; empty when nothing was."""
+        """What `write_proof` recorded of the present program, in one line; empty when nothing."""
         try:
             data = json.loads((self.path / PROOF).read_text(encoding="utf-8"))
+            if data["program"] != self._digest():
+                return ""
             error = ErrorMeasurement.from_json(data["error"])
             return f"measured on {data['device']} ({data['backend']}): {error.bound()}"
         except FileNotFoundError:
             return ""
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"cannot read {self.path / PROOF}: {error}") from None
+
+    def _digest(self) -> str:
+        """SHA-256 (hex) of the winner's file."""
+        return hashlib.sha256((self.path / PROGRAM).read_bytes()).hexdigest()
 
 
 def winner_to_json(winner: Winner) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 from jax import lax
 
@@ -21,6 +20,7 @@ from xla_evo.errors import BackendError, CompileError
 from xla_evo.library.certify import timed_range
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
+from xla_evo.search.keys import MODELLED
 from xla_evo.store import Key, Store
 from xla_evo.targets.target import Target, make_target
 from xla_evo_lowering import timing
@@ -190,9 +190,15 @@ def assess_ahead(
     return found, own
 
 
+_NOTHING: Mapping[str, Any] = {
+    "cost": None, "unit": "", "max_ulp": None, "known": "", "problem": "",
+}  # fmt: skip
+
+
 def _key(target: Target, row: Backend, program: str) -> Key:
     return Key.of(
-        "assessment", program=program, function=target.function.name, dtype=target.dtype.name,
+        "assessment", form=MODELLED, program=program, function=target.function.name,
+        dtype=target.dtype.name,
         domain=f"{target.low.hex()} {target.high.hex()}", **fingerprint(row),
     )  # fmt: skip
 
@@ -214,9 +220,7 @@ def _builtin(
     entry = store.get(key)
     if entry is not None:
         return _assessment(name, name, entry.value)
-    value: dict[str, Any] = {
-        "cost": None, "unit": "", "max_ulp": None, "known": "", "problem": "",
-    }  # fmt: skip
+    value = dict(_NOTHING)
     try:
         cost = static_cost(row, function, (target.dtype,), compiler())
         value.update(cost=cost.value, unit=cost.unit)
@@ -237,13 +241,10 @@ def _modelled(
         # A sample that holds a wider bound than before has still to be swept.
         if kept.problem or kept.known == "modelled" or (kept.max_ulp or 0.0) > max_ulp:
             return kept
-    value: dict[str, Any] = {
-        "cost": None, "unit": "", "max_ulp": None, "known": "", "problem": "",
-    }  # fmt: skip
+    value = dict(_NOTHING)
     try:
-        with jax.enable_x64(True):
-            function = as_function(item.program)
-            cost, model = cost_and_model(row, function, (target.dtype,), compiler())
+        function = as_function(item.program)
+        cost, model = cost_and_model(row, function, (target.dtype,), compiler())
     except (BackendError, CompileError) as error:
         value["problem"] = str(error)[:_LINE]
     else:
@@ -256,7 +257,7 @@ def _modelled(
 def _error(
     target: Target, run: Any, row: Backend, max_ulp: float, report: Callable[[str], None], name: str
 ) -> dict[str, Any]:
-    flush = row.flushes_subnormals
+    flush = row.flushes(target.dtype)
     failures = check_specials(
         run, target.function, target.dtype, target.low, target.high, flush_to_zero=flush
     )

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xla_evo.library.loader import entries
+from xla_evo.errors import ConfigError
+from xla_evo.library.loader import Entry, entries
 from xla_evo.library.tuned import user_library
 from xla_evo.store import Store
 from xla_evo.targets.target import Target, make_target
 from xla_evo.tuning.assess import Assessment, Contender, assess_ahead, assess_here
 from xla_evo.tuning.record import found_programs
 from xla_evo_lowering.backends import Backend, backend, require
+from xla_evo_lowering.canonical import content_hash
 from xla_evo_lowering.device_model import ARITHMETIC
+from xla_evo_lowering.program import Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,25 +63,22 @@ class Comparison:
             return "nothing is known of its error there"
         if item.max_ulp > self.max_ulp:
             return f"{item.max_ulp:.3g} ULP there, above {self.max_ulp:g}"
+        if not item.holds(self.max_ulp):
+            return f"{item.max_ulp:.3g} ULP on a sample only"
         return f"costs {item.cost:.4g}, no less than the best"
 
 
 def contenders_of(target: Target, store: Store) -> list[Contender]:
     """Returns every program at hand for a function: shipped, certified here, or found by tuning."""
     name, dtype = target.function.name, target.dtype.name
-    found: list[Contender] = []
-    known: set[str] = set()
-    for entry in (*entries(name, dtype), *entries(name, dtype, folder=user_library())):
-        digest = entry.certificate.program_hash
-        if digest not in known:
-            known.add(digest)
-            found.append(Contender(name=digest[:8], program=entry.program, entry=entry))
-    for item in found_programs(store, name, dtype):
-        contender = Contender(name="", program=item.program)
-        if contender.hash not in known:
-            known.add(contender.hash)
-            found.append(Contender(name=contender.hash[:8], program=item.program))
-    return found
+    shipped = (*entries(name, dtype), *entries(name, dtype, folder=user_library()))
+    candidates: list[tuple[Program, Entry | None]] = [(entry.program, entry) for entry in shipped]
+    candidates += [(item.program, None) for item in found_programs(store, name, dtype)]
+    found: dict[str, Contender] = {}
+    for program, entry in candidates:
+        digest = entry.certificate.program_hash if entry else content_hash(program)
+        found.setdefault(digest, Contender(name=digest[:8], program=program, entry=entry))
+    return list(found.values())
 
 
 def compare_one(
@@ -93,8 +93,11 @@ def compare_one(
     """Assesses every program at hand on one backend and chooses.
 
     Raises:
+        ConfigError: the function takes two arguments.
         BackendError: the backend's plugin is missing or does not start.
     """
+    if target.function.arity != 1:
+        raise ConfigError(f"tune takes functions of one argument, not {target.function.name}")
     items = contenders_of(target, store) if contenders is None else contenders
     if row.live:
         found, own = assess_here(target, items, row)
@@ -153,8 +156,8 @@ def difference(comparisons: Sequence[Comparison]) -> str:
         return ""
     parts: list[str] = []
     for item in comparisons:
-        platform = backend(item.backend).platform
-        lacks = sorted(ARITHMETIC[platform].lacks) if platform != "cpu" else []
-        contracts = "contracts a*b + c" if backend(item.backend).contracts else "does not contract"
+        row = backend(item.backend)
+        lacks = sorted(ARITHMETIC[row.platform].lacks)
+        contracts = "contracts a*b + c" if row.contracts else "does not contract"
         parts.append(f"{item.backend} {contracts}" + (f", no {'/'.join(lacks)}" if lacks else ""))
     return f"{comparisons[0].function}: " + "; ".join(parts)

@@ -14,8 +14,8 @@ from xla_evo.budget import Budget, parse_budget
 from xla_evo.errors import ConfigError, XlaEvoError
 from xla_evo.library.certificate import Provenance
 from xla_evo.library.certify import certify
-from xla_evo.library.loader import entries, load, write_entry
-from xla_evo.library.tuned import record_ratios, user_library
+from xla_evo.library.loader import entries, write_entry
+from xla_evo.library.tuned import record_ratios, tuned_ratios, user_library
 from xla_evo.scaffolds import Scaffold, scaffolds_of
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.run import CONFIG, Observer, evolve, resume
@@ -156,7 +156,11 @@ class _Tuning:
     def run(self) -> Tuned:
         key = self._key()
         entry = self.store.get(key)
-        if entry is not None and float(str(entry.value["seconds"])) >= self.seconds:
+        if (
+            entry is not None
+            and float(str(entry.value["seconds"])) >= self.seconds
+            and self._followed(entry.value)
+        ):
             return self._read(entry.value)
         before = len(contenders_of(self.target, self.store))
         notes: list[str] = []
@@ -173,6 +177,11 @@ class _Tuning:
             self._record(found)
         self.store.put(key, value)
         return self._read(value, from_store=False)
+
+    def _followed(self, value: Any) -> bool:
+        """Whether choices still follow it: nothing was to be recorded, or the record is there."""
+        recorded = self.row.live and value["builtin_cost"]
+        return not recorded or bool(tuned_ratios(*self._names, fingerprint(self.row)))
 
     def _read(self, value: Any, *, from_store: bool = True) -> Tuned:
         function, dtype = self._names
@@ -206,12 +215,14 @@ class _Tuning:
     def _record(self, found: Comparison) -> None:
         """The speed-ups measured here, which every choice of a program reads."""
         builtin = found.builtin
-        every = [item for item in (found.best, *found.others) if item is not None and item.cost]
         if builtin is None or not builtin.cost:
             return
-        ratios = {item.program: builtin.cost / item.cost for item in every if item.cost}
+        ratios = {
+            item.program: builtin.cost / item.cost
+            for item in (found.best, *found.others)
+            if item is not None and item.cost
+        }
         record_ratios(*self._names, fingerprint(self.row), ratios)
-        load.cache_clear()
         from xla_evo.integration.dispatch import forget_choices
 
         forget_choices()
