@@ -4,7 +4,7 @@ import functools
 import math
 
 import mpmath as mp
-from expression import Value, sign_of, with_sign
+from expression import Value, selected_horner, sign_of, with_sign
 from fit import Fit, fit
 
 from xla_evo_lowering.dtypes import BF16, DType
@@ -44,15 +44,9 @@ def _bessel(x: Value, working: DType, bits: float, order: int) -> Value:
 
     # Where float32 would overflow, the quotient has long been constant.
     variable = a.min(2.0**14) if x.dtype is BF16 else a
-
-    def selected(first, second) -> Value:
-        total = near.where(a.constant(first[-1]), second[-1])
-        for one, two in zip(first[-2::-1], second[-2::-1], strict=True):
-            total = total * variable + near.where(a.constant(one), two)
-        return total
-
-    top = selected(inner.numerator, outer.numerator[::-1])
-    bottom = selected((1.0, *inner.denominator), (1.0, *outer.denominator)[::-1])
+    top = selected_horner(near, variable, inner.numerator, outer.numerator[::-1])
+    below = (1.0, *inner.denominator), (1.0, *outer.denominator)[::-1]
+    bottom = selected_horner(near, variable, *below)
     y = top / (bottom * near.where(1.0, a.sqrt()))
     if order:
         y = y * near.where(a, 1.0)

@@ -9,13 +9,15 @@ Elementary Functions, chapter 11); multiples of pi by products with chunks of 1/
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import mpmath as mp
+import numpy as np
 from expression import Value, horner
 from fit import Fit, fit, shortest
 
-from xla_evo_lowering.dtypes import F64, DType
+from xla_evo_lowering.dtypes import F16, F64, DType
 
 LN2 = float(mp.log(2))
 
@@ -94,6 +96,25 @@ def exp(x: Value, bits: float) -> Value:
     return value * power_of_two(n, x.dtype)
 
 
+def in_range(
+    power: Callable[[Value, float], Value], x: Value, bits: float, ends: tuple[float, float],
+    half: float,
+) -> Value:  # fmt: skip
+    """``power`` of x limited to its range; in float32 the square of that of x / 2.
+
+    Args:
+        power: takes a value and bits; turns sums into products.
+        x: argument in the working format.
+        bits: accuracy.
+        ends: of the arguments in float64.
+        half: largest size of the arguments in float32.
+    """
+    if x.dtype is F64:
+        return power(x.clamp(*ends), bits)
+    y = power(x.clamp(-half, half) * 0.5, bits + 1)
+    return y * y
+
+
 def expm1_parts(x: Value, bits: float) -> tuple[Value, Value]:
     """(h, s) with e^x = s + h, s a power of two; h keeps its relative accuracy where s is 1."""
     r, n = split_ln2(x)
@@ -126,7 +147,7 @@ SQRT_HALF = 0.70710678
 def split_exponent(x: Value, low: float = SQRT_HALF) -> tuple[Value, Value]:
     """(e as a float, m) with x = m 2^e and m in [low, 2 low), for a positive normal number."""
     row = form(x.dtype)
-    offset = int(x.constant(low).builder._body[-1].value)
+    offset = int(np.asarray(low, x.dtype.numpy).view(f"i{x.dtype.bits // 8}"))
     shifted = x.signed() - offset
     exponent = (shifted >> row.mantissa).to(x.dtype)
     fraction = ((shifted & ((1 << row.mantissa) - 1)) + offset).floating(x.dtype)
@@ -154,6 +175,14 @@ def log(x: Value, bits: float) -> Value:
     exponent, m = split_exponent(x)
     f = m - 1.0
     return exponent * LN2 + f * horner(f, log1p_fit(bits).numerator)
+
+
+def log_ends(y: Value, x: Value) -> Value:
+    """A logarithm ``y`` of x with its values at 0, below it and at infinity."""
+    y = (x < math.inf).where(y, x)
+    least = 2.0 ** (-24 if x.dtype is F16 else -126)
+    ends = (x > -least).where(x.constant(-math.inf), math.nan)
+    return (x < least).where(ends, y)
 
 
 def log_ratio(above: tuple[float, float], x: Value, below: tuple[float, float], bits: float):

@@ -3,7 +3,7 @@
 import math
 
 import mpmath as mp
-from cores import cosh_sinh_parts, exp, expm1_parts
+from cores import cosh_sinh_parts, exp, expm1_parts, in_range
 from expression import Value, horner, odd
 from fit import shortest
 
@@ -14,11 +14,7 @@ INF, NAN = math.inf, math.nan
 
 def exponential(x: Value, working: DType, bits: float) -> Value:
     """Exp itself; float64 reaches beyond the ends of every smaller format."""
-    wide = x.to(working)
-    if working is F64:
-        return exp(wide.clamp(-150.0, 130.0), bits).to(x.dtype)
-    y = exp(wide.clamp(-100.0, 100.0) * 0.5, bits + 1)
-    return (y * y).to(x.dtype)
+    return in_range(exp, x.to(working), bits, (-150.0, 130.0), 100.0).to(x.dtype)
 
 
 def expm1(x: Value, working: DType, bits: float) -> Value:

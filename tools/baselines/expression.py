@@ -53,9 +53,6 @@ class Value:
     def __mul__(self, other):
         return self._two("mul", other)
 
-    def __rmul__(self, other):
-        return self._two("mul", other, swapped=True)
-
     def __truediv__(self, other):
         return self._two("div", other).guard()
 
@@ -101,10 +98,6 @@ class Value:
     def equals(self, other) -> "Value":
         """Comparison; nan equals nothing."""
         return self._two("eq", other)
-
-    def differs(self, other) -> "Value":
-        """Comparison; nan differs from everything."""
-        return self._two("ne", other)
 
     def max(self, other) -> "Value":
         """The larger; nan wins."""
@@ -165,16 +158,14 @@ def horner(x: Value, coefficients: Sequence[float]) -> Value:
     return total
 
 
-def estrin(x: Value, coefficients: Sequence[float]) -> Value:
-    """The same polynomial with a dependency chain of logarithmic length."""
-    terms = [x.constant(float(c)) for c in coefficients]
-    power = x
-    while len(terms) > 1:
-        pairs = [b * power + a for a, b in zip(terms[::2], terms[1::2], strict=False)]
-        terms = pairs + terms[len(pairs) * 2 :]
-        if len(terms) > 1:
-            power = power * power
-    return terms[0]
+def selected_horner(
+    which: Value, x: Value, first: Sequence[float], second: Sequence[float]
+) -> Value:
+    """The polynomial with the coefficients of ``first`` where ``which`` holds, else ``second``."""
+    total = which.where(x.constant(first[-1]), second[-1])
+    for one, two in zip(first[-2::-1], second[-2::-1], strict=True):
+        total = total * x + which.where(x.constant(one), two)
+    return total
 
 
 def sign_of(x: Value) -> Value:

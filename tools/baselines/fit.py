@@ -13,6 +13,7 @@ import numpy as np
 Extended = np.longdouble
 _POINTS = 600
 _ITERATIONS = 40
+_MOST = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +107,11 @@ def fit(
 
 
 def shortest(
-    function: Callable, low: float, high: float, bits: float, *, first: int = 0, step: int = 1,
-    most: int = 30, weight: Callable | None = None,
-) -> Fit:  # fmt: skip
-    """The shortest polynomial in powers first, first + step, ... that is accurate to ``bits``."""
-    for count in range(2, most):
-        found = fit(function, low, high, range(first, first + step * count, step), weight=weight)
+    function: Callable, low: float, high: float, bits: float, *, weight: Callable | None = None
+) -> Fit:
+    """The shortest polynomial that is accurate to ``bits``."""
+    for count in range(2, _MOST):
+        found = fit(function, low, high, range(count), weight=weight)
         if found.bits >= bits:
             return found
-    raise ValueError(f"{most} terms give {found.bits:.1f} bits, not {bits}")
+    raise ValueError(f"{_MOST - 1} terms give {found.bits:.1f} bits, not {bits}")

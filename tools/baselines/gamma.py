@@ -7,10 +7,11 @@ integers is kept to the last bits of float64.
 
 import functools
 import math
+from collections.abc import Callable
 
 import mpmath as mp
 from cores import full_log, full_logs_and_quotient, rounded
-from expression import Value, horner
+from expression import Value, horner, selected_horner
 from fit import Fit, fit
 from trigonometric import sine_of_half_turns
 
@@ -26,21 +27,33 @@ def _reversed(found: Fit) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return found.numerator[::-1], (1.0, *found.denominator)[::-1]
 
 
+def _rest_fit(rest: Callable, series: Callable, weight: Callable, count: int) -> Fit:
+    """``rest`` of y in 1 / y^2 from 5/2 on, by its series where it cancels."""
+
+    def value(z):
+        if z < 1e-6:
+            return series(z)
+        y = 1 / mp.sqrt(z)
+        with mp.workdps(60):
+            return rest(y, z)
+
+    return fit(
+        value, 0, mp.mpf(_FAR) ** -2, range(count), below=range(1, count), points=200,
+        weight=weight,
+    )  # fmt: skip
+
+
 @functools.cache
 def stirling_fit(count: int) -> Fit:
     """Y (lgamma(y) - (y - 1/2) log y + y - log(2 pi) / 2) in 1 / y^2."""
 
-    def rest(z):
-        if z < 1e-6:
-            return mp.mpf(1) / 12 - z / 360 + z * z / 1260 - z**3 / 1680
-        y = 1 / mp.sqrt(z)
-        with mp.workdps(60):
-            main = (y - mp.mpf(1) / 2) * mp.log(y) - y + mp.log(2 * mp.pi) / 2
-            return (mp.loggamma(y) - main) * y
+    def rest(y, _):
+        main = (y - mp.mpf(1) / 2) * mp.log(y) - y + mp.log(2 * mp.pi) / 2
+        return (mp.loggamma(y) - main) * y
 
-    return fit(
-        rest, 0, mp.mpf(_FAR) ** -2, range(count), below=range(1, count), points=200,
-        weight=lambda z: mp.sqrt(z) + mp.mpf(2) ** -20,
+    return _rest_fit(
+        rest, lambda z: mp.mpf(1) / 12 - z / 360 + z * z / 1260 - z**3 / 1680,
+        lambda z: mp.sqrt(z) + mp.mpf(2) ** -20, count,
     )  # fmt: skip
 
 
@@ -66,15 +79,9 @@ def lgamma(x: Value, working: DType, bits: float) -> Value:
     inner = near_fit(6)
     top_far, bottom_far = _reversed(stirling_fit(6))
     top_near, bottom_near = inner.numerator, (1.0, *inner.denominator)
-
-    def selected(first, second) -> Value:
-        total = near.where(y.constant(first[-1]), second[-1])
-        for a, b in zip(first[-2::-1], second[-2::-1], strict=True):
-            total = total * variable + near.where(y.constant(a), b)
-        return total
-
-    top = selected(top_near, top_far)
-    bottom = selected(bottom_near, bottom_far) * near.where(y.constant(1.0), capped)
+    top = selected_horner(near, variable, top_near, top_far)
+    bottom = selected_horner(near, variable, bottom_near, bottom_far)
+    bottom = bottom * near.where(y.constant(1.0), capped)
     limited = wide.max(-(2.0**50))
     n, _ = rounded(limited)
     sine = abs(sine_of_half_turns(limited - n, 54.0)) * (1 / math.pi)
@@ -92,17 +99,10 @@ def lgamma(x: Value, working: DType, bits: float) -> Value:
 @functools.cache
 def digamma_fit(count: int) -> Fit:
     """Y^2 (log y - 1 / (2 y) - digamma(y)) in 1 / y^2."""
-
-    def rest(z):
-        if z < 1e-6:
-            return mp.mpf(1) / 12 - z / 120 + z * z / 252 - z**3 / 240
-        y = 1 / mp.sqrt(z)
-        with mp.workdps(60):
-            return (mp.log(y) - 1 / (2 * y) - mp.digamma(y)) / z
-
-    return fit(
-        rest, 0, mp.mpf(_FAR) ** -2, range(count), below=range(1, count), points=200,
-        weight=lambda z: z + mp.mpf(2) ** -20,
+    return _rest_fit(
+        lambda y, z: (mp.log(y) - 1 / (2 * y) - mp.digamma(y)) / z,
+        lambda z: mp.mpf(1) / 12 - z / 120 + z * z / 252 - z**3 / 240,
+        lambda z: z + mp.mpf(2) ** -20, count,
     )  # fmt: skip
 
 

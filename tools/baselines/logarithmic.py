@@ -2,7 +2,7 @@
 
 import math
 
-from cores import LN2, log, log_ratio
+from cores import LN2, log, log_ends, log_ratio
 from expression import Value, odd, sign_of, with_sign
 
 from xla_evo_lowering.dtypes import F64, DType
@@ -15,11 +15,7 @@ def logarithm(scale: float):
 
     def form(x: Value, working: DType, bits: float) -> Value:
         y = log(x.to(working), bits)
-        y = (y if scale == 1.0 else y * scale).to(x.dtype)
-        least = 2.0 ** (-126 if x.dtype.bits == 32 or x.dtype.short == "bf16" else -24)
-        y = (x < INF).where(y, x)
-        ends = (x > -least).where(x.constant(-INF), NAN)
-        return (x < least).where(ends, y)
+        return log_ends((y if scale == 1.0 else y * scale).to(x.dtype), x)
 
     return form
 

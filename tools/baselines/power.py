@@ -4,11 +4,11 @@ import functools
 import math
 
 import mpmath as mp
-from cores import atanh_fit, power_of_two, rounded, split_exponent
+from cores import atanh_fit, in_range, log_ends, power_of_two, rounded, split_exponent
 from expression import Value, horner, sign_of, with_sign
 from fit import Fit, shortest
 
-from xla_evo_lowering.dtypes import F16, F64, DType
+from xla_evo_lowering.dtypes import F64, DType
 
 INF, NAN = math.inf, math.nan
 
@@ -27,11 +27,7 @@ def exp2_of(x: Value, bits: float) -> Value:
 
 def exp2(x: Value, working: DType, bits: float) -> Value:
     """Exact at the integers, where the polynomial is its constant, 1."""
-    wide = x.to(working)
-    if working is F64:
-        return exp2_of(wide.clamp(-200.0, 200.0), bits).to(x.dtype)
-    y = exp2_of(wide.clamp(-160.0, 160.0) * 0.5, bits + 1)
-    return (y * y).to(x.dtype)
+    return in_range(exp2_of, x.to(working), bits, (-200.0, 200.0), 160.0).to(x.dtype)
 
 
 def log2_of(x: Value, bits: float) -> Value:
@@ -45,11 +41,7 @@ def log2_of(x: Value, bits: float) -> Value:
 
 def log2(x: Value, working: DType, bits: float) -> Value:
     """log2 with its ends."""
-    y = log2_of(x.to(working), bits).to(x.dtype)
-    y = (x < INF).where(y, x)
-    least = 2.0 ** (-24 if x.dtype is F16 else -126)
-    ends = (x > -least).where(x.constant(-INF), NAN)
-    return (x < least).where(ends, y)
+    return log_ends(log2_of(x.to(working), bits).to(x.dtype), x)
 
 
 def power(x: Value, y: Value, working: DType, bits: float) -> Value:
@@ -59,11 +51,7 @@ def power(x: Value, y: Value, working: DType, bits: float) -> Value:
     limited = exponent.clamp(-huge, huge)
     log = log2_of(a, 43.0 if working is F64 else 25.0)
     log = (a < INF).where((a.equals(0.0)).where(-INF, log), a)
-    if working is F64:
-        size = exp2_of((limited * log).clamp(-300.0, 300.0), bits)
-    else:
-        root = exp2_of((limited * log).clamp(-160.0, 160.0) * 0.5, bits + 1)
-        size = root * root
+    size = in_range(exp2_of, limited * log, bits, (-300.0, 300.0), 160.0)
     near = exponent.clamp(-(2.0**20), 2.0**20) if working is not F64 else exponent.clamp(
         -(2.0**40), 2.0**40
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The forms by function: what the certificates of the hand-made programs were computed for."""
+"""The forms by function: what builds a hand-made program of each."""
 
 import bessel
 import errors
@@ -10,13 +10,6 @@ import trigonometric
 
 BITS = {"f32": 33.0, "f16": 20.0, "bf16": 17.0}
 """Bits of the polynomials that leave a result of a format within 0.51 ULP."""
-
-NOTES = {
-    "f32": "float64 inside; tools/baselines",
-    "f16": "float32 inside; tools/baselines",
-    "bf16": "float32 inside; tools/baselines",
-}
-"""A line for the certificate's provenance."""
 
 FORMS = {
     "exp": exponential.exponential,

@@ -4,13 +4,12 @@ import functools
 import math
 
 import mpmath as mp
-from cores import form, rounded
+from cores import rounded
 from expression import Value, horner, odd, sign_of, with_sign
 from fit import Fit, fit, shortest
 
 from xla_evo_lowering.dtypes import BF16, F16, F64, DType
 
-INF, NAN = math.inf, math.nan
 _WINDOW = 26
 _CHUNK = 29
 
@@ -46,15 +45,14 @@ def half_turns(x: Value, start: float = 0.0, *, twice: bool = False) -> tuple[Va
         start: added to the quotient.
         twice: take 2 x in place of x.
     """
-    row = form(F64)
     size = abs(x)
     wide = x.to(F64)
     first = 23 if twice else 24
     wide = wide + wide if twice else wide
     if x.dtype is F16:
         total = (wide * (1 / math.pi) + start).guard()
-        shifted = (total + row.magic).guard()
-        return total - (shifted - row.magic), shifted.signed()
+        n, parity = rounded(total)
+        return total - n, parity
     parts = [wide.constant(v) for v in windows()[0]]
     for j in range(1, len(windows())):
         above = size >= 2.0 ** (first + _WINDOW * j)
@@ -62,16 +60,10 @@ def half_turns(x: Value, start: float = 0.0, *, twice: bool = False) -> tuple[Va
     high, middle, low = (wide * part for part in parts)
     if start:
         high = (high + start).guard()
-    total, parity = None, None
-    for product in (high, middle):
-        shifted = (product + row.magic).guard()
-        rest = product - (shifted - row.magic)
-        total = rest if total is None else total + rest
-        bits = shifted.signed()
-        parity = bits if parity is None else parity ^ bits
-    total = total + low
-    shifted = (total + row.magic).guard()
-    return total - (shifted - row.magic), parity ^ shifted.signed()
+    (n, first_bits), (k, second_bits) = rounded(high), rounded(middle)
+    total = (high - n) + (middle - k) + low
+    n, bits = rounded(total)
+    return total - n, first_bits ^ second_bits ^ bits
 
 
 @functools.cache
