@@ -3,6 +3,7 @@ from random import Random
 
 import pytest
 
+from xla_evo.search.genome import DIV, float_constant, node
 from xla_evo.search.population import (
     Measured,
     Population,
@@ -13,8 +14,8 @@ from xla_evo.search.population import (
 )
 
 
-def sketch(key, cost, ulp):
-    return Sketch(key, cost, (), (), ulp, ulp)
+def sketch(key, cost, ulp, *, fit=None, noise=1.0):
+    return Sketch(key, cost, (), (), ulp if fit is None else fit, ulp, noise)
 
 
 def measured(name, ulp, time, *, proven=False):
@@ -26,11 +27,11 @@ def test_a_bucket_keeps_its_best_and_one_of_a_structure():
     assert population.add_sketch(sketch(1, 3.0, 10.0))
     assert population.add_sketch(sketch(2, 3.0, 5.0))
     assert not population.add_sketch(sketch(3, 3.0, 20.0))
-    assert population.threshold(3.0) == 10.0
-    assert population.threshold(2.0) == float("inf")
-    assert population.threshold(4.0) == 10.0  # what is dearer must at least beat the worst here
+    assert population.limits((), 3.0)[0] == 10.0
+    assert population.limits((), 2.0)[0] == float("inf")
+    assert population.limits((), 4.0)[0] == 10.0  # what is dearer must at least beat the worst here
     assert population.add_sketch(sketch(2, 3.0, 4.0))
-    assert [item.ulp for item in population.sketches[3.0]] == [4.0, 10.0]
+    assert [item.ulp for item in population.sketches[0, 3.0]] == [4.0, 10.0]
 
 
 def test_cost_limit_follows_the_cheapest_that_holds():
@@ -81,8 +82,33 @@ def test_equal_programs_enter_once(size):
 def test_sketches_with_new_errors_are_put_in_order_again():
     population = Population(2)
     for key, ulp in ((1, 0.5), (2, 0.7)):
-        assert population.add_sketch(Sketch(key, 3.0, (), (), 0.1, ulp))
-    first, second = population.sketches[3.0]
+        assert population.add_sketch(sketch(key, 3.0, ulp, fit=0.1))
+    first, second = population.sketches[0, 3.0]
     population.update_sketches([replace(first, ulp=2.0), second])
-    assert [item.key for item in population.sketches[3.0]] == [2, 1]
-    assert population.threshold(3.0) == 2.0
+    assert [item.key for item in population.sketches[0, 3.0]] == [2, 1]
+    assert population.limits((), 3.0)[0] == 2.0
+
+
+def test_a_form_that_rounds_well_is_not_lost():
+    population = Population(bucket=2)
+    for key in range(2):
+        population.add_sketch(sketch(key, 3.0, 2.0, fit=0.5, noise=1.5))
+    quiet = sketch(7, 3.0, 2.5, fit=1.2, noise=0.6)
+    assert population.limits((), 3.0) == (2.0, 1.5)
+    assert population.add_sketch(quiet)
+    assert quiet not in population.sketches[0, 3.0]
+    assert population.quiet[0, 3.0] == [quiet]
+    assert any(population.pick(Random(seed), 3.0) is quiet.nodes for seed in range(20))
+    assert not population.add_sketch(sketch(8, 3.0, 2.5, fit=1.6, noise=0.5))  # fits too badly
+    population.add_sketch(sketch(9, 2.0, 0.9, fit=0.1, noise=0.8))
+    assert population.limits((), 3.0)[1] == pytest.approx(0.3)  # what is cheaper fits better now
+
+
+def test_a_quotient_does_not_shut_a_polynomial_out():
+    population = Population(bucket=1)
+    quotient = (float_constant(1.0), node(DIV, 0, 1))
+    population.add_sketch(replace(sketch(1, 6.0, 10.0), nodes=quotient))
+    assert population.limits(quotient, 7.0)[0] == 10.0
+    assert population.limits((), 7.0)[0] == float("inf")
+    assert population.add_sketch(sketch(2, 7.0, 50.0))
+    assert {population.pick(Random(seed), 9.0) for seed in range(20)} == {quotient, ()}

@@ -5,7 +5,7 @@ import pytest
 
 from xla_evo._random import seeded
 from xla_evo.errors import TargetError
-from xla_evo.search.genome import DIV, contracted, float_constant, node, to_tape
+from xla_evo.search.genome import ADD, DIV, MUL, SUB, contracted, float_constant, node, to_tape
 from xla_evo.search.kernels import BIG, forward, jacobian, max_error
 from xla_evo.search.points import fit_points, format_points, make_points
 from xla_evo.search.polish import polish, step_single
@@ -70,12 +70,50 @@ def test_polish_is_repeatable(exp2_target):
 
 def test_screening_stops_what_cannot_enter(exp2_target):
     fit_at, test_at = fit_points(exp2_target), format_points(exp2_target, 256, 0)
-    result, step = screen(horner(0.1, 1.0), fit_at, test_at, 10.0, 0.5, 0)
+    result, step = screen(horner(0.1, 1.0), fit_at, test_at, (10.0, 10.0), 0.5, 0)
     assert result is None
     assert step == "fitted"
-    result, _ = screen(horner(*[0.1] * 5, 1.0), fit_at, test_at, 1e9, 0.5, 0)
+    result, _ = screen(horner(*[0.1] * 5, 1.0), fit_at, test_at, (1e9, 0.0), 0.5, 0)
     assert result is not None
     assert result.ulp < 10
+
+
+def log2_forms():
+    """t * p(t) and t + (t - t*t) * q(t) with t = x - 1: equal fits, unlike rounding."""
+    first = [float_constant(1.0), node(SUB, 0, 1)]
+    plain = [*first]
+    held = [*first, node(MUL, 2, 2), node(SUB, 2, 3)]
+    for form, terms in ((plain, 9), (held, 8)):
+        form.append(float_constant(0.1))
+        total = len(form)
+        for _ in range(terms - 1):
+            form.append(node(MUL, total, 2))
+            form.append(float_constant(0.1))
+            form.append(node(ADD, len(form) - 1, len(form)))
+            total = len(form)
+    plain.append(node(MUL, len(plain), 2))
+    held.append(node(MUL, len(held), 4))
+    held.append(node(ADD, len(held), 2))
+    return tuple(plain), tuple(held)
+
+
+def test_forms_that_fit_alike_differ_by_their_rounding():
+    target = make_target("log2", "float32", 1.0, 2.0)
+    fit_at, test_at = fit_points(target), format_points(target, 1024, 0)
+    found = [screen(form, fit_at, test_at, (1e9, 1e9), 0.1, 0)[0] for form in log2_forms()]
+    plain, held = found
+    assert plain is not None
+    assert held is not None
+    assert max(plain.fit_ulp, held.fit_ulp) < 0.6
+    assert held.noise_ulp < 0.9 < 1.2 < plain.noise_ulp
+
+
+def test_a_fit_within_its_limit_passes_whatever_the_error():
+    target = make_target("log2", "float32", 1.0, 2.0)
+    fit_at, test_at = fit_points(target), format_points(target, 1024, 0)
+    plain, _ = log2_forms()
+    assert screen(plain, fit_at, test_at, (1.0, 0.1), 0.1, 0)[0] is None
+    assert screen(plain, fit_at, test_at, (1.0, 0.6), 0.1, 0)[0] is not None
 
 
 def test_points_near_a_zero_of_the_function():

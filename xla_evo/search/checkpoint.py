@@ -13,9 +13,9 @@ from typing import Any
 
 from xla_evo.errors import RunError
 from xla_evo.search.genome import Node, Nodes
-from xla_evo.search.population import Measured, Population, Sketch
+from xla_evo.search.population import Measured, Population, Sketch, place_of
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(slots=True)
@@ -73,6 +73,10 @@ class State:
         tried: content hashes of programs that were compiled.
         hard_points: worst inputs of sweeps.
         offspring: candidates of the next generation, with the hashes of their structures.
+        reserve: the best sketches of earlier beginnings.
+        beginnings: how often the search began anew.
+        least_ulp: least error of a sketch of this beginning when progress was last made.
+        progress_at: candidates that had been screened then.
     """
 
     population: Population
@@ -81,6 +85,10 @@ class State:
     tried: set[str] = field(default_factory=set)
     hard_points: list[float] = field(default_factory=list)
     offspring: list[tuple[Nodes, int]] = field(default_factory=list)
+    reserve: list[Sketch] = field(default_factory=list)
+    beginnings: int = 0
+    least_ulp: float = float("inf")
+    progress_at: int = 0
 
 
 def _nodes_to_json(nodes: Nodes) -> list[list[Any]]:
@@ -115,12 +123,18 @@ def state_to_json(state: State) -> dict[str, Any]:
         "format": FORMAT,
         "bucket": population.bucket,
         "sketches": [_row(item) for items in population.sketches.values() for item in items],
+        "quiet": [_row(item) for items in population.quiet.values() for item in items],
+        "fits": [[*place, fit.hex()] for place, fit in population.fits.items()],
         "front": [_row(item) for item in population.front],
         "counters": {name: getattr(state.counters, name) for name in Counters.__slots__},
         "seen": [[key, count] for key, count in state.seen.items()],
         "tried": sorted(state.tried),
         "hard_points": [point.hex() for point in state.hard_points],
         "offspring": [[_nodes_to_json(nodes), key] for nodes, key in state.offspring],
+        "reserve": [_row(item) for item in state.reserve],
+        "beginnings": state.beginnings,
+        "least_ulp": state.least_ulp.hex(),
+        "progress_at": state.progress_at,
     }
 
 
@@ -137,9 +151,11 @@ def state_from_json(data: dict[str, Any]) -> State:
         )
     try:
         population = Population(data["bucket"])
-        for row in data["sketches"]:
-            sketch = Sketch(**_unrow(row))
-            population.sketches.setdefault(sketch.cost, []).append(sketch)
+        for name, archive in (("sketches", population.sketches), ("quiet", population.quiet)):
+            for row in data[name]:
+                sketch = Sketch(**_unrow(row))
+                archive.setdefault(place_of(sketch), []).append(sketch)
+        population.fits = {(kind, cost): float.fromhex(text) for kind, cost, text in data["fits"]}
         population.front = [Measured(**_unrow(row)) for row in data["front"]]
         return State(
             population,
@@ -148,6 +164,10 @@ def state_from_json(data: dict[str, Any]) -> State:
             set(data["tried"]),
             [float.fromhex(text) for text in data["hard_points"]],
             [(_nodes_from_json(nodes), key) for nodes, key in data["offspring"]],
+            [Sketch(**_unrow(row)) for row in data["reserve"]],
+            data["beginnings"],
+            float.fromhex(data["least_ulp"]),
+            data["progress_at"],
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise RunError(f"the checkpoint is damaged: {error}") from None

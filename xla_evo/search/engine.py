@@ -39,10 +39,19 @@ _PROVE_EVERY, _REFINE_EVERY = 8, 4
 _WORTH_PROVING = 0.93
 _REFINE_TRIES, _REFINED = 20_000, 4
 _NEAR_BOUND = 2.0
+_PATIENCE, _PROGRESS, _TOGETHER = 25_000, 0.95, 3
+"""Candidates without progress before the search begins anew; a lesser error that counts as
+progress; how many beginnings are then put together."""
 _HARD_POINTS = 512
 
 Observer = Callable[["Search"], None]
 Report = Callable[[int, int], None]
+
+
+def _first() -> list[tuple[Nodes, int]]:
+    """What a population grows from: the input, and a constant."""
+    constant = (float_constant(1.0),)
+    return [((), 1), (constant, simplify(constant)[1])]
 
 
 class Search:
@@ -87,7 +96,7 @@ class Search:
         self.phase = "starting workers"
         started = time.monotonic()
         nodes = (float_constant(1.0),)
-        job = Job("screen", ([(nodes, float("inf"), 0)], ()), _SCREEN_LIMIT_S)
+        job = Job("screen", ([(nodes, (float("inf"), float("inf")), 0)], ()), _SCREEN_LIMIT_S)
         self._pool.run([job] * len(self._pool.workers))
         self.state.counters.spend("start", time.monotonic() - started)
 
@@ -98,8 +107,7 @@ class Search:
         random = Random(f"{self.config.seed}:{counters.generation}")
         started = time.monotonic()
         if counters.generation == 0:
-            constant = (float_constant(1.0),)
-            self.state.offspring = [((), 1), (constant, simplify(constant)[1])]
+            self.state.offspring = _first()
         self._screen(random)
         counters.spend("screen", time.monotonic() - started)
         self.phase = "compiling and timing"
@@ -110,7 +118,32 @@ class Search:
             self._refine(random)
         if counters.generation % _PROVE_EVERY == _PROVE_EVERY - 1:
             self.prove_leader(report)
+        self._start_again_if_stuck()
         counters.generation += 1
+
+    def _start_again_if_stuck(self) -> None:
+        """Begins anew from nothing when nothing holds the bound and errors have stopped to fall.
+
+        Which forms a population settles on is decided early, by chance. Every third time the best
+        of all beginnings are put together instead.
+        """
+        state = self.state
+        least = self.population.least_ulp()
+        if least < _PROGRESS * state.least_ulp:
+            state.least_ulp, state.progress_at = least, state.counters.screened
+            return
+        stuck = state.counters.screened - state.progress_at >= _PATIENCE
+        if not stuck or least <= self.config.max_ulp:
+            return
+        state.reserve += self.population.best()
+        self.population.forget()
+        state.seen.clear()
+        state.beginnings += 1
+        state.offspring = _first()
+        if state.beginnings % _TOGETHER == 0:
+            for sketch in state.reserve:
+                self.population.add_sketch(sketch)
+        state.least_ulp, state.progress_at = float("inf"), state.counters.screened
 
     def _offspring(self) -> list[tuple[Nodes, int]]:
         """Candidates of the next generation: new genomes with the hash of their structure."""
@@ -125,8 +158,8 @@ class Search:
         for _ in range(6 * self.config.offspring):
             if len(made) == self.config.offspring:
                 break
-            parent = self.population.pick(random, limit)
-            mate = self.population.pick(random, limit)
+            parent = self.population.pick(random, limit, self.config.max_ulp)
+            mate = self.population.pick(random, limit, self.config.max_ulp)
             nodes, key = simplify(*mutator.mutate(parent, mate))
             self.state.counters.proposed += 1
             often = self.state.seen.get(key, 0)
@@ -141,7 +174,7 @@ class Search:
         """Screens this generation on the workers while this process makes the next one."""
         made = self.state.offspring
         batch = [
-            (nodes, self.population.threshold(self._cost(nodes)), random.getrandbits(31))
+            (nodes, self.population.limits(nodes, self._cost(nodes)), random.getrandbits(31))
             for nodes, _ in made
         ]
         hard = tuple(self.state.hard_points)
@@ -173,7 +206,9 @@ class Search:
 
     def _admit(self, result: Screened, key: int) -> Sketch | None:
         cost = self._cost(result.rounded)
-        sketch = Sketch(key, cost, result.nodes, result.rounded, result.fit_ulp, result.ulp)
+        sketch = Sketch(
+            key, cost, result.nodes, result.rounded, result.fit_ulp, result.ulp, result.noise_ulp
+        )
         return sketch if self.population.add_sketch(sketch) else None
 
     def _queue(self) -> list[Candidate]:
@@ -181,14 +216,17 @@ class Search:
         bound = self.config.max_ulp
         holding: list[Sketch] = []
         leading: list[Sketch] = []
-        best = float("inf")
-        for cost in sorted(self.population.sketches):
-            for rank, sketch in enumerate(self.population.sketches[cost]):
-                if sketch.ulp <= bound:
-                    holding.append(sketch)
-                elif sketch.ulp < best and rank < 2:
-                    leading.append(sketch)
-            best = min(best, self.population.sketches[cost][0].ulp)
+        for buckets in self.population.by_family():
+            best = float("inf")
+            for bucket in buckets:
+                for rank, sketch in enumerate(bucket):
+                    if sketch.ulp <= bound:
+                        holding.append(sketch)
+                    elif sketch.ulp < best and rank < 2:
+                        leading.append(sketch)
+                best = min(best, bucket[0].ulp)
+        holding.sort(key=lambda sketch: sketch.cost)
+        leading.sort(key=lambda sketch: sketch.cost)
         queue: list[Candidate] = []
         for sketch in (*holding, *leading):
             if not sketch.rounded:
@@ -268,7 +306,7 @@ class Search:
                 self.state.counters.fail(f"screening {answer.reason}")
                 continue
             rounded, ulp = answer
-            sketch = Sketch(item.key, item.cost, item.nodes, rounded, ulp, ulp)
+            sketch = Sketch(item.key, item.cost, item.nodes, rounded, ulp, ulp, ulp)
             fresh = candidate(sketch, self.config)
             if fresh.hash not in self.state.tried:
                 self.state.tried.add(fresh.hash)

@@ -13,14 +13,15 @@ from xla_evo._random import seeded
 from xla_evo.search.fit import fit_minimax
 from xla_evo.search.frame import Frame
 from xla_evo.search.genome import Nodes, Tape, contracted, to_tape, with_constants
-from xla_evo.search.kernels import BIG
+from xla_evo.search.kernels import BIG, forward, max_error
 from xla_evo.search.points import Points
 from xla_evo.search.polish import polish
 
 _ITERATIONS, _LAWSON = 40, 8
-_CLOSE = 2.5
 _FIRST_TRIES, _MORE_TRIES = 60, 300
-_PROMISING = 1.4
+_CLOSE, _PROMISING, _WORTH = 4.0, 2.0, 1.4
+"""Errors from which units in the last place may lead to the goal, or into the population: the first
+two in goals, the last in thresholds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,15 @@ class Screened:
         rounded: the genome with float32 constants, as it would be compiled.
         fit_ulp: largest error of the fit over the reals, at the fit points.
         ulp: largest error of the rounded program in the float32 model, at the test points.
+        noise_ulp: the part of it that is rounding: largest distance from the same program over the
+            reals.
     """
 
     nodes: Nodes
     rounded: Nodes
     fit_ulp: float
     ulp: float
+    noise_ulp: float
 
 
 def _values(tape: Tape, points: Points) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -57,6 +61,25 @@ def fit(nodes: Nodes, points: Points, hopeless: float) -> tuple[Nodes, float]:
     return with_constants(nodes, tape, tape.constants[tape.free]), error
 
 
+def _whole(nodes: Nodes, frame: Frame | None, *, contracts: bool) -> Tape:
+    """The program that a genome is, or is a part of, contracted as the backend does it."""
+    if frame is not None:
+        return frame.tape(nodes)
+    return to_tape(contracted(nodes) if contracts else nodes)
+
+
+def rounding_noise(
+    nodes: Nodes, points: Points, frame: Frame | None = None, *, contracts: bool = True
+) -> float:
+    """Largest difference of a rounded program in float32 and over the reals, in ULP."""
+    tape = _whole(nodes, frame, contracts=contracts)
+    values = _values(tape, points)
+    forward(tape.code, tape.operands, tape.constants, values, True)
+    single = values[-1].copy()
+    forward(tape.code, tape.operands, tape.constants, values, False)
+    return max_error(single, values[-1], points.weight)
+
+
 def improve(
     nodes: Nodes, points: Points, tries: int, goal: float, seed: int, frame: Frame | None = None,
     *, contracts: bool = True,
@@ -66,10 +89,7 @@ def improve(
     With a frame the error is that of the whole function that the genome is a part of, and the
     frame knows whether the backend contracts.
     """
-    if frame is not None:
-        tape = frame.tape(nodes)
-    else:
-        tape = to_tape(contracted(nodes) if contracts else nodes)
+    tape = _whole(nodes, frame, contracts=contracts)
     error = polish(
         tape.code, tape.operands, tape.constants, tape.free, _values(tape, points),
         points.reference, points.weight, tries, goal, seeded(seed, 0),
@@ -78,8 +98,8 @@ def improve(
 
 
 def screen(
-    nodes: Nodes, fit_at: Points, test_at: Points, threshold: float, goal: float, seed: int,
-    frame: Frame | None = None, *, contracts: bool = True,
+    nodes: Nodes, fit_at: Points, test_at: Points, limits: tuple[float, float], goal: float,
+    seed: int, frame: Frame | None = None, *, contracts: bool = True,
 ) -> tuple[Screened | None, str]:  # fmt: skip
     """Screens one candidate.
 
@@ -87,7 +107,8 @@ def screen(
         nodes: a simplified genome.
         fit_at: points to fit at.
         test_at: points in float32.
-        threshold: an error above this does not enter the population.
+        limits: an error above the first does not enter the population, unless that of the fit is
+            below the second: such a candidate may have its place for rounding well.
         goal: polishing below this is of no use.
         seed: of the polishing moves.
         frame: the scaffold whose hole the genome fills; none when it is the whole program.
@@ -96,42 +117,44 @@ def screen(
     Returns:
         The candidate or None, and the name of the last step it reached.
     """
-    fitted, fit_error = fit(nodes, fit_at, threshold)
+    threshold, fit_limit = limits
+    fitted, fit_error = fit(nodes, fit_at, max(limits))
     # The largest error between the points is a little above that at them, never far below.
-    if not fit_error < min(threshold, BIG):
+    if not fit_error < min(max(limits), BIG):
         return None, "fitted"
     rounded, error = improve(fitted, test_at, 0, goal, seed, frame, contracts=contracts)
-    if fit_error < _CLOSE and error > goal:
+    if goal < error < _CLOSE * goal:
         # A few moves tell whether more are worth their time.
         rounded, error = improve(
             fitted, test_at, _FIRST_TRIES, goal, seed, frame, contracts=contracts
         )
-        if goal < error < _PROMISING * threshold:
+        if goal < error < min(_PROMISING * goal, _WORTH * threshold):
             rounded, error = improve(
                 rounded, test_at, _MORE_TRIES, goal, seed, frame, contracts=contracts
             )
         step = "polished"
     else:
         step = "tested"
-    if not error < min(threshold, BIG):
+    if not error < BIG or (error >= threshold and fit_error > fit_limit):
         return None, step
-    return Screened(fitted, rounded, fit_error, error), "passed"
+    noise = rounding_noise(rounded, test_at, frame, contracts=contracts)
+    return Screened(fitted, rounded, fit_error, error, noise), "passed"
 
 
 def screen_batch(
-    batch: Sequence[tuple[Nodes, float, int]], fit_at: Points, test_at: Points, goal: float,
-    frame: Frame | None = None, *, contracts: bool = True,
+    batch: Sequence[tuple[Nodes, tuple[float, float], int]], fit_at: Points, test_at: Points,
+    goal: float, frame: Frame | None = None, *, contracts: bool = True,
 ) -> tuple[list[Screened | None], dict[str, int]]:  # fmt: skip
-    """Screens (genome, threshold, seed) one after the other.
+    """Screens (genome, limits, seed) one after the other.
 
     Returns:
         One result each, and how many candidates stopped at each step.
     """
     counts: dict[str, int] = {}
     results: list[Screened | None] = []
-    for nodes, threshold, seed in batch:
+    for nodes, limits, seed in batch:
         result, step = screen(
-            nodes, fit_at, test_at, threshold, goal, seed, frame, contracts=contracts
+            nodes, fit_at, test_at, limits, goal, seed, frame, contracts=contracts
         )
         counts[step] = counts.get(step, 0) + 1
         results.append(result)

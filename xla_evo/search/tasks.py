@@ -101,7 +101,7 @@ class Tasks:
         self._sample: tuple[npt.NDArray[Any], npt.NDArray[np.float64]] | None = None
 
     def screen(
-        self, batch: Sequence[tuple[Nodes, float, int]], hard_points: Sequence[float]
+        self, batch: Sequence[tuple[Nodes, tuple[float, float], int]], hard_points: Sequence[float]
     ) -> tuple[list[Screened | None], dict[str, int]]:
         """Screens genomes; `hard_points` join the test points."""
         return screen_batch(

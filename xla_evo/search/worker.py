@@ -22,6 +22,8 @@ from xla_evo_lowering.backends import backend as backend_row
 _RECYCLE_AFTER = 600
 """Jobs that compile, after which a worker is replaced: XLA keeps some memory for each."""
 
+_LOADING_S = 120.0
+"""Seconds more for the first compilation of a process, which loads JAX and makes its sample."""
 
 Settings = tuple[float, int, int, str]
 """Further arguments of `Tasks`: goal, number of test points, seed, scaffold."""
@@ -106,8 +108,9 @@ class Worker:
         """Gives the worker a job."""
         if self._process is None:
             self._spawn()
+        loading = _LOADING_S if job.method == "compile" and not self._compiled else 0.0
         self._compiled += job.method == "compile"
-        self._deadline = time.monotonic() + job.limit_s
+        self._deadline = time.monotonic() + job.limit_s + loading
         try:
             self.connection.send(job)
         except (BrokenPipeError, OSError):

@@ -1,0 +1,59 @@
+import pytest
+
+from xla_evo.search import engine
+from xla_evo.search.checkpoint import State, state_from_json, state_to_json
+from xla_evo.search.engine import Search
+from xla_evo.search.genome import float_constant
+from xla_evo.search.population import Population, Sketch
+
+
+def sketch(key, ulp):
+    return Sketch(key, 1.0, (float_constant(2.0),), (float_constant(2.0),), ulp, ulp, ulp)
+
+
+@pytest.fixture
+def search(config, store):
+    """A search that is never asked to compile; its bound is 100 ULP."""
+    found = Search(config, store, None, State(Population(config.bucket)))
+    found.population.add_sketch(sketch(1, 5000.0))
+    return found
+
+
+def screen_without_progress(search, candidates=engine._PATIENCE):
+    search._start_again_if_stuck()
+    search.state.counters.screened += candidates
+    search._start_again_if_stuck()
+
+
+def test_a_search_that_is_stuck_begins_anew(search):
+    search.state.seen[7] = 3
+    screen_without_progress(search, engine._PATIENCE - 1)
+    assert search.state.beginnings == 0
+    search.state.counters.screened += 1
+    search._start_again_if_stuck()
+    assert search.state.beginnings == 1
+    assert not search.population.sketches
+    assert not search.state.seen
+    assert [nodes for nodes, _ in search.state.offspring] == [(), (float_constant(1.0),)]
+
+
+def test_what_holds_the_bound_is_never_given_up(search):
+    search.population.add_sketch(sketch(2, 99.0))
+    screen_without_progress(search)
+    assert search.state.beginnings == 0
+    assert search.population.sketches
+
+
+def test_every_third_time_the_best_of_all_beginnings_meet(search):
+    for number in range(engine._TOGETHER):
+        screen_without_progress(search)
+        if number < engine._TOGETHER - 1:
+            search.population.add_sketch(sketch(10 + number, 4000.0 - 100 * number))
+    kept = [item.key for bucket in search.population.sketches.values() for item in bucket]
+    assert kept == [11, 10, 1]
+
+
+def test_beginnings_are_kept_in_checkpoints(search):
+    screen_without_progress(search)
+    state = search.state
+    assert state_from_json(state_to_json(state)) == state
