@@ -13,6 +13,7 @@ import argparse
 import ctypes
 import ctypes.util
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -144,7 +145,7 @@ def inlined():
 
 
 _SLEEF = {"avx512": ("avx512f", "16", "__m512"), "avx2": ("avx2", "8", "__m256")}
-_LOOP = "for (int64_t i = 0; i < count; ++i) result[i] = program(x0[i]);"
+_RANGE = re.compile(r"^void range\(.*?^}$", re.MULTILINE | re.DOTALL)
 
 
 def sleef_call(name, program, isa, folder):
@@ -152,14 +153,15 @@ def sleef_call(name, program, isa, folder):
     suffix, lanes, kind = _SLEEF[isa]
     prefix = "_mm512" if kind == "__m512" else "_mm256"
     loop = (
-        f"for (int64_t i = 0; i + {lanes} <= count; i += {lanes}) {prefix}_storeu_ps(result + i,"
-        f" Sleef_{name}f{lanes}_u10{suffix}({prefix}_loadu_ps(x0 + i)));"
+        "void range(const float* __restrict x0, float* __restrict result, int64_t count) {"
+        f" for (int64_t i = 0; i + {lanes} <= count; i += {lanes}) {prefix}_storeu_ps(result + i,"
+        f" Sleef_{name}f{lanes}_u10{suffix}({prefix}_loadu_ps(x0 + i))); }}"
     )
-    text = source(program)
-    if text.count(_LOOP) != 1:
+    text, found = _RANGE.subn(loop, source(program))
+    if found != 1:
         raise ValueError("the handler has no loop that SLEEF's can stand in for")
     path, out = Path(folder, f"{name}.cc"), Path(folder, f"{name}.so")
-    path.write_text("#include <sleef.h>\n" + text.replace(_LOOP, loop), encoding="ascii")
+    path.write_text("#include <sleef.h>\n" + text, encoding="ascii")
     line = [*compiler(), *FLAGS, "-I", jax.ffi.include_dir(), str(path), "-o", str(out), "-lsleef"]
     subprocess.run([*line, "-w"], check=True)
     target = f"bench_sleef_{name}"

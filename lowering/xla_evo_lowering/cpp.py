@@ -1,19 +1,25 @@
 """Programs as C++: one inline function of scalars that the compiler vectorises, and an FFI handler.
 
 Values are numbered and constants are bit patterns, so that no name and no text of a program gets
-into the source. Integer arithmetic is done on unsigned types, where overflow wraps.
+into the source. Where a part of the inputs needs less than the program (`ordinary`), blocks of them
+are computed without the rest. Integer arithmetic is done on unsigned types, where overflow wraps.
 """
+
+import math
+from collections.abc import Sequence
 
 from xla_evo_lowering.dtypes import BOOL, Kind
 from xla_evo_lowering.errors import ProgramError
 from xla_evo_lowering.ops import OPS
-from xla_evo_lowering.program import Instruction, Program
+from xla_evo_lowering.ordinary import ordinary
+from xla_evo_lowering.program import Instruction, Program, constant_array
 
 _TYPES = {
     "f32": "float", "f64": "double", "i16": "int16_t", "i32": "int32_t", "i64": "int64_t",
     "u16": "uint16_t", "u32": "uint32_t", "u64": "uint64_t", "bool": "bool",
 }  # fmt: skip
 _WRAPPING = {"add": "+", "sub": "-", "mul": "*"}
+_EXTREMES = {"min": "<", "max": ">"}
 
 _PREAMBLE = """\
 #include <algorithm>
@@ -110,11 +116,7 @@ _HANDLER = """\
 constexpr int64_t kGrain = {grain};
 constexpr int64_t kThreaded = {threaded};
 
-void range({pointers}{out}* __restrict result, int64_t count) {{
-  Flush flush;
-  for (int64_t i = 0; i < count; ++i) result[i] = program({elements});
-}}
-
+{range}
 // Chunks are claimed by whoever is free: the caller works too and waits only for chunks that
 // others have begun, so that a busy pool cannot stall it.
 struct Work {{
@@ -157,6 +159,49 @@ extern "C" __attribute__((visibility("default"))) XLA_FFI_Error* {symbol}(
   return handler->Call(frame);
 }}
 """
+_RANGE = """\
+void range({pointers}{out}* __restrict result, int64_t count) {{
+  Flush flush;
+  for (int64_t i = 0; i < count; ++i) result[i] = program({elements});
+}}
+"""
+_BLOCKWISE = """\
+using Bits = Unsigned<{bits}>;
+constexpr int64_t kBlock = {block}, kUnasked = {unasked};
+constexpr Bits kMask = {mask}u, kBase = {base}u, kSpan = {span}u;
+
+// Computes a block and gives how far its farthest input is from the least ordinary one.
+Bits ordinary_block(const {into}* __restrict x0, {out}* __restrict result, int64_t count) {{
+  Bits farthest = 0;
+  for (int64_t i = 0; i < count; ++i) {{
+    farthest = std::max<Bits>(farthest, (bitcast<Bits>(x0[i]) & kMask) - kBase);
+    result[i] = ordinary(x0[i]);
+  }}
+  return farthest;
+}}
+void block(const {into}* __restrict x0, {out}* __restrict result, int64_t count) {{
+  for (int64_t i = 0; i < count; ++i) result[i] = program(x0[i]);
+}}
+
+// A block is taken for ordinary and done again where it is not; then some are not asked.
+void range(const {into}* __restrict x0, {out}* __restrict result, int64_t count) {{
+  Flush flush;
+  int64_t unasked = 0;
+  for (int64_t start = 0; start < count; start += kBlock) {{
+    const int64_t length = std::min(kBlock, count - start);
+    if (unasked == 0) {{
+      if (ordinary_block(x0 + start, result + start, length) <= kSpan) continue;
+      unasked = kUnasked;
+    }}
+    --unasked;
+    block(x0 + start, result + start, length);
+  }}
+}}
+"""
+_BLOCK = 1 << 11
+"""Elements that are ordinary together; input and output stay in the first-level cache."""
+_UNASKED = 16
+"""Blocks that are computed whole from one on that was not ordinary."""
 _GRAIN = 1 << 15
 """Elements that a thread takes at a time."""
 _THREADED_OPERATIONS = 1 << 21
@@ -181,20 +226,25 @@ def emit_cpp(program: Program, symbol: str) -> str:
     types = [_TYPES[parameter.dtype.short] for parameter in program.parameters]
     out = _TYPES[program.dtype.short]
     inputs = range(count)
-    lines = [f"inline {out} program({', '.join(f'{types[n]} v{n}' for n in inputs)}) {{"]
-    for index, instruction in enumerate(program.body):
-        kind = _TYPES[instruction.dtype.short]
-        expression = _expression(instruction)
-        lines.append(f"  const {kind} v{index + count} = {expression};")
-    lines += [f"  return v{program.result};", "}", ""]
+    pointers = "".join(f"const {types[n]}* __restrict x{n}, " for n in inputs)
+    elements = ", ".join(f"x{n}[i]" for n in inputs)
+    part = ordinary(program)
+    if part is None:
+        lines = [_function(program, "program")]
+        loop = _RANGE.format(pointers=pointers, out=out, elements=elements)
+    else:
+        lines = [_function(program, "program"), _function(part.program, "ordinary")]
+        loop = _BLOCKWISE.format(
+            bits=_TYPES[f"i{program.parameters[0].dtype.bits}"], block=_BLOCK, unasked=_UNASKED,
+            into=types[0], out=out, mask=part.mask, base=part.base, span=part.span,
+        )  # fmt: skip
     handler = _HANDLER.format(
+        range=loop,
         grain=_GRAIN,
         threaded=max(_GRAIN, _THREADED_OPERATIONS // max(1, program.operation_count())),
         symbol=symbol,
         out=out,
         out_type=_FFI[program.dtype.short],
-        pointers="".join(f"const {types[n]}* __restrict x{n}, " for n in inputs),
-        elements=", ".join(f"x{n}[i]" for n in inputs),
         fields="".join(f"const {types[n]}* x{n};\n  " for n in inputs),
         starts="".join(f"x{n} + start, " for n in inputs),
         buffers="".join(
@@ -209,7 +259,23 @@ def emit_cpp(program: Program, symbol: str) -> str:
     return "\n".join([_PREAMBLE, *lines, handler])
 
 
-def _expression(instruction: Instruction) -> str:
+def _function(program: Program, name: str) -> str:
+    """A program as an inline function of scalars."""
+    count = len(program.parameters)
+    types = [_TYPES[dtype.short] for dtype in program.types]
+    arguments = ", ".join(f"{types[n]} v{n}" for n in range(count))
+    lines = [f"inline {_TYPES[program.dtype.short]} {name}({arguments}) {{"]
+    for index, instruction in enumerate(program.body, count):
+        held = [
+            n
+            for n, operand in enumerate(instruction.operands)
+            if _is_ordinary_constant(program.instruction(operand))
+        ]
+        lines.append(f"  const {types[index]} v{index} = {_expression(instruction, held)};")
+    return "\n".join([*lines, f"  return v{program.result};", "}", ""])
+
+
+def _expression(instruction: Instruction, constants: Sequence[int]) -> str:
     dtype = instruction.dtype
     kind = _TYPES[dtype.short]
     if instruction.op == "const":
@@ -219,9 +285,21 @@ def _expression(instruction: Instruction) -> str:
         # Signed overflow is undefined in C++; the op table wraps.
         left, right = (f"static_cast<Unsigned<{kind}>>({value})" for value in values)
         return f"static_cast<{kind}>({left} {_WRAPPING[instruction.op]} {right})"
+    if dtype.is_float and instruction.op in _EXTREMES and constants:
+        # Next to a constant that is neither zero nor nan, one comparison does.
+        constant = values.pop(constants[0])
+        return f"{constant} {_EXTREMES[instruction.op]} {values[0]} ? {constant} : {values[0]}"
     text = OPS[instruction.op].cpp.format(*values, T=kind)
     compares = OPS[instruction.op].compares or instruction.op == "select"
     return text if compares or dtype is BOOL else f"static_cast<{kind}>({text})"
+
+
+def _is_ordinary_constant(instruction: Instruction | None) -> bool:
+    """True for a float constant that is neither zero nor nan."""
+    if instruction is None or instruction.op != "const" or not instruction.dtype.is_float:
+        return False
+    value = float(constant_array(instruction))
+    return not (value == 0 or math.isnan(value))
 
 
 def _constant(instruction: Instruction) -> str:

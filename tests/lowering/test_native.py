@@ -1,3 +1,4 @@
+import math
 import os
 import shutil
 import stat
@@ -16,6 +17,7 @@ from xla_evo_lowering.custom_call import as_custom_call
 from xla_evo_lowering.dtypes import BF16, F32, F64, I32, U32
 from xla_evo_lowering.errors import BackendError, CompileError
 from xla_evo_lowering.interpret import contract, evaluate
+from xla_evo_lowering.ordinary import ordinary
 from xla_evo_lowering.program import Builder, Program
 
 needs_compiler = pytest.mark.skipif(
@@ -90,6 +92,28 @@ def test_bits_do_not_depend_on_length_or_threads() -> None:
         assert_same_bits(jax.jit(call)(x[5 : 5 + length]), whole[5 : 5 + length])
     for _ in range(5):
         assert_same_bits(jax.jit(call)(x), whole)
+
+
+@needs_compiler
+def test_extreme_inputs_change_no_bit_of_their_neighbours() -> None:
+    b = Builder("ends", x=F32)
+    below, above = b.apply("lt", 0, b.const(-80.0, F32)), b.apply("gt", 0, b.const(90.0, F32))
+    square = b.apply("add", b.apply("mul", 0, 0), b.const(0.1, F32))
+    high = b.apply("select", above, b.const(math.inf, F32), square)
+    program = b.build(b.apply("select", below, b.apply("neg", 0), high))
+    assert ordinary(program) is not None
+    call = jax.jit(as_custom_call(program))
+    x = np.linspace(-50.0, 50.0, 100_001, dtype=np.float32)
+    tame = np.asarray(call(x))
+    for places in ([0], [2047, 2048], [100_000], [5000, 50_000, 99_999], range(0, 100_001, 700)):
+        wild = x.copy()
+        wild[list(places)[::2]] = 1000.0
+        wild[list(places)[1::2]] = math.nan
+        got = np.asarray(call(wild))
+        expected = tame.copy()
+        expected[list(places)[::2]] = math.inf
+        expected[list(places)[1::2]] = math.nan
+        assert_same_bits(got, expected)
 
 
 @needs_compiler
