@@ -30,7 +30,7 @@ from xla_evo.integration.dispatch import replaceable
 from xla_evo.library import choose, entries
 from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo_lowering.backends import instruction_set
-from xla_evo_lowering.native import FLAGS, compiler, source
+from xla_evo_lowering.native import compiler, flags, source
 
 ROUNDS = 15
 FUSED = ("exp", "exp2", "tanh", "log", "sin", "atan")
@@ -162,8 +162,8 @@ def sleef_call(name, program, isa, folder):
         raise ValueError("the handler has no loop that SLEEF's can stand in for")
     path, out = Path(folder, f"{name}.cc"), Path(folder, f"{name}.so")
     path.write_text("#include <sleef.h>\n" + text, encoding="ascii")
-    line = [*compiler(), *FLAGS, "-I", jax.ffi.include_dir(), str(path), "-o", str(out), "-lsleef"]
-    subprocess.run([*line, "-w"], check=True)
+    line = [*compiler(), *flags(), "-I", jax.ffi.include_dir(), str(path), "-o", str(out)]
+    subprocess.run([*line, "-lsleef", "-w"], check=True)
     target = f"bench_sleef_{name}"
     handler = ctypes.CDLL(str(out)).xla_evo_call
     jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(handler), platform="cpu")

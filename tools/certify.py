@@ -4,20 +4,23 @@
     tools/certify.py exp candidate.prog --provenance 'baseline by hand' --max-ulp 1
     tools/certify.py exp candidate.prog --provenance 'from scratch' --run runs/exp --seed 7
     XLA_FLAGS=--xla_cpu_max_isa=AVX tools/certify.py exp --again
-    tools/certify.py exp --again --lowering custom_call
+    tools/certify.py all --again --lowering custom_call --no-time
     tools/certify.py exp --again --retime
     tools/certify.py exp2,log10 --again --retime --dtype bfloat16
 
 The text of a candidate may carry comments and any value names; what is shipped is its canonical
-form. `--again` measures the shipped entries of a function under the compiler at hand and adds the
-proof to their certificates.
+form. `--again` measures the shipped entries of some functions, or of all, under the compiler at
+hand and adds the proof to their certificates. A custom call of one argument is held against its
+inlined form bit by bit; `all` leaves those alone that were proven of the very same machine code.
 """
 
 import argparse
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from xla_evo.errors import BackendError
 from xla_evo.library import (
     CertificationError,
     Provenance,
@@ -27,14 +30,15 @@ from xla_evo.library import (
     prove,
     write_entry,
 )
-from xla_evo.library.certificate import machine_identity
 from xla_evo.library.certify import prove_same_bits, time_ratio
-from xla_evo.library.choice import describe
+from xla_evo.library.choice import best_proof, describe
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.custom_call import as_custom_call
 from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import parse_program
+
+FORMS = {"inline": as_function, "custom_call": as_custom_call}
 
 
 def main():
@@ -48,24 +52,27 @@ def main():
     parser.add_argument("--note", default="")
     parser.add_argument("--max-ulp", type=float)
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--lowering", default="inline", choices=("inline", "custom_call"))
+    parser.add_argument("--lowering", default="inline", choices=FORMS)
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--retime", action="store_true")
     parser.add_argument("--no-time", action="store_true")
     args = parser.parse_args()
     if args.again == (args.file is not None):
         parser.error("give the file of a program, or --again")
-    try:
-        for entry in again(args) if args.again else [candidate(args)]:
-            path = write_entry(entry)
-            proof = entry.certificate.proofs[-1]
-            contexts = max(proof.contexts.values(), default=0.0)
-            print(f"{entry.name} {proof.lowering}: {describe(proof)}; contexts {contexts:.3g}")
-            print(f"  {path}")
-    except CertificationError as error:
-        print(f"not certified: {error}", file=sys.stderr)
-        return 1
-    return 0
+    failed = 0
+    for make in again(args) if args.again else [lambda: candidate(args)]:
+        try:
+            entry = make()
+        except (CertificationError, BackendError) as error:
+            print(f"not certified: {error}", file=sys.stderr, flush=True)
+            failed = 1
+            continue
+        path = write_entry(entry)
+        proof = entry.certificate.proofs[-1]
+        contexts = max(proof.contexts.values(), default=0.0)
+        print(f"{entry.name} {proof.lowering}: {describe(proof)}; contexts {contexts:.3g}")
+        print(f"  {path}", flush=True)
+    return failed
 
 
 def candidate(args):
@@ -78,32 +85,43 @@ def candidate(args):
 
 
 def again(args):
-    for entry in [e for name in args.function.split(",") for e in entries(name, args.dtype)]:
-        target = make_target(entry.function, entry.dtype)
-        graph = as_function(entry.program)
+    """A call for each proof that is to be made."""
+    names = None if args.function == "all" else args.function.split(",")
+    chosen = [e for name in names or [None] for e in entries(name, args.dtype)]
+    for entry in chosen:
         if args.retime:
-            yield retimed(entry, target)
-            continue
-        if args.lowering == "custom_call":
-            graph = as_custom_call(entry.program)
-            time = not args.no_time
-            yield add_proof(entry, prove_same_bits(entry, "custom_call", graph, time=time))
-            continue
-        proof = prove(
-            entry.program, target, args.lowering, graph,
-            max_ulp=args.max_ulp, time=not args.no_time, threads=args.threads,
-        )  # fmt: skip
-        yield add_proof(entry, proof)
+            yield partial(retimed, entry)
+        elif args.lowering == "inline" or names or not is_proven(entry, args.lowering):
+            yield partial(proven, entry, args)
 
 
-def retimed(entry, target):
-    """The entry with the times of its proofs of this compiler measured anew."""
-    live = machine_identity(fingerprint(backend("cpu")))
-    for proof in entry.certificate.proofs:
-        if machine_identity(proof.fingerprint) == live:
-            form = as_custom_call if proof.lowering == "custom_call" else as_function
-            proof = replace(proof, time=time_ratio(form(entry.program), target))
-            entry = add_proof(entry, proof)
+def is_proven(entry, lowering):
+    """Whether there is a proof of this very machine code; 16-bit programs have no custom call."""
+    live = fingerprint(backend("cpu"))
+    return entry.program.dtype.bits < 32 or best_proof(entry, lowering, "cpu", live)[1]
+
+
+def proven(entry, args):
+    time = not args.no_time
+    graph = FORMS[args.lowering](entry.program)
+    if args.lowering == "custom_call" and len(entry.program.parameters) == 1:
+        return add_proof(entry, prove_same_bits(entry, args.lowering, graph, time=time))
+    target = make_target(entry.function, entry.dtype)
+    return add_proof(entry, prove(
+        entry.program, target, args.lowering, graph,
+        max_ulp=args.max_ulp, time=time, threads=args.threads,
+    ))  # fmt: skip
+
+
+def retimed(entry):
+    """The entry with the times of its proofs of this machine measured anew."""
+    target = make_target(entry.function, entry.dtype)
+    live = fingerprint(backend("cpu"))
+    for lowering, form in FORMS.items():
+        proof, is_here = best_proof(entry, lowering, "cpu", live)
+        if proof is not None and is_here:
+            again = replace(proof, time=time_ratio(form(entry.program), target))
+            entry = add_proof(entry, again)
     return entry
 
 

@@ -4,11 +4,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from xla_evo.accuracy.sweep import measure_sampled
-from xla_evo.errors import ConfigError, TargetError
+from xla_evo.errors import BackendError, ConfigError, TargetError
 from xla_evo.library import (
     DATA,
     CertificateError,
@@ -16,6 +17,7 @@ from xla_evo.library import (
     Entry,
     Provenance,
     add_proof,
+    certificate,
     choose,
     entries,
     explain,
@@ -23,7 +25,14 @@ from xla_evo.library import (
     read_entry,
     write_entry,
 )
-from xla_evo.library.certificate import Certificate, Proof, TimeRatio, contracts, machine_identity
+from xla_evo.library.certificate import (
+    Certificate,
+    Proof,
+    TimeRatio,
+    code_fingerprint,
+    contracts,
+    machine_identity,
+)
 from xla_evo.library.choice import best_proof
 from xla_evo.library.contexts import AFTER, BEFORE, measure_contexts
 from xla_evo.targets.catalogue import function as catalogue_function
@@ -232,6 +241,39 @@ def test_contexts_see_a_wrong_program(dtype) -> None:
         as_function(identity_program(dtype)), target, flush_to_zero=True, samples=4096
     )
     assert all(error > 50 for error in found.values())
+
+
+def test_the_machine_code_of_a_custom_call_belongs_to_its_certificate(monkeypatch) -> None:
+    entry = next(e for e in entries("exp", "float32") if e.proofs("custom_call"))
+    assert not code_fingerprint(entry.program, "inline", LIVE).get("native")
+    monkeypatch.setattr(certificate, "code_identity", lambda program: "built another way")
+    proof, exact = best_proof(entry, "custom_call", "cpu", LIVE)
+    assert proof is not None
+    assert not exact
+    again = replace(proof, fingerprint={**code_fingerprint(entry.program, "custom_call", LIVE)})
+    renewed = add_proof(entry, again)
+    assert best_proof(renewed, "custom_call", "cpu", LIVE) == (again, True)
+    assert len(renewed.proofs("custom_call")) == len(entry.proofs("custom_call"))
+
+    def no_compiler(program):
+        raise BackendError("no C++ compiler found")
+
+    # Then nothing is known of the code, and the lowering says what to install.
+    monkeypatch.setattr(certificate, "code_identity", no_compiler)
+    assert best_proof(renewed, "custom_call", "cpu", LIVE)[1]
+
+
+def test_same_bits_are_demanded_beside_a_nan() -> None:
+    entry = entries("exp", "float32")[0]
+    if machine_identity(entry.proofs("inline")[0].fingerprint) != machine_identity(LIVE):
+        pytest.skip("no proof of the inlined form here to hold another form against")
+    inlined = as_function(entry.program)
+
+    def careless(x):
+        return jnp.where(jnp.isnan(x).any(), inlined(x) * 2, inlined(x))
+
+    with pytest.raises(CertificationError, match="custom_call gives"):
+        prove_same_bits(entry, "custom_call", careless, time=False)
 
 
 def test_same_bits_are_demanded() -> None:

@@ -10,7 +10,7 @@ import warnings
 from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_sampled
 from xla_evo.errors import StoreError, XlaEvoError
-from xla_evo.library.certificate import Lowering, machine_identity
+from xla_evo.library.certificate import Lowering, code_fingerprint, machine_identity
 from xla_evo.library.choice import Choice
 from xla_evo.store import Key, Store
 from xla_evo.targets.target import make_target
@@ -55,7 +55,8 @@ def _remembered(choice: Choice, lowering: Lowering) -> str:
     """The verdict from the store, or a fresh one that is put there; empty when it passes."""
     if choice.entry is None or choice.proof is None:
         return ""
-    live = fingerprint(backend_row(choice.proof.fingerprint["backend"]))
+    row = backend_row(choice.proof.fingerprint["backend"])
+    live = code_fingerprint(choice.entry.program, lowering, fingerprint(row))
     key = Key.of(
         "door",
         program=choice.entry.certificate.program_hash,

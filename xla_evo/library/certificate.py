@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from xla_evo.accuracy.measurement import ErrorMeasurement
-from xla_evo.errors import ConfigError, XlaEvoError
+from xla_evo.errors import BackendError, ConfigError, XlaEvoError
+from xla_evo_lowering.native import code_identity
+from xla_evo_lowering.program import Program
 
 SCHEMA = 1
 Lowering = Literal["inline", "custom_call"]
-_IDENTITY = ("backend", "isa", "jaxlib", "xla_flags", "options")
+_IDENTITY = ("backend", "isa", "jaxlib", "xla_flags", "options", "native")
 _HARMLESS_FLAGS = ("--xla_force_host_platform_device_count", "--xla_dump_")
 
 
@@ -199,12 +201,27 @@ def machine_identity(fingerprint: Mapping[str, str]) -> tuple[tuple[str, str], .
     """Returns what of a fingerprint decides the machine code.
 
     The processor's model and JAX's own version do not; flags that neither optimiser nor code
-    generator reads are dropped.
+    generator reads are dropped. A custom call has the hash of its source and compiler, `native`.
     """
     found = {name: fingerprint.get(name, "") for name in _IDENTITY}
     flags = found["xla_flags"].split()
     found["xla_flags"] = " ".join(sorted(f for f in flags if not f.startswith(_HARMLESS_FLAGS)))
     return tuple(sorted(found.items()))
+
+
+def code_fingerprint(
+    program: Program, lowering: Lowering, live: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Returns what decides the machine code of one program: a custom call's own compiler too.
+
+    Without one on the machine nothing is added; the error of its absence belongs to the lowering.
+    """
+    if lowering != "custom_call" or live.get("backend") != "cpu":
+        return live
+    try:
+        return {**live, "native": code_identity(program)}
+    except BackendError:
+        return live
 
 
 def contracts(fingerprint: Mapping[str, str]) -> bool:

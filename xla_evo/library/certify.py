@@ -1,6 +1,8 @@
 """Makes certificates: compiles a program, sweeps every input, and writes down what was found."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -19,6 +21,7 @@ from xla_evo.library.certificate import (
     Proof,
     Provenance,
     TimeRatio,
+    code_fingerprint,
     machine_identity,
 )
 from xla_evo.library.contexts import measure_contexts
@@ -43,7 +46,7 @@ TIMED_RANGES: dict[str, tuple[float, float]] = {
 
 _TIMED_RANGE = (0.05, 10.0)
 _BUILTIN_SAMPLES = 1 << 22
-_BLOCK = 1 << 20
+_BLOCK, _NEAR = 1 << 18, 1 << 10
 
 
 def timed_range(function: str) -> tuple[float, float]:
@@ -164,7 +167,7 @@ def prove(
     found = measure_contexts(graph, target, flush_to_zero=flush) if contexts else {}
     return Proof(
         lowering=lowering,
-        fingerprint=fingerprint(row),
+        fingerprint=code_fingerprint(program, lowering, fingerprint(row)),
         measurement=measurement,
         specials_checked=len(
             special_inputs(target.function, target.dtype, target.low, target.high)
@@ -195,40 +198,76 @@ def prove_same_bits(entry: Entry, lowering: Lowering, graph: Graph, *, time: boo
     known = [p for p in entry.proofs("inline") if machine_identity(p.fingerprint) == live]
     if not known or not known[0].measurement.exhaustive:
         raise CertificationError(f"{entry.name} has no exhaustive proof of its inlined form here")
-    dtype = entry.program.dtype
     types = [parameter.dtype for parameter in entry.program.parameters]
-    inlined, other = Executable.of_program(entry.program), Executable(graph, types)
-    unsigned = np.dtype(f"uint{dtype.bits}")
-    for start in range(0, 1 << dtype.bits, min(_BLOCK, 1 << dtype.bits)):
-        patterns = np.arange(start, start + min(_BLOCK, 1 << dtype.bits), dtype=np.uint64)
-        x = patterns.astype(unsigned).view(dtype.numpy)
-        first, second = inlined(x), other(x)
-        differs = first.view(unsigned) != second.view(unsigned)
-        differs &= ~(np.isnan(first) & np.isnan(second))
-        if differs.any():
-            place = int(np.flatnonzero(differs)[0])
-            raise CertificationError(
-                f"{entry.name}: {lowering} gives {second[place]!r} for {x[place]!r},"
-                f" inlined {first[place]!r}"
-            )
+    other = Executable(graph, types)
+    _hold_against(entry, Executable.of_program(entry.program), other, lowering)
     target = make_target(entry.function, entry.dtype)
     violation = check_length_invariance(other, target)
     if violation is not None:
         raise CertificationError(f"{entry.name}: {violation}")
     return replace(
-        known[0], lowering=lowering, contexts={}, time=time_ratio(graph, target) if time else None
+        known[0],
+        lowering=lowering,
+        fingerprint=code_fingerprint(entry.program, lowering, fingerprint(row)),
+        contexts={},
+        time=time_ratio(graph, target) if time else None,
     )
 
 
+def _hold_against(entry: Entry, inlined: Executable, other: Executable, lowering: str) -> None:
+    """Compares every bit of two forms on every bit pattern, a block a thread.
+
+    The other form is given each input twice: in order, and not far from a nan, since machine code
+    may compute ordinary inputs apart where they stand alone.
+
+    Raises:
+        CertificationError: a result differs; says at which input.
+    """
+    dtype = entry.program.dtype
+    unsigned = np.dtype(f"uint{dtype.bits}")
+    length = min(_BLOCK, 1 << dtype.bits)
+    steps = np.arange(length, dtype=unsigned)
+    beside = np.full((length // _NEAR, _NEAR + 1), np.nan, dtype.numpy)
+    for form, size in ((inlined, length), (other, length), (other, beside.size)):
+        form.compiled((size,))
+
+    def compare(start: int) -> str:
+        x = (steps + unsigned.type(start)).view(dtype.numpy)
+        mixed = beside.copy()
+        mixed[:, :_NEAR] = x.reshape(-1, _NEAR)
+        first = inlined(x)
+        near = other(mixed.reshape(-1)).reshape(mixed.shape)[:, :_NEAR].reshape(-1)
+        for second in (other(x), np.ascontiguousarray(near)):
+            differs = first.view(unsigned) != second.view(unsigned)
+            if differs.any():
+                differs &= ~(np.isnan(first) & np.isnan(second))
+            for place in np.flatnonzero(differs)[:1].tolist():
+                return f"{second[place]!r} for {x[place]!r}, inlined {first[place]!r}"
+        return ""
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for found in pool.map(compare, range(0, 1 << dtype.bits, length)):
+            if found:
+                pool.shutdown(cancel_futures=True)
+                raise CertificationError(f"{entry.name}: {lowering} gives {found}")
+
+
 def add_proof(entry: Entry, proof: Proof) -> Entry:
-    """Returns an entry with a proof added, in place of an older one of the same compiler."""
+    """Returns an entry with a proof added, in place of an older one of the same machine.
+
+    Code of the same machine that an older source of a custom call gave is replaced too.
+    """
     kept = tuple(
         other
         for other in entry.certificate.proofs
         if other.lowering != proof.lowering
-        or machine_identity(other.fingerprint) != machine_identity(proof.fingerprint)
+        or _without_source(other.fingerprint) != _without_source(proof.fingerprint)
     )
     return Entry(entry.program, replace(entry.certificate, proofs=(*kept, proof)))
+
+
+def _without_source(fingerprint: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return machine_identity({**fingerprint, "native": ""})
 
 
 def _check_specials(run: Executable, target: Target, *, flush_to_zero: bool) -> None:

@@ -5,7 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from xla_evo.library.certificate import Lowering, Proof, contracts, machine_identity
+from xla_evo.library.certificate import (
+    Lowering,
+    Proof,
+    code_fingerprint,
+    contracts,
+    machine_identity,
+)
 from xla_evo.library.loader import DATA, Entry, entries
 from xla_evo.library.tuned import tuned_ratios, user_library
 from xla_evo_lowering.backends import backend as backend_row
@@ -78,11 +84,13 @@ def choose(
     ratios = tuned_ratios(function, dtype, live) if here else {}
     reasons: list[str] = []
     found: list[tuple[Entry, Proof, bool, float]] = []
+    proven = False
     for entry in _entries(function, dtype, folder):
         proof, exact = best_proof(entry, lowering, backend, live)
         if proof is None:
             reasons.append(f"{entry.name}: no proof for {lowering} on {backend}")
             continue
+        proven = True
         timed = ratios.get(entry.certificate.program_hash)
         ratio = proof.ratio if timed is None else timed
         problem = _problem(entry, proof, ratio, max_ulp, most_accurate=most_accurate)
@@ -93,7 +101,11 @@ def choose(
         if not problem:
             found.append((entry, proof, exact, ratio))
     if not found:
-        reasons.append(_why_none(function, dtype, max_ulp, reasons))
+        what = f"{function} in {dtype}"
+        if reasons and not proven:
+            reasons.append(f"no program for {what} is proven for {lowering} on {backend}")
+        else:
+            reasons.append(_why_none(what, max_ulp, reasons))
         return Choice(
             function=function, dtype=dtype, entry=None, proof=None, exact_machine=False,
             reasons=tuple(reasons),
@@ -122,10 +134,11 @@ def best_proof(
 
     A proof with the same contraction of a*b + c is nearer than one without.
     """
-    identity = machine_identity(live)
+    code = code_fingerprint(entry.program, lowering, live)
+    unknown = {} if "native" in code else {"native": ""}
     proofs = entry.proofs(lowering, backend)
     for proof in proofs:
-        if machine_identity(proof.fingerprint) == identity:
+        if machine_identity({**proof.fingerprint, **unknown}) == machine_identity(code):
             return proof, True
     alike = [proof for proof in proofs if contracts(proof.fingerprint) == contracts(live)]
     return next(iter((*alike, *proofs)), None), False
@@ -164,11 +177,11 @@ def _problem(
     return None
 
 
-def _why_none(function: str, dtype: str, max_ulp: float | None, reasons: list[str]) -> str:
+def _why_none(what: str, max_ulp: float | None, reasons: list[str]) -> str:
     if not reasons:
-        return f"the library has no program for {function} in {dtype}; the built-in stays"
+        return f"the library has no program for {what}; the built-in stays"
     if max_ulp is not None:
-        return f"no program for {function} in {dtype} is within {max_ulp:g} ULP"
+        return f"no program for {what} is within {max_ulp:g} ULP"
     return "no program is faster at the built-in's accuracy; the built-in stays"
 
 

@@ -14,7 +14,7 @@ from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs
 from xla_evo.errors import XlaEvoError
-from xla_evo.library.certificate import Lowering, Proof
+from xla_evo.library.certificate import Lowering, Proof, code_fingerprint
 from xla_evo.library.certify import prove, prove_same_bits
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
@@ -69,7 +69,7 @@ def recheck(entry: Entry, lowering: Lowering = "inline") -> Recheck | None:
         The outcome; None where the entry has no such proof that could be made anew here.
     """
     proof, exact = _proof(entry, lowering)
-    if proof is None or (lowering == "custom_call" and not exact):
+    if proof is None or (lowering == "custom_call" and not _is_provable(entry)):
         return None
     started = time.perf_counter()
     found: ErrorMeasurement | None = None
@@ -154,6 +154,13 @@ def recheck_rotating(
 
 def _proof(entry: Entry, lowering: Lowering) -> tuple[Proof | None, bool]:
     return best_proof(entry, lowering, "cpu", fingerprint(backend("cpu")))
+
+
+def _is_provable(entry: Entry) -> bool:
+    """Whether there is an inlined form to hold a custom call against, and a compiler for it."""
+    live = fingerprint(backend("cpu"))
+    code = code_fingerprint(entry.program, "custom_call", live)
+    return best_proof(entry, "inline", "cpu", live)[1] and "native" in code
 
 
 def _outcome(
