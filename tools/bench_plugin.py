@@ -153,7 +153,7 @@ def sleef_call(name, program, isa, folder):
     suffix, lanes, kind = _SLEEF[isa]
     prefix = "_mm512" if kind == "__m512" else "_mm256"
     loop = (
-        "void range(const float* __restrict x0, float* __restrict result, int64_t count) {"
+        "void range(const float* x0, float* result, int64_t count, int64_t&) {"
         f" for (int64_t i = 0; i + {lanes} <= count; i += {lanes}) {prefix}_storeu_ps(result + i,"
         f" Sleef_{name}f{lanes}_u10{suffix}({prefix}_loadu_ps(x0 + i))); }}"
     )
@@ -161,7 +161,7 @@ def sleef_call(name, program, isa, folder):
     if found != 1:
         raise ValueError("the handler has no loop that SLEEF's can stand in for")
     path, out = Path(folder, f"{name}.cc"), Path(folder, f"{name}.so")
-    path.write_text("#include <sleef.h>\n" + text, encoding="ascii")
+    path.write_text("#include <immintrin.h>\n#include <sleef.h>\n" + text, encoding="ascii")
     line = [*compiler(), *flags(), "-I", jax.ffi.include_dir(), str(path), "-o", str(out)]
     subprocess.run([*line, "-lsleef", "-w"], check=True)
     target = f"bench_sleef_{name}"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from xla_evo_lowering.dtypes import BOOL, Kind
 from xla_evo_lowering.errors import ProgramError
+from xla_evo_lowering.handler import INCLUDES, emit_handler
 from xla_evo_lowering.ops import OPS
 from xla_evo_lowering.ordinary import ordinary
 from xla_evo_lowering.program import Instruction, Program, constant_array
@@ -22,21 +23,15 @@ _WRAPPING = {"add": "+", "sub": "-", "mul": "*"}
 _EXTREMES = {"min": "<", "max": ">"}
 
 _PREAMBLE = """\
-#include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <memory>
-#include <thread>
 #include <type_traits>
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include <xmmintrin.h>
 #endif
-#include "xla/ffi/api/ffi.h"
 
-namespace ffi = xla::ffi;
 namespace {
 
 template <class To, class From> inline To bitcast(From x) {
@@ -112,55 +107,8 @@ struct Flush {
 };
 """
 
-_HANDLER = """\
-constexpr int64_t kGrain = {grain};
-constexpr int64_t kThreaded = {threaded};
-
-{range}
-// Chunks are claimed by whoever is free: the caller works too and waits only for chunks that
-// others have begun, so that a busy pool cannot stall it.
-struct Work {{
-  {fields}{out}* result;
-  int64_t count, chunks;
-  std::atomic<int64_t> next{{0}}, done{{0}};
-  void run() {{
-    for (int64_t chunk; (chunk = next.fetch_add(1)) < chunks; done.fetch_add(1)) {{
-      const int64_t start = chunk * kGrain;
-      range({starts}result + start, std::min(kGrain, count - start));
-    }}
-  }}
-}};
-
-ffi::Error call(ffi::ThreadPool pool, {buffers}ffi::ResultBuffer<{out_type}> result) {{
-  const int64_t count = static_cast<int64_t>(result->element_count());
-  if (count < kThreaded) {{
-    range({data}result->typed_data(), count);
-    return ffi::Error::Success();
-  }}
-  auto work = std::make_shared<Work>();
-  {assign}
-  work->result = result->typed_data();
-  work->count = count;
-  work->chunks = (count + kGrain - 1) / kGrain;
-  const int64_t helpers = std::min<int64_t>(pool.num_threads(), work->chunks) - 1;
-  for (int64_t i = 0; i < helpers; ++i) pool.Schedule([work] {{ work->run(); }});
-  work->run();
-  while (work->done.load() < work->chunks) std::this_thread::yield();
-  return ffi::Error::Success();
-}}
-
-}}  // namespace
-
-extern "C" __attribute__((visibility("default"))) XLA_FFI_Error* {symbol}(
-    XLA_FFI_CallFrame* frame) {{
-  static const auto* handler =
-      ffi::Ffi::Bind().Ctx<ffi::ThreadPool>(){bindings}.Ret<ffi::Buffer<{out_type}>>()
-          .To(call).release();
-  return handler->Call(frame);
-}}
-"""
 _RANGE = """\
-void range({pointers}{out}* __restrict result, int64_t count) {{
+void range({pointers}{out}* __restrict result, int64_t count, int64_t&) {{
   Flush flush;
   for (int64_t i = 0; i < count; ++i) result[i] = program({elements});
 }}
@@ -174,7 +122,8 @@ constexpr Bits kMask = {mask}u, kBase = {base}u, kSpan = {span}u;
 Bits ordinary_block(const {into}* __restrict x0, {out}* __restrict result, int64_t count) {{
   Bits farthest = 0;
   for (int64_t i = 0; i < count; ++i) {{
-    farthest = std::max<Bits>(farthest, (bitcast<Bits>(x0[i]) & kMask) - kBase);
+    const Bits far = (bitcast<Bits>(x0[i]) & kMask) - kBase;
+    farthest = far > farthest ? far : farthest;
     result[i] = ordinary(x0[i]);
   }}
   return farthest;
@@ -184,11 +133,11 @@ void block(const {into}* __restrict x0, {out}* __restrict result, int64_t count)
 }}
 
 // A block is taken for ordinary and done again where it is not; then some are not asked.
-void range(const {into}* __restrict x0, {out}* __restrict result, int64_t count) {{
+void range(const {into}* __restrict x0, {out}* __restrict result, int64_t count,
+           int64_t& unasked) {{
   Flush flush;
-  int64_t unasked = 0;
   for (int64_t start = 0; start < count; start += kBlock) {{
-    const int64_t length = std::min(kBlock, count - start);
+    const int64_t length = count - start < kBlock ? count - start : kBlock;
     if (unasked == 0) {{
       if (ordinary_block(x0 + start, result + start, length) <= kSpan) continue;
       unasked = kUnasked;
@@ -202,11 +151,6 @@ _BLOCK = 1 << 11
 """Elements that are ordinary together; input and output stay in the first-level cache."""
 _UNASKED = 16
 """Blocks that are computed whole from one on that was not ordinary."""
-_GRAIN = 1 << 15
-"""Elements that a thread takes at a time."""
-_THREADED_OPERATIONS = 1 << 21
-"""Operations of a call from which on it is worth 20 to 40 microseconds to wake another thread."""
-_FFI = {"f32": "ffi::F32", "f64": "ffi::F64"}
 
 
 def emit_cpp(program: Program, symbol: str) -> str:
@@ -238,25 +182,8 @@ def emit_cpp(program: Program, symbol: str) -> str:
             bits=_TYPES[f"i{program.parameters[0].dtype.bits}"], block=_BLOCK, unasked=_UNASKED,
             into=types[0], out=out, mask=part.mask, base=part.base, span=part.span,
         )  # fmt: skip
-    handler = _HANDLER.format(
-        range=loop,
-        grain=_GRAIN,
-        threaded=max(_GRAIN, _THREADED_OPERATIONS // max(1, program.operation_count())),
-        symbol=symbol,
-        out=out,
-        out_type=_FFI[program.dtype.short],
-        fields="".join(f"const {types[n]}* x{n};\n  " for n in inputs),
-        starts="".join(f"x{n} + start, " for n in inputs),
-        buffers="".join(
-            f"ffi::Buffer<{_FFI[program.parameters[n].dtype.short]}> x{n}, " for n in inputs
-        ),
-        data="".join(f"x{n}.typed_data(), " for n in inputs),
-        assign=" ".join(f"work->x{n} = x{n}.typed_data();" for n in inputs),
-        bindings="".join(
-            f".Arg<ffi::Buffer<{_FFI[program.parameters[n].dtype.short]}>>()" for n in inputs
-        ),
-    )
-    return "\n".join([_PREAMBLE, *lines, handler])
+    handler = emit_handler(program, symbol, types, out)
+    return "\n".join([INCLUDES, _PREAMBLE, *lines, loop, handler])
 
 
 def _function(program: Program, name: str) -> str:

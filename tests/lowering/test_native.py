@@ -158,6 +158,17 @@ def test_libraries_are_private_kept_and_checked(tmp_path, monkeypatch) -> None:
     assert native.build(native.source(square_plus(2.5)))[1] != key
 
 
+@needs_compiler
+def test_the_handler_refuses_what_the_program_does_not_take() -> None:
+    name = native.register(square_plus(4.5))
+    x, like = jnp.ones(8), jax.ShapeDtypeStruct((8,), jnp.float32)
+    np.testing.assert_array_equal(jax.ffi.ffi_call(name, like)(x), 5.5)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="another number of arguments"):
+        jax.ffi.ffi_call(name, like)(x, x)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="another type of argument"):
+        jax.ffi.ffi_call(name, like)(jnp.arange(8))
+
+
 def test_no_name_gets_into_the_source() -> None:
     hostile = "x_system"
     program = square_plus(name=hostile)
