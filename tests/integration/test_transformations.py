@@ -79,14 +79,16 @@ def test_transformation(name: str, transformation: str) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler on this machine")
+@pytest.mark.parametrize("called", ["exp", "asin"])
 @pytest.mark.parametrize("transformation", TRANSFORMED)
-def test_transformation_of_a_custom_call(transformation: str) -> None:
-    make, x = TRANSFORMED[transformation], points("exp")
-    plain = make(jnp.exp)(x)
-    with xla_evo.use("exp", lowering="custom_call", **PATCH):
-        called = make(jnp.exp)(x)
-        assert "@xla_evo_" in jax.jit(make(jnp.exp)).lower(x).as_text()
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **CLOSE), plain, called)
+def test_transformation_of_a_custom_call(transformation: str, called: str) -> None:
+    function, x = builtin(called), points(called)
+    make = TRANSFORMED[transformation]
+    plain = make(function)(x)
+    with xla_evo.use(called, lowering="custom_call", **PATCH):
+        replaced = make(function)(x)
+        assert "@xla_evo_" in jax.jit(make(function)).lower(x).as_text()
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **CLOSE), plain, replaced)
 
 
 @pytest.mark.parametrize("every", EVERY)
