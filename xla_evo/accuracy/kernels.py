@@ -262,6 +262,37 @@ def errors_into(out: Floats, y: Floats, r: Floats, form: Format) -> int:
 
 
 @njit(nogil=True, cache=True)
+def pair_errors_into(out: Floats, y: Floats, high: Floats, rest: Floats, form: Format) -> int:
+    """Writes the error in ULP of each float64 ``y`` against a number and its rest.
+
+    Args:
+        out: float64 array that receives the errors.
+        y: float64 results.
+        high: float64 references.
+        rest: what the exact values have beyond them, in ULP of ``high``; left out of account where
+            a value is subnormal, infinite or of another sign.
+        form: constants of float64.
+
+    Returns:
+        How many elements are nan in one of ``y`` and ``high`` alone.
+    """
+    mismatches = 0
+    for i in range(len(out)):
+        size = abs(high[i])
+        if form.least <= size < np.inf and form.least <= abs(y[i]) < np.inf and y[i] * high[i] > 0:
+            fraction, exponent = math.frexp(size)
+            distance = math.ldexp(y[i] - high[i], form.precision - exponent)
+            error = abs(distance - rest[i])
+            # A power of two whose rest points to zero lies in the binade below.
+            below = fraction == 0.5 and rest[i] * high[i] < 0.0 and size > form.least
+            out[i] = 2.0 * error if below else error
+        else:
+            out[i] = element_error(y[i], high[i], form)
+            mismatches += math.isnan(y[i]) != math.isnan(high[i])
+    return mismatches
+
+
+@njit(nogil=True, cache=True)
 def _keep_worst(out: Floats, offset: int, worst_error: Floats, worst_index: Integers) -> None:
     last = len(worst_error) - 1
     for i in range(len(out)):
@@ -304,32 +335,70 @@ def scan(
         totals: int64 of 4: results seen, certainly not correctly rounded, undecided, nan alone.
     """
     errors = np.empty(CHUNK, np.float64)
+    for start in range(0, len(y), CHUNK):
+        stop = min(start + CHUNK, len(y))
+        out = errors[: stop - start]
+        totals[3] += errors_into(out, y[start:stop], r[start:stop], form)
+        _tally(out, offset + start, uncertainty, above, worst_error, worst_index, undecided, totals)
+
+
+@njit(nogil=True, cache=True)
+def scan_pairs(
+    y: Floats,
+    high: Floats,
+    rest: Floats,
+    offset: int,
+    form: Format,
+    uncertainty: float,
+    above: Integers,
+    worst_error: Floats,
+    worst_index: Integers,
+    undecided: Integers,
+    totals: Integers,
+) -> None:
+    """`scan` of float64 results against references with rests, see `pair_errors_into`."""
+    errors = np.empty(CHUNK, np.float64)
+    for start in range(0, len(y), CHUNK):
+        stop = min(start + CHUNK, len(y))
+        out = errors[: stop - start]
+        totals[3] += pair_errors_into(out, y[start:stop], high[start:stop], rest[start:stop], form)
+        _tally(out, offset + start, uncertainty, above, worst_error, worst_index, undecided, totals)
+
+
+@njit(nogil=True, cache=True)
+def _tally(
+    out: Floats,
+    offset: int,
+    uncertainty: float,
+    above: Integers,
+    worst_error: Floats,
+    worst_index: Integers,
+    undecided: Integers,
+    totals: Integers,
+) -> None:
+    """Adds the errors of one chunk to running statistics, see `scan`."""
     bounds = np.array([0.5 - uncertainty, 0.5 + uncertainty])
     low, high = bounds[0], bounds[1]
     # Errors are neither negative nor nan, so that their patterns are ordered as they are.
     below_low, high_bits = bounds.view(np.int64)[0] - 1, bounds.view(np.int64)[1]
-    for start in range(0, len(y), CHUNK):
-        stop = min(start + CHUNK, len(y))
-        out = errors[: stop - start]
-        totals[0] += stop - start
-        totals[3] += errors_into(out, y[start:stop], r[start:stop], form)
-        patterns = out.view(np.int64)
-        largest = _largest(patterns)
-        if largest > below_low:
-            for edge in range(len(_EDGE_BITS)):
-                if largest <= _EDGE_BITS[edge]:
-                    break
-                above[edge] += _count_above(patterns, _EDGE_BITS[edge])
-            wrong = _count_above(patterns, high_bits)
-            totals[1] += wrong
-            if _count_above(patterns, below_low) > wrong:
-                for i in range(len(out)):
-                    if low <= out[i] <= high:
-                        if totals[2] < len(undecided):
-                            undecided[totals[2]] = offset + start + i
-                        totals[2] += 1
-        if largest > max(worst_error.view(np.int64)[-1], 0):
-            _keep_worst(out, offset + start, worst_error, worst_index)
+    totals[0] += len(out)
+    patterns = out.view(np.int64)
+    largest = _largest(patterns)
+    if largest > below_low:
+        for edge in range(len(_EDGE_BITS)):
+            if largest <= _EDGE_BITS[edge]:
+                break
+            above[edge] += _count_above(patterns, _EDGE_BITS[edge])
+        wrong = _count_above(patterns, high_bits)
+        totals[1] += wrong
+        if _count_above(patterns, below_low) > wrong:
+            for i in range(len(out)):
+                if low <= out[i] <= high:
+                    if totals[2] < len(undecided):
+                        undecided[totals[2]] = offset + i
+                    totals[2] += 1
+    if largest > max(worst_error.view(np.int64)[-1], 0):
+        _keep_worst(out, offset, worst_error, worst_index)
 
 
 def compute_errors(

@@ -12,12 +12,21 @@ import mpmath as mp
 import numpy as np
 from numpy.typing import NDArray
 
-from xla_evo.accuracy.kernels import HISTOGRAM_EDGES, WORST_KEPT, Format, format_constants, scan
+from xla_evo.accuracy.kernels import (
+    HISTOGRAM_EDGES,
+    WORST_KEPT,
+    Format,
+    format_constants,
+    scan,
+    scan_pairs,
+)
 from xla_evo.accuracy.measurement import ErrorMeasurement, WorstPoint
 from xla_evo.accuracy.ulp import is_correctly_rounded, ulp_error_mp
 from xla_evo.targets.function import Function
+from xla_evo.targets.pair_forms import ERROR_ULP as PAIR_ERROR_ULP
 from xla_evo.targets.reliable import Mp
 from xla_evo.targets.target import Target
+from xla_evo_lowering.dtypes import F64
 
 DECIDED_IN_MPMATH = 4096
 """At most so many open roundings are decided in mpmath; the rest are reported as undecided."""
@@ -31,6 +40,8 @@ Point = tuple[tuple[float, ...], float]
 
 def reference_error_ulp(target: Target) -> float:
     """Returns the bound on the float64 reference's error, in ULP of the target's format."""
+    if target.dtype is F64 and target.function.pair is not None:
+        return PAIR_ERROR_ULP
     return target.function.f64_error_ulp * 2.0 ** (target.dtype.precision - 53)
 
 
@@ -105,8 +116,18 @@ class Statistics:
         """Largest error so far against the float64 reference."""
         return self.worst[0][0] if self.worst else 0.0
 
-    def add(self, arguments: tuple[Any, ...], results: Any, references: Any) -> None:
-        """Adds results of the format against float64 references, all 1-D and of one length."""
+    def add(
+        self, arguments: tuple[Any, ...], results: Any, references: Any, rests: Any = None
+    ) -> None:
+        """Adds results of the format against float64 references, all 1-D and of one length.
+
+        Args:
+            arguments: one array for each argument.
+            results: of the format.
+            references: float64.
+            rests: what the exact values have beyond the references in ULP of them, for float64
+                results (`Function.pair`).
+        """
         wide = widened_results(results)
         errors = np.full(WORST_KEPT, -1.0)
         if len(self.worst) == WORST_KEPT:
@@ -114,10 +135,13 @@ class Statistics:
         worst_index = np.full(WORST_KEPT, -1, np.int64)
         undecided = np.empty(_UNDECIDED_PER_RUN, np.int64)
         totals = np.zeros(4, np.int64)
-        scan(
-            wide, references, 0, self.form, self.uncertainty, self.above, errors, worst_index,
-            undecided, totals,
+        running = (
+            0, self.form, self.uncertainty, self.above, errors, worst_index, undecided, totals,
         )  # fmt: skip
+        if rests is None:
+            scan(wide, references, *running)
+        else:
+            scan_pairs(wide, references, rests, *running)
         self.totals += totals
 
         def point(i: int) -> Point:

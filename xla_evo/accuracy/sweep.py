@@ -79,7 +79,7 @@ def measure_inputs(
     if exact:
         statistics.add_exactly(arguments, results)
     else:
-        _add(statistics, arguments, results, reference)
+        add_results(statistics, arguments, results, reference)
     return statistics.finish(exhaustive=exhaustive, seconds=time.perf_counter() - started)
 
 
@@ -227,7 +227,7 @@ class _Sweep:
         write_values(inputs[:count], first, target.dtype)
         inputs[count:] = inputs[count - 1]
         results = _evaluated(self._evaluate, target, (inputs,))[:count]
-        _add(statistics, (inputs[:count],), results, None)
+        add_results(statistics, (inputs[:count],), results)
         if self._limit_ulp is not None and self._certainly_above(statistics, self._limit_ulp):
             self._ended.set()
         return count
@@ -259,28 +259,44 @@ def _evaluated(evaluate: Evaluate, target: Target, arguments: Arguments) -> Arra
     return results
 
 
-def _add(
-    statistics: Statistics, arguments: Arguments, results: Array, reference: Array | None
+def add_results(
+    statistics: Statistics, arguments: Arguments, results: Array, reference: Array | None = None
 ) -> None:
-    """Feeds the statistics in runs that stay in cache."""
+    """Feeds results and their references to running statistics, in runs that stay in cache.
+
+    Args:
+        statistics: what is added to.
+        arguments: one 1-D array of the format for each argument.
+        results: of the format.
+        reference: float64 references; computed when left out.
+    """
     target = statistics.target
+    pair = target.function.pair if target.dtype is F64 and reference is None else None
     for start in range(0, len(results), _CACHE_CHUNK):
         part = slice(start, start + _CACHE_CHUNK)
         inputs = tuple(a[part] for a in arguments)
         wide = _widened(inputs)
+        if pair is not None:
+            x = _flushed(wide[0], statistics) if statistics.flush_to_zero else wide[0]
+            statistics.add(inputs, results[part], *pair(x))
+            continue
         r = target.function.f64(*wide) if reference is None else reference[part]
         if statistics.flush_to_zero:
             r = _better_reading(statistics, wide, results[part], r)
         statistics.add(inputs, results[part], r)
 
 
+def _flushed(x: Array, statistics: Statistics) -> Array:
+    """X with zeros of its signs in place of subnormal numbers."""
+    return np.where(np.abs(x) < statistics.form.least, np.copysign(0.0, x), x)
+
+
 def _better_reading(statistics: Statistics, wide: Arguments, results: Array, r: Array) -> Array:
     """References that read inputs below 2^emin as themselves or as zero, whichever is nearer."""
     least = statistics.form.least
-    small = [np.abs(a) < least for a in wide]
-    if not any(s.any() for s in small):
+    if not any((np.abs(a) < least).any() for a in wide):
         return r
-    flushed = tuple(np.where(s, np.copysign(0.0, a), a) for s, a in zip(small, wide, strict=True))
+    flushed = tuple(_flushed(a, statistics) for a in wide)
     other = statistics.target.function.f64(*flushed)
     results = widened_results(results)
     as_is = compute_errors(results, r, statistics.form)

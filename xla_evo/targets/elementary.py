@@ -9,6 +9,7 @@ import numpy as np
 
 from xla_evo.targets import exact_forms as exact
 from xla_evo.targets import float64_forms as fast
+from xla_evo.targets import pair_forms as pair
 from xla_evo.targets import trigonometric_forms as trigonometric
 from xla_evo.targets.function import Function
 from xla_evo.targets.reliable import guarded
@@ -35,11 +36,11 @@ ROWS: tuple[Function, ...] = (
         specials=_EXP, builtin="jax.numpy.exp", primitive="exp",
     ),
     Function(
-        name="exp2", mp=exact.exp2, f64=_EXP264, f64_error_ulp=4.0,
+        name="exp2", mp=exact.exp2, f64=_EXP264, f64_error_ulp=4.0, pair=pair.exp2,
         specials=(*_EXP, (1.0, 2.0), (-1.0, 0.5)), builtin="jax.numpy.exp2", primitive="exp2",
     ),
     Function(
-        name="expm1", mp=mp.expm1, f64=_EXPM164, f64_error_ulp=4.0,
+        name="expm1", mp=mp.expm1, f64=_EXPM164, f64_error_ulp=4.0, pair=pair.expm1,
         specials=(*_ODD_ZERO, (_INF, _INF), (-_INF, -1.0)), zeros=(0.0,),
         builtin="jax.numpy.expm1", primitive="expm1",
     ),
@@ -58,7 +59,7 @@ ROWS: tuple[Function, ...] = (
     Function(
         name="log1p", mp=exact.log1p,
         f64=fast.short_cut(fast.quiet(np.log1p), tiny=lambda x: x - 0.5 * x * x),
-        f64_error_ulp=4.0,
+        f64_error_ulp=4.0, pair=pair.log1p,
         domain=(-1.0, _INF), zeros=(0.0,), poles=(-1.0,),
         specials=(*_ODD_ZERO, (-1.0, -_INF), (_INF, _INF), (-2.0, _NAN), (-_INF, _NAN)),
         builtin="jax.numpy.log1p", primitive="log1p",
@@ -96,18 +97,19 @@ ROWS: tuple[Function, ...] = (
         builtin="jax.numpy.arctan", primitive="atan",
     ),
     Function(
-        name="sinh", mp=guarded(mp.sinh), f64=_SINH64, f64_error_ulp=4.0,
+        name="sinh", mp=guarded(mp.sinh), f64=_SINH64, f64_error_ulp=4.0, pair=pair.sinh,
         symmetry="odd", specials=(*_ODD_ZERO, (_INF, _INF), (-_INF, -_INF)), zeros=(0.0,),
         builtin="jax.numpy.sinh", primitive="sinh",
     ),
     Function(
-        name="cosh", mp=guarded(mp.cosh), f64=_COSH64, f64_error_ulp=4.0,
+        name="cosh", mp=guarded(mp.cosh), f64=_COSH64, f64_error_ulp=4.0, pair=pair.cosh,
         symmetry="even",
         specials=((0.0, 1.0), (-0.0, 1.0), (_INF, _INF), (-_INF, _INF), (_NAN, _NAN)),
         builtin="jax.numpy.cosh", primitive="cosh",
     ),
     Function(
         name="tanh", mp=guarded(mp.tanh), f64=fast.quiet(np.tanh), f64_error_ulp=4.0,
+        pair=pair.tanh,
         symmetry="odd", specials=(*_ODD_ZERO, (_INF, 1.0), (-_INF, -1.0)), zeros=(0.0,),
         builtin="jax.numpy.tanh", primitive="tanh",
     ),

@@ -20,6 +20,8 @@ Array64 = NDArray[np.float64]
 MpFunction = Callable[..., Any]
 """mpmath numbers to an mpmath number (mpmath is untyped)."""
 F64Function = Callable[..., Array64]
+PairFunction = Callable[[Array64], tuple[Array64, Array64]]
+"""float64 arguments to (float64 number, what the exact value has beyond it in ULP of it)."""
 Symmetry = Literal["odd", "even", "none"]
 Special = tuple[float | tuple[float, float], float]
 """(input, output); the input is a pair for a function of two arguments."""
@@ -37,6 +39,8 @@ class Function:
             the values of ``specials`` at special inputs) and free of warnings.
         f64_error_ulp: bound on the error of ``f64`` in float64 ULP of the exact value, where that
             is a normal float64 number (below 2^-1022 it may be that of a few quanta more).
+        pair: reference for float64 results, within `xla_evo.targets.pair_forms.ERROR_ULP`; None
+            where there is none and mpmath has to serve.
         domain: largest interval on which the function is real, ends included.
         symmetry: whether f(-x) is -f(x) or f(x).
         specials: inputs whose output is fixed bit by bit (sign of zero, infinities, nan).
@@ -53,6 +57,7 @@ class Function:
     mp: MpFunction
     f64: F64Function
     f64_error_ulp: float
+    pair: PairFunction | None = None
     domain: tuple[float, float] = (-np.inf, np.inf)
     symmetry: Symmetry = "none"
     specials: tuple[Special, ...] = ()

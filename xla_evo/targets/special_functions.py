@@ -12,6 +12,7 @@ from scipy import special
 from xla_evo.targets import exact_forms as exact
 from xla_evo.targets import float64_forms as fast
 from xla_evo.targets import gamma_forms
+from xla_evo.targets import pair_forms as pair
 from xla_evo.targets.function import Array64, Function
 
 _INF, _NAN = np.inf, np.nan
@@ -53,14 +54,14 @@ ROWS: tuple[Function, ...] = (
         name="erfc", mp=exact.erfc, f64=fast.short_cut(
             fast.erfc, tiny=lambda x: 1.0 - _TWO_BY_ROOT_PI * x,
             low=(-8.0, fast.constant(2.0)), high=(28.0, fast.constant(0.0)),
-        ), f64_error_ulp=16.0,
+        ), f64_error_ulp=16.0, pair=pair.erfc,
         specials=((0.0, 1.0), (-0.0, 1.0), (_INF, 0.0), (-_INF, 2.0), (_NAN, _NAN)),
         builtin="jax.lax.erfc", primitive="erfc",
     ),
     Function(
         name="erf_inv", mp=exact.erf_inv,
         f64=fast.short_cut(fast.erf_inv, tiny=lambda x: x / _TWO_BY_ROOT_PI),
-        f64_error_ulp=4.0,
+        f64_error_ulp=4.0, pair=pair.erf_inv,
         domain=(-1.0, 1.0), symmetry="odd", zeros=(0.0,), poles=(1.0, -1.0),
         specials=(*_ODD_ZERO, (1.0, _INF), (-1.0, -_INF), (2.0, _NAN), (_INF, _NAN), (-_INF, _NAN)),
         builtin="jax.lax.erf_inv", primitive="erf_inv",
