@@ -11,6 +11,7 @@ import jax
 import jaxlib.version
 import numpy as np
 
+from xla_evo.accuracy.directed import measure_directed
 from xla_evo.accuracy.lengths import DEFAULT_LENGTHS, check_length_invariance
 from xla_evo.accuracy.specials import check_specials, special_inputs
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled
@@ -33,6 +34,7 @@ from xla_evo_lowering.backends import fingerprint
 from xla_evo_lowering.canonical import canonical, content_hash
 from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.compile import Function as Graph
+from xla_evo_lowering.dtypes import F64
 from xla_evo_lowering.program import Program
 from xla_evo_lowering.stablehlo import as_function
 
@@ -72,7 +74,7 @@ def certify(
     """Compiles a program for the live CPU, measures it over its whole domain and returns an entry.
 
     Every bit pattern of the format is met for functions of one argument and at most 32 bits; a
-    float64 program is sampled, and its certificate says so.
+    float64 program is sampled, its worst inputs searched around, and its certificate says so.
 
     Args:
         program: takes and gives the format.
@@ -156,6 +158,10 @@ def prove(
             run, target, flush_to_zero=flush, threads=threads, limit_ulp=max_ulp,
             progress=progress, every_pattern=True,
         )  # fmt: skip
+    elif target.dtype is F64 and target.function.pair is not None:
+        measurement = measure_directed(
+            run, target, flush_to_zero=flush, threads=threads, progress=progress
+        )
     else:
         measurement = measure_sampled(run, target, flush_to_zero=flush, samples=1 << 24)
     if max_ulp is not None and measurement.bound_ulp > max_ulp:

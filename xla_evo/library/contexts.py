@@ -5,6 +5,10 @@ a bound that was proven for the program alone is checked here inside small graph
 before the program rounds its result once or twice, or not at all where the compiler contracts it
 into the program, so the best of these readings counts. What an operation after the program
 does by itself (half a unit in the last place for its own rounding) is not held against the program.
+
+Exact arguments and results are float64 numbers for formats of at most 32 bits. For float64 they are
+extended ones (64 bits of significand on x86, so 2^-11 ULP), and a reference at such an argument is
+that at the nearest float64 number and a step along the slope.
 """
 
 from collections.abc import Callable
@@ -22,7 +26,7 @@ from xla_evo.accuracy.ulp import ulp_error
 from xla_evo.targets.target import Target
 from xla_evo_lowering.arithmetic import fma
 from xla_evo_lowering.compile import Executable, Function
-from xla_evo_lowering.dtypes import DType
+from xla_evo_lowering.dtypes import F64, DType
 
 Array = np.ndarray[Any, Any]
 
@@ -34,7 +38,7 @@ class Before:
     Attributes:
         name: for tables.
         graph: the program in its neighbourhood.
-        arguments: inputs to what the program may be given, in float64 before the last rounding.
+        arguments: inputs to what the program may be given, before the last rounding.
     """
 
     name: str
@@ -49,7 +53,7 @@ class After:
     Attributes:
         name: for tables.
         graph: the program in its neighbourhood.
-        result: float64 results of the function, and its format, to the exact result of the graph.
+        result: exact results of the function, and its format, to the exact result of the graph.
         slope: how much an error of the program grows in the graph, at least.
     """
 
@@ -66,7 +70,7 @@ def _softmax_weight(f: Function, x: Any) -> Any:
 
 
 def _wide(values: Array) -> Array:
-    return values.astype(np.float64)
+    return values.astype(np.longdouble if values.dtype.itemsize == 8 else np.float64)
 
 
 def _scaled(x: Any, factor: float) -> Any:
@@ -81,7 +85,7 @@ def _factor(kind: np.dtype[Any], factor: float) -> float:
 def _affine(x: Array) -> tuple[Array, ...]:
     """1.5 x - 0.25 unrounded, with one rounding (decided exactly) and with two."""
     exact, twice = _wide(x) * 1.5 - 0.25, _wide(x * np.asarray(1.5, x.dtype)) - 0.25
-    if x.dtype.itemsize == 2:
+    if x.dtype.itemsize != 4:
         return exact, twice
     contracted = fma(x, np.full_like(x, 1.5), np.full_like(x, -0.25))
     return exact, _wide(contracted), twice
@@ -139,10 +143,35 @@ def measure_contexts(
         row.name: _before(row, function, target, inputs, flush_to_zero=flush_to_zero)
         for row in BEFORE
     }
-    wide = references(target, (inputs,))
+    wide = _results(target, inputs)
     for row in AFTER:
         found[row.name] = _after(row, function, target, inputs, wide)
     return found
+
+
+def _results(target: Target, inputs: Array) -> Array:
+    """The function at inputs of the format, see the top of this file."""
+    if target.function.pair is None or target.dtype is not F64:
+        return references(target, (inputs,))
+    high, rest = target.function.pair(inputs)
+    return _wide(high) + _wide(rest) * _ulp(high, F64.precision)
+
+
+_SLOPE_STEP = 2.0**-24
+
+
+def _at(target: Target, argument: Array) -> tuple[Array, Array | None]:
+    """The function at an exact argument: a float64 number, and what it lacks for float64."""
+    pair = target.function.pair
+    x = argument.astype(np.float64)
+    if pair is None or target.dtype is not F64:
+        return target.function.f64(x), None
+    high, rest = pair(x)
+    step = np.abs(x) * _SLOPE_STEP
+    slope = (pair(x + step)[0] - pair(x - step)[0]) / (2.0 * step)
+    beyond = (argument - x).astype(np.float64) * slope
+    low = rest * _ulp(high, F64.precision) + np.where(np.isfinite(beyond), beyond, 0.0)
+    return high, np.where(np.isfinite(low), low, 0.0)
 
 
 def _compiled(row: Before | After, function: Function, target: Target) -> Callable[[Array], Array]:
@@ -158,15 +187,15 @@ def _before(
     with np.errstate(all="ignore"):
         result = _compiled(row, function, target)(inputs)
         exact = row.arguments(inputs)
-        rounded = [_wide(argument.astype(inputs.dtype)) for argument in exact]
+        rounded = [_wide(v) for argument in exact for v in _roundings(argument, inputs.dtype)]
         least = 2.0**target.dtype.emin
         # A 16-bit argument is flushed in float32, before it is rounded.
         zeroed = [np.where(np.abs(r) < least, 0.0 * r, r) for r in (*exact, *rounded)]
         errors = [
             ulp_error(
-                result, target.function.f64(argument), target.dtype, flush_to_zero=flush_to_zero
+                result, reference, target.dtype, flush_to_zero=flush_to_zero, reference_low=low
             )
-            for argument in (*exact, *rounded, *zeroed)
+            for reference, low in (_at(target, v) for v in (*exact, *rounded, *zeroed))
         ]
         # Next to the ends of the domain the argument may round out of it.
         inside = (exact[0] >= target.low) & (exact[0] <= target.high) | np.isnan(exact[0])
@@ -174,10 +203,26 @@ def _before(
     return float(np.max(smallest[inside], initial=0.0))
 
 
+_NEAR_TIE = 0.499
+
+
+def _roundings(argument: Array, dtype: np.dtype[Any]) -> tuple[Array, ...]:
+    """An exact argument in a format; for float64 also the neighbour where it is nearly a tie.
+
+    An extended number was rounded before, so that the tie may not be where it seems to be.
+    """
+    nearest = argument.astype(dtype)
+    if dtype.itemsize < 8:
+        return (nearest,)
+    rest = argument - nearest
+    other = np.nextafter(nearest, np.where(rest > 0, np.inf, -np.inf))
+    return nearest, np.where(np.abs(rest) > _NEAR_TIE * np.abs(other - nearest), other, nearest)
+
+
 def _after(row: After, function: Function, target: Target, inputs: Array, wide: Array) -> float:
     dtype = target.dtype
     with np.errstate(all="ignore"):
-        result = _compiled(row, function, target)(inputs).astype(np.float64)
+        result = _wide(_compiled(row, function, target)(inputs))
         exact = row.result(wide, dtype)
         ordinary = (np.abs(wide) >= 2.0 ** (dtype.emin + 1)) & (
             np.abs(wide) < 2.0 ** (dtype.emax // 2)
@@ -194,4 +239,4 @@ def _after(row: After, function: Function, target: Target, inputs: Array, wide: 
 
 def _ulp(values: Array, precision: int) -> Array:
     _, exponent = np.frexp(values)
-    return np.ldexp(1.0, exponent - precision)
+    return np.ldexp(values.dtype.type(1.0), exponent - precision)
