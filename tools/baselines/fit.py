@@ -107,10 +107,16 @@ def fit(
 
 
 def shortest(
-    function: Callable, low: float, high: float, bits: float, *, weight: Callable | None = None
+    function: Callable,
+    low: float,
+    high: float,
+    bits: float,
+    *,
+    weight: Callable | None = None,
+    least: int = 2,
 ) -> Fit:
-    """The shortest polynomial that is accurate to ``bits``."""
-    for count in range(2, _MOST):
+    """The shortest polynomial, of at least ``least`` terms, that is accurate to ``bits``."""
+    for count in range(least, _MOST):
         found = fit(function, low, high, range(count), weight=weight)
         if found.bits >= bits:
             return found
