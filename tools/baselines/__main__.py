@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 from expression import build
-from table import BITS, FORMS
+from table import FORMS, WIDE_FORMS, bits_of, forms
 
+from xla_evo.accuracy.directed import measure_directed
 from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled
 from xla_evo.library import CertificateError, CertificationError, Provenance, certify, write_entry
@@ -24,13 +25,16 @@ from xla_evo_lowering.dtypes import F32, F64, dtype
 from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import print_program
 
+KINDS = ("float32", "bfloat16", "float16", "float64")
 
-def program(name, kind, bits=None):
-    """The program of a function in a format: float64 inside float32, float32 inside most others."""
+
+def programs(name, kind, bits=None):
+    """The programs of a function in a format: float64 inside float32, float32 inside 16 bits."""
     working = F64 if kind.bits >= 32 else F32
     arity = make_target(name, kind).function.arity
-    bits = bits or BITS[kind.short]
-    return build(name, lambda *x: FORMS[name](*x, working, bits), kind, arity)
+    bits = bits or bits_of(name, kind)
+    for form in forms(name, kind):
+        yield build(name, lambda *x, form=form: form(*x, working, bits), kind, arity)
 
 
 def check(name, made, kind, samples):
@@ -41,7 +45,9 @@ def check(name, made, kind, samples):
     )
     for failure in failures[:6]:
         print("   ", failure)
-    if kind.bits == 16 and target.function.arity == 1:
+    if kind is F64:
+        found = measure_directed(run, target, flush_to_zero=flush, samples=samples)
+    elif kind.bits == 16 and target.function.arity == 1:
         found = measure_exhaustive(run, target, flush_to_zero=flush, every_pattern=True)
     else:
         found = measure_sampled(run, target, flush_to_zero=flush, samples=samples)
@@ -52,11 +58,14 @@ def check(name, made, kind, samples):
     )
 
 
-def put_into_library(name, made, kind, max_ulp):
+def put_into_library(name, made, kind, max_ulp, *, time, threads):
     inside = "float64" if F64 in made.types else "float32"
-    provenance = Provenance(kind="baseline by hand", note=f"{inside} inside; tools/baselines")
+    note = "sums and products in two parts" if kind is F64 else f"{inside} inside"
+    provenance = Provenance(kind="baseline by hand", note=f"{note}; tools/baselines")
     try:
-        entry = certify(made, name, kind, provenance=provenance, max_ulp=max_ulp, time=False)
+        entry = certify(
+            made, name, kind, provenance=provenance, max_ulp=max_ulp, time=time, threads=threads
+        )
         write_entry(entry)
     except (CertificationError, CertificateError) as error:
         print(f"not certified: {error}", flush=True)
@@ -67,30 +76,35 @@ def put_into_library(name, made, kind, max_ulp):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("functions", nargs="+")
-    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"))
+    parser.add_argument("--dtype", default="float32", choices=KINDS)
     parser.add_argument("--bits", type=float, help="accuracy of the polynomials")
     parser.add_argument("--check", action="store_true", help="measure on a sample")
     parser.add_argument("--time", action="store_true", help="against the built-in")
     parser.add_argument("--certify", action="store_true", help="put it into the library")
-    parser.add_argument("--max-ulp", type=float, default=0.51, help="bound to certify")
+    parser.add_argument(
+        "--max-ulp", type=float, help="bound to certify; 0.51, or 1 in float64, when left out"
+    )
     parser.add_argument("--samples", type=int, default=1 << 20)
+    parser.add_argument("--threads", type=int, help="of the measurement to certify")
     parser.add_argument("--out", type=Path, help="folder for NAME.prog")
     args = parser.parse_args()
-    unknown = set(args.functions) - {"all", *FORMS}
-    if unknown:
-        parser.error(f"no form for {', '.join(sorted(unknown))}; choose among {', '.join(FORMS)}")
     kind = dtype(args.dtype)
-    for name in FORMS if args.functions == ["all"] else args.functions:
-        made = program(name, kind, args.bits)
+    known = WIDE_FORMS if kind is F64 else FORMS
+    unknown = set(args.functions) - {"all", *known}
+    if unknown:
+        parser.error(f"no form for {', '.join(sorted(unknown))}; choose among {', '.join(known)}")
+    names = known if args.functions == ["all"] else args.functions
+    for name, made in ((n, made) for n in names for made in programs(n, kind, args.bits)):
         if args.out:
             (args.out / f"{name}.prog").write_text(print_program(made), encoding="utf-8")
         if args.check:
             check(name, made, kind, args.samples)
-        if args.time:
+        if args.time and not args.certify:
             t = time_ratio(as_function(made), make_target(name, kind), rounds=9)
             print(f"   {name} {min(t.candidate_ns):.3f} ns, {t.ratio:.2f} times the built-in")
         if args.certify:
-            put_into_library(name, made, kind, args.max_ulp)
+            bound = args.max_ulp or (1.0 if kind is F64 else 0.51)
+            put_into_library(name, made, kind, bound, time=args.time, threads=args.threads)
         if not (args.out or args.check or args.time or args.certify):
             print(print_program(made), end="")
     return 0

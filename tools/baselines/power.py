@@ -19,10 +19,21 @@ def exp2_fit(bits: float) -> Fit:
     return shortest(lambda r: mp.power(2, r), -0.5001, 0.5001, bits)
 
 
+@functools.cache
+def short_exp2_fit(bits: float) -> Fit:
+    """(2^r - 1) / r for |r| up to 1/2, relative to 2^r."""
+    return shortest(
+        lambda r: mp.expm1(r * mp.log(2)) / r if abs(r) > 1e-9 else mp.log(2), -0.5001, 0.5001,
+        bits, weight=lambda r: (abs(r) + mp.mpf(2) ** -12) / mp.power(2, r),
+    )  # fmt: skip
+
+
 def exp2_of(x: Value, bits: float) -> Value:
-    """2^x where it is a normal number of the working format."""
+    """2^x where it is a normal number of the working format; in few bits exact at the integers."""
     n, low = rounded(x)
-    return horner(x - n, exp2_fit(bits).numerator) * power_of_two(low, x.dtype)
+    exact = x.dtype is F64
+    found = exp2_fit(bits).numerator if exact else (1.0, *short_exp2_fit(bits).numerator)
+    return horner(x - n, found) * power_of_two(low, x.dtype)
 
 
 def exp2(x: Value, working: DType, bits: float) -> Value:

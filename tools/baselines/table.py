@@ -5,11 +5,27 @@ import errors
 import exponential
 import gamma
 import logarithmic
+import narrow
 import power
 import trigonometric
+import wide
 
-BITS = {"f32": 33.0, "f16": 20.0, "bf16": 17.0}
+from xla_evo_lowering.dtypes import BF16, F16, F64, DType
+
+BITS = {"f64": 60.0, "f32": 33.0, "f16": 20.0, "bf16": 17.0}
 """Bits of the polynomials that leave a result of a format within 0.51 ULP."""
+
+NEAREST_BITS = {
+    **{("exp", kind): 24.0 for kind in ("bf16", "f16")},
+    **{("erf", kind): 22.0 for kind in ("bf16", "f16")},
+    **{(name, kind): 21.0 for name in ("sin", "cos") for kind in ("bf16", "f16")},
+    ("log", "f16"): 23.0,
+    ("log1p", "f16"): 23.0,
+    ("tan", "bf16"): 18.0,
+    ("erfc", "bf16"): 19.0,
+    ("bessel_i0e", "f16"): 23.0,
+}
+"""Where the built-in gives the nearest number for every input: the bits that do so too."""
 
 FORMS = {
     "exp": exponential.exponential,
@@ -51,3 +67,37 @@ FORMS = {
     "log_sigmoid": exponential.log_sigmoid,
     "sinc": trigonometric.sinc,
 }
+
+WIDE_FORMS = {
+    "exp2": (wide.exp2, wide.exp2_in_parts),
+    "expm1": (wide.expm1,),
+    "log1p": (wide.log1p,),
+    "sinh": (wide.sinh,),
+    "cosh": (wide.cosh,),
+    "tanh": (wide.tanh,),
+    "erfc": (wide.erfc,),
+    "erf_inv": (wide.erf_inv,),
+}
+"""Forms of float64 functions; where there are several, the first is faster."""
+
+
+NARROW_FORMS = {
+    **{("exp", kind): narrow.exponential for kind in (F16, BF16)},
+    **{("exp2", kind): narrow.exp2 for kind in (F16, BF16)},
+    **{("tanh", kind): narrow.tanh for kind in (F16, BF16)},
+    **{("erf", kind): narrow.erf for kind in (F16, BF16)},
+    **{("rsqrt", kind): narrow.rsqrt for kind in (F16, BF16)},
+}
+"""What 16-bit formats have of their own, in place of the forms for all."""
+
+
+def bits_of(name: str, kind: DType) -> float:
+    """Bits of the polynomials of a function in a format."""
+    return NEAREST_BITS.get((name, kind.short), BITS[kind.short])
+
+
+def forms(name: str, kind: DType):
+    """The forms of a function in a format, none where there is none."""
+    if kind is F64:
+        return WIDE_FORMS.get(name, ())
+    return (NARROW_FORMS.get((name, kind), FORMS[name]),) if name in FORMS else ()

@@ -162,6 +162,8 @@ def atan2(y: Value, x: Value, working: DType, bits: float) -> Value:
     t = (above.equals(beside)).where(1.0, t)
     t = (larger.equals(0.0)).where(0.0, t)
     angle = t * horner(t * t, arctangent_fit(bits).numerator)
+    if x.dtype is BF16:  # the least of them is a normal number that its product with 1 is not
+        angle = (t < 2.0**-20).where(t, angle)
     angle = (above > beside).where(math.pi / 2 - angle, angle)
     angle = (x.signed() < 0).where(math.pi - angle, angle)
     return with_sign(angle.to(x.dtype), sign_of(y))
