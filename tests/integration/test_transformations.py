@@ -15,6 +15,7 @@ from jax import lax
 
 import xla_evo
 from tests.integration.conftest import EVERY, builtin, points
+from xla_evo.targets.catalogue import function as catalogue_function
 
 CLOSE = {"rtol": 2e-5, "atol": 2e-6}
 PATCH = {"max_ulp": 1.1}
@@ -201,6 +202,20 @@ def test_sixteen_bits_are_replaced_by_their_own_program(dtype) -> None:
         assert patched_text(lax.rsqrt, x)
         exact = 1 / np.sqrt(np.asarray(x, np.float64))
         np.testing.assert_array_equal(jax.jit(lax.rsqrt)(x), exact.astype(dtype))
+
+
+def test_double_is_replaced_by_its_own_program() -> None:
+    with jax.enable_x64(True):
+        x = jnp.asarray(np.random.default_rng(0).uniform(-5, 5, 200))
+        exact = catalogue_function("sinh").pair(np.asarray(x))[0]
+        with xla_evo.use("sinh", max_ulp=1.0):
+            assert patched_text(jnp.sinh, x)
+            replaced = np.asarray(jax.jit(jnp.sinh)(x))
+            slopes = jax.vmap(jax.grad(jnp.sinh))(x)
+        built_in = np.asarray(jnp.sinh(x))
+    unit = np.spacing(np.abs(exact))
+    assert np.max(np.abs(replaced - exact) / unit) <= 1.0 < np.max(np.abs(built_in - exact) / unit)
+    np.testing.assert_allclose(slopes, np.cosh(x), rtol=1e-15)
 
 
 def test_integer_inputs_become_float32() -> None:

@@ -40,7 +40,7 @@ from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.canonical import canonical
 from xla_evo_lowering.compile import Executable
-from xla_evo_lowering.dtypes import BF16, F32
+from xla_evo_lowering.dtypes import BF16, F32, F64
 from xla_evo_lowering.program import Builder
 from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import print_program
@@ -48,6 +48,7 @@ from xla_evo_lowering.text import print_program
 SHIPPED = entries()
 SINGLE = [entry for entry in SHIPPED if entry.dtype == "float32"]
 """Those that are compiled here; `xla-evo verify --quick` goes through the others in turn."""
+DOUBLE = [entry for entry in SHIPPED if entry.dtype == "float64"][::4]
 LIVE = fingerprint(backend("cpu"))
 
 
@@ -234,9 +235,9 @@ def identity_program(dtype=F32):
     return builder.build(0)
 
 
-@pytest.mark.parametrize("dtype", [F32, BF16], ids=repr)
-def test_contexts_see_a_wrong_program(dtype) -> None:
-    target = make_target("exp", dtype)
+@pytest.mark.parametrize(("name", "dtype"), [("exp", F32), ("exp", BF16), ("exp2", F64)], ids=repr)
+def test_contexts_see_a_wrong_program(name: str, dtype) -> None:
+    target = make_target(name, dtype)
     found = measure_contexts(
         as_function(identity_program(dtype)), target, flush_to_zero=True, samples=4096
     )
@@ -274,6 +275,15 @@ def test_same_bits_are_demanded_beside_a_nan() -> None:
 
     with pytest.raises(CertificationError, match="custom_call gives"):
         prove_same_bits(entry, "custom_call", careless, time=False)
+
+
+@pytest.mark.parametrize("entry", DOUBLE, ids=named)
+def test_double_entry_keeps_its_bound_beside_other_operations(entry: Entry) -> None:
+    found = measure_contexts(
+        as_function(entry.program), make_target(entry.function, "float64"), flush_to_zero=True,
+        samples=4096,
+    )  # fmt: skip
+    assert max(found.values()) <= max(1.0, entry.proofs("inline")[0].max_ulp)
 
 
 def test_same_bits_are_demanded() -> None:
