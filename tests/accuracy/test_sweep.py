@@ -1,5 +1,6 @@
 import math
 import threading
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,12 @@ import pytest
 from xla_evo.accuracy.inputs import all_inputs
 from xla_evo.accuracy.kernels import HISTOGRAM_EDGES, WORST_KEPT
 from xla_evo.accuracy.measurement import ErrorMeasurement
-from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs, measure_sampled
+from xla_evo.accuracy.sweep import (
+    measure_exhaustive,
+    measure_exhaustive_together,
+    measure_inputs,
+    measure_sampled,
+)
 from xla_evo.accuracy.ulp import is_correctly_rounded, ulp_error
 from xla_evo.errors import TargetError
 from xla_evo.targets.ordering import from_ordinal, to_ordinal
@@ -197,6 +203,15 @@ def test_threads_and_blocks_do_not_change_the_result():
     assert one.not_correctly_rounded == two.not_correctly_rounded
     assert len(one.worst_inputs) == WORST_KEPT
     assert one.bound_ulp >= one.max_ulp
+
+
+def test_functions_swept_together_are_measured_as_alone():
+    target = make_target("exp2", "bfloat16")
+    functions = [rounded(target), off_by_one_at(target, 1.0)]
+    together = measure_exhaustive_together(functions, target, flush_to_zero=True, block=1 << 12)
+    alone = [measure_exhaustive(f, target, flush_to_zero=True) for f in functions]
+    assert [replace(m, seconds=0.0) for m in together] == [replace(m, seconds=0.0) for m in alone]
+    assert together[1].max_ulp == 1.0
 
 
 def test_measurements_survive_json():

@@ -6,7 +6,7 @@ import pytest
 
 from xla_evo.library import DATA, Entry, entries
 from xla_evo.library.certificate import machine_identity
-from xla_evo.library.recheck import recheck, recheck_part, recheck_rotating
+from xla_evo.library.recheck import recheck, recheck_all, recheck_part, recheck_rotating
 from xla_evo_lowering.backends import backend, fingerprint
 
 LIVE = fingerprint(backend("cpu"))
@@ -40,6 +40,16 @@ def test_full_check_confirms_and_refutes(small: Entry) -> None:
         miscounted = recheck(claiming(small, not_correctly_rounded=7))
         assert miscounted is not None
         assert "not_correctly_rounded 7" in miscounted.problem
+
+
+def test_programs_of_one_function_are_swept_together(small: Entry) -> None:
+    other = claiming(small, max_ulp=0.25, bound_ulp=0.25)
+    seen: list[str] = []
+    found = recheck_all([small, other], report=lambda outcome: seen.append(outcome.problem))
+    assert [outcome.count for outcome in found] == [1 << 16] * 2
+    assert not found[0].problem
+    assert "0.25" in found[1].problem
+    assert seen == [outcome.problem for outcome in found]
 
 
 def test_part_meets_the_worst_inputs_again(small: Entry) -> None:

@@ -8,7 +8,7 @@ threads. Blocks have one length (the last is padded), so that it is compiled onc
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -147,6 +147,36 @@ def measure_exhaustive(
     Raises:
         TargetError: a target of two arguments, of 64 bits or of real numbers.
     """
+    (found,) = measure_exhaustive_together(
+        [evaluate], target, flush_to_zero=flush_to_zero, every_pattern=every_pattern,
+        threads=threads, block=block, limit_ulp=limit_ulp, progress=progress, stop=stop,
+    )  # fmt: skip
+    return found
+
+
+def measure_exhaustive_together(
+    evaluates: Sequence[Evaluate],
+    target: Target,
+    *,
+    flush_to_zero: bool,
+    every_pattern: bool = False,
+    threads: int | None = None,
+    block: int = 1 << 20,
+    limit_ulp: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> list[ErrorMeasurement]:
+    """Measures several functions for one target in one pass over its inputs.
+
+    The references, which are most of a sweep's work, are computed once. Arguments are those of
+    `measure_exhaustive`; with a limit, all end early when one is above it.
+
+    Returns:
+        One measurement a function; each says the time of all.
+
+    Raises:
+        TargetError: as `measure_exhaustive`.
+    """
     started = time.perf_counter()
     _check_format(target)
     if target.dtype is F64 or target.function.arity != 1:
@@ -157,11 +187,13 @@ def measure_exhaustive(
         low, high = -half, half - 1
     total = high - low + 1
     block = max(_SMALLEST_BLOCK, min(block, 1 << (total - 1).bit_length()))
-    sweep = _Sweep(evaluate, target, flush_to_zero, block, limit_ulp)
+    sweep = _Sweep(evaluates, target, flush_to_zero, block, limit_ulp)
     sweep.run(low, high, threads or os.cpu_count() or 1, progress, stop)
     merged = sweep.merged()
     seconds = time.perf_counter() - started
-    return merged.finish(exhaustive=int(merged.totals[0]) == total, seconds=seconds)
+    return [
+        part.finish(exhaustive=int(part.totals[0]) == total, seconds=seconds) for part in merged
+    ]
 
 
 class _Sweep:
@@ -169,19 +201,19 @@ class _Sweep:
 
     def __init__(
         self,
-        evaluate: Evaluate,
+        evaluates: Sequence[Evaluate],
         target: Target,
         flush_to_zero: bool,
         block: int,
         limit_ulp: float | None,
     ) -> None:
-        self._evaluate = evaluate
+        self._evaluates = evaluates
         self._target = target
         self._flush_to_zero = flush_to_zero
         self._block = block
         self._limit_ulp = limit_ulp
         self._local = threading.local()
-        self._parts: list[Statistics] = []
+        self._parts: list[list[Statistics]] = []
         self._ended = threading.Event()
 
     def run(
@@ -220,27 +252,32 @@ class _Sweep:
             return 0
         target = self._target
         if not hasattr(self._local, "statistics"):
-            self._local.statistics = Statistics(target, self._flush_to_zero)
+            self._local.statistics = self._statistics()
             self._parts.append(self._local.statistics)
-        statistics: Statistics = self._local.statistics
+        statistics: list[Statistics] = self._local.statistics
         inputs = np.empty(self._block, target.dtype.numpy)
         write_values(inputs[:count], first, target.dtype)
         inputs[count:] = inputs[count - 1]
-        results = _evaluated(self._evaluate, target, (inputs,))[:count]
-        add_results(statistics, (inputs[:count],), results)
-        if self._limit_ulp is not None and self._certainly_above(statistics, self._limit_ulp):
+        results = [_evaluated(run, target, (inputs,))[:count] for run in self._evaluates]
+        _add(statistics, (inputs[:count],), results, None)
+        limit = self._limit_ulp
+        if limit is not None and any(self._certainly_above(part, limit) for part in statistics):
             self._ended.set()
         return count
+
+    def _statistics(self) -> list[Statistics]:
+        return [Statistics(self._target, self._flush_to_zero) for _ in self._evaluates]
 
     @staticmethod
     def _certainly_above(statistics: Statistics, limit_ulp: float) -> bool:
         # The kernel's errors may be too large near powers of two, so mpmath has the word.
         return statistics.largest_ulp > limit_ulp and statistics.decided_max_ulp() > limit_ulp
 
-    def merged(self) -> Statistics:
-        merged = Statistics(self._target, self._flush_to_zero)
-        for part in self._parts:
-            merged.merge(part)
+    def merged(self) -> list[Statistics]:
+        merged = self._statistics()
+        for parts in self._parts:
+            for whole, part in zip(merged, parts, strict=True):
+                whole.merge(part)
         return merged
 
 
@@ -270,20 +307,31 @@ def add_results(
         results: of the format.
         reference: float64 references; computed when left out.
     """
-    target = statistics.target
+    _add([statistics], arguments, [results], reference)
+
+
+def _add(
+    statistics: Sequence[Statistics],
+    arguments: Arguments,
+    results: Sequence[Array],
+    reference: Array | None,
+) -> None:
+    """`add_results` of several functions, with one reference for all."""
+    target, flush = statistics[0].target, statistics[0].flush_to_zero
     pair = target.function.pair if target.dtype is F64 and reference is None else None
-    for start in range(0, len(results), _CACHE_CHUNK):
+    for start in range(0, len(arguments[0]), _CACHE_CHUNK):
         part = slice(start, start + _CACHE_CHUNK)
         inputs = tuple(a[part] for a in arguments)
         wide = _widened(inputs)
+        pieces = [(whole, one[part]) for whole, one in zip(statistics, results, strict=True)]
         if pair is not None:
-            x = _flushed(wide[0], statistics) if statistics.flush_to_zero else wide[0]
-            statistics.add(inputs, results[part], *pair(x))
+            high, rest = pair(_flushed(wide[0], statistics[0]) if flush else wide[0])
+            for whole, piece in pieces:
+                whole.add(inputs, piece, high, rest)
             continue
         r = target.function.f64(*wide) if reference is None else reference[part]
-        if statistics.flush_to_zero:
-            r = _better_reading(statistics, wide, results[part], r)
-        statistics.add(inputs, results[part], r)
+        for whole, piece in pieces:
+            whole.add(inputs, piece, _better_reading(whole, wide, piece, r) if flush else r)
 
 
 def _flushed(x: Array, statistics: Statistics) -> Array:

@@ -7,7 +7,7 @@ import time
 from xla_evo.cli.output import Column, plain_table, print_json, print_line
 from xla_evo.errors import ConfigError
 from xla_evo.library.loader import entries
-from xla_evo.library.recheck import Recheck, recheck, recheck_rotating
+from xla_evo.library.recheck import Recheck, recheck_all, recheck_rotating
 
 _COLUMNS = [
     Column(name="entry".ljust(44), align="left"),
@@ -38,13 +38,7 @@ def run(args: argparse.Namespace) -> int:
         turn = int(time.time()) // _SECONDS_A_DAY if args.turn is None else args.turn
         outcomes = recheck_rotating(chosen, turn, report=report)
     else:
-        outcomes: list[Recheck] = []
-        for entry in chosen:
-            for lowering in ("inline", "custom_call"):
-                outcome = recheck(entry, lowering)
-                if outcome is not None:
-                    outcomes.append(outcome)
-                    report(outcome)
+        outcomes = recheck_all(chosen, report=report)
     wrong = sum(bool(outcome.problem) and outcome.exact_machine for outcome in outcomes)
     refused = sum(bool(outcome.problem) and not outcome.exact_machine for outcome in outcomes)
     if args.json:

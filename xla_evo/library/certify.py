@@ -13,6 +13,7 @@ import numpy as np
 
 from xla_evo.accuracy.directed import measure_directed
 from xla_evo.accuracy.lengths import DEFAULT_LENGTHS, check_length_invariance
+from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.specials import check_specials, special_inputs
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled
 from xla_evo.errors import XlaEvoError
@@ -118,6 +119,11 @@ def certify(
     return Entry(form, certificate)
 
 
+def is_swept(target: Target) -> bool:
+    """Whether all inputs of a target are measured."""
+    return target.dtype.bits <= 32 and target.function.arity == 1
+
+
 def prove(
     program: Program,
     target: Target,
@@ -127,6 +133,7 @@ def prove(
     max_ulp: float | None = None,
     time: bool = True,
     contexts: bool = True,
+    measurement: ErrorMeasurement | None = None,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Proof:
@@ -140,6 +147,7 @@ def prove(
         max_ulp: give up as soon as an error is certainly above it.
         time: also time it against the built-in.
         contexts: also measure it in `xla_evo.library.contexts`, where it takes one argument.
+        measurement: of the whole domain, if it was made of ``graph`` just now.
         threads: of the sweep.
         progress: called with (inputs done, inputs in all).
 
@@ -153,17 +161,8 @@ def prove(
     violation = check_length_invariance(run, target)
     if violation is not None:
         raise CertificationError(f"{target.describe()}: {violation}")
-    if target.dtype.bits <= 32 and target.function.arity == 1:
-        measurement = measure_exhaustive(
-            run, target, flush_to_zero=flush, threads=threads, limit_ulp=max_ulp,
-            progress=progress, every_pattern=True,
-        )  # fmt: skip
-    elif target.dtype is F64 and target.function.pair is not None:
-        measurement = measure_directed(
-            run, target, flush_to_zero=flush, threads=threads, progress=progress
-        )
-    else:
-        measurement = measure_sampled(run, target, flush_to_zero=flush, samples=1 << 24)
+    if measurement is None:
+        measurement = _measurement(run, target, max_ulp=max_ulp, threads=threads, progress=progress)
     if max_ulp is not None and measurement.bound_ulp > max_ulp:
         raise CertificationError(
             f"{target.describe()}: {measurement.max_ulp:.4g} ULP at {measurement.worst_input_hex},"
@@ -182,6 +181,27 @@ def prove(
         contexts=found,
         time=time_ratio(graph, target) if time else None,
     )
+
+
+def _measurement(
+    run: Executable,
+    target: Target,
+    *,
+    max_ulp: float | None,
+    threads: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> ErrorMeasurement:
+    flush = backend_row("cpu").flushes(target.dtype)
+    if is_swept(target):
+        return measure_exhaustive(
+            run, target, flush_to_zero=flush, threads=threads, limit_ulp=max_ulp,
+            progress=progress, every_pattern=True,
+        )  # fmt: skip
+    if target.dtype is F64 and target.function.pair is not None:
+        return measure_directed(
+            run, target, flush_to_zero=flush, threads=threads, progress=progress
+        )  # fmt: skip
+    return measure_sampled(run, target, flush_to_zero=flush, samples=1 << 24)
 
 
 def prove_same_bits(entry: Entry, lowering: Lowering, graph: Graph, *, time: bool = True) -> Proof:

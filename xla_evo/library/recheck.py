@@ -4,18 +4,24 @@ Under the compiler that a proof was made with, the fresh numbers must be the ver
 another one the bound must hold. Nothing is taken from the certificate but what it claims.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.specials import check_specials
-from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs
+from xla_evo.accuracy.sweep import (
+    measure_exhaustive,
+    measure_exhaustive_together,
+    measure_inputs,
+)
 from xla_evo.errors import XlaEvoError
 from xla_evo.library.certificate import Lowering, Proof, code_fingerprint
-from xla_evo.library.certify import prove, prove_same_bits
+from xla_evo.library.certify import is_swept, prove, prove_same_bits
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
 from xla_evo.targets.ordering import number, ordinal
@@ -58,12 +64,58 @@ class Recheck:
     seconds: float
 
 
-def recheck(entry: Entry, lowering: Lowering = "inline") -> Recheck | None:
+def recheck_all(
+    entries: Sequence[Entry], *, report: Callable[[Recheck], None] | None = None
+) -> list[Recheck]:
+    """Proves entries again in full, those of one function and format in one pass over its inputs.
+
+    Args:
+        entries: what ships, those of one function and format beside each other.
+        report: called with each outcome.
+    """
+    done: list[Recheck] = []
+    for _, group in itertools.groupby(entries, key=lambda one: (one.function, one.dtype)):
+        members = list(group)
+        found = _swept_together(members)
+        for entry in members:
+            for lowering in get_args(Lowering):
+                measured = found.get(entry.name) if lowering == "inline" else None
+                outcome = recheck(entry, lowering, measurement=measured)
+                if outcome is not None:
+                    done.append(outcome)
+                    if report is not None:
+                        report(outcome)
+    return done
+
+
+def _swept_together(members: Sequence[Entry]) -> dict[str, ErrorMeasurement]:
+    """The measurements of entries of one function and format; empty where they are not swept."""
+    target = make_target(members[0].function, members[0].dtype)
+    proven = [entry for entry in members if _proof(entry, "inline")[0] is not None]
+    if not is_swept(target) or not proven:
+        return {}
+    try:
+        found = measure_exhaustive_together(
+            [Executable.of_program(entry.program) for entry in proven], target,
+            flush_to_zero=backend("cpu").flushes(target.dtype), every_pattern=True,
+        )  # fmt: skip
+    except XlaEvoError:
+        return {}  # what is wrong comes out when each is proven by itself
+    return {
+        entry.name: replace(one, seconds=one.seconds / len(found))
+        for entry, one in zip(proven, found, strict=True)
+    }
+
+
+def recheck(
+    entry: Entry, lowering: Lowering = "inline", *, measurement: ErrorMeasurement | None = None
+) -> Recheck | None:
     """Proves an entry again in full and compares it with its certificate.
 
     Args:
         entry: what ships.
         lowering: which of its proofs.
+        measurement: of its whole domain, if it was made just now; its time is counted.
 
     Returns:
         The outcome; None where the entry has no such proof that could be made anew here.
@@ -71,7 +123,7 @@ def recheck(entry: Entry, lowering: Lowering = "inline") -> Recheck | None:
     proof, exact = _proof(entry, lowering)
     if proof is None or (lowering == "custom_call" and not _is_provable(entry)):
         return None
-    started = time.perf_counter()
+    started = time.perf_counter() - (measurement.seconds if measurement else 0.0)
     found: ErrorMeasurement | None = None
     try:
         if lowering == "custom_call":
@@ -80,7 +132,9 @@ def recheck(entry: Entry, lowering: Lowering = "inline") -> Recheck | None:
         else:
             target = make_target(entry.function, entry.dtype)
             graph = as_function(entry.program)
-            fresh = prove(entry.program, target, lowering, graph, time=False)
+            fresh = prove(
+                entry.program, target, lowering, graph, time=False, measurement=measurement
+            )
             found = fresh.measurement
             problem = _difference(proof, fresh, exact=exact)
     except XlaEvoError as error:

@@ -24,6 +24,7 @@ from scipy import special
 from xla_evo.targets import double_double as dd
 from xla_evo.targets.double_double import Pair
 from xla_evo.targets.function import Array64
+from xla_evo.targets.reliable import Mp
 
 Table = NDArray[np.float64]
 Settled = tuple[float, float]
@@ -51,7 +52,7 @@ def _split_step() -> tuple[float, float]:
     return float(first), float(exact - first)
 
 
-def _erfcx_series(centre: mp.mpf) -> list[mp.mpf]:
+def _erfcx_series(centre: Mp) -> list[Mp]:
     """Taylor coefficients of e^(x^2) erfc(x) about a point."""
     slope = 2 / mp.sqrt(mp.pi)
     terms = [mp.exp(centre * centre) * mp.erfc(centre)]
@@ -61,7 +62,7 @@ def _erfcx_series(centre: mp.mpf) -> list[mp.mpf]:
     return terms
 
 
-def _erf_series(centre: mp.mpf) -> list[mp.mpf]:
+def _erf_series(centre: Mp) -> list[Mp]:
     """Taylor coefficients of erf about a point."""
     slopes = [2 / mp.sqrt(mp.pi) * mp.exp(-centre * centre)]
     slopes.append(-2 * centre * slopes[0])
@@ -70,7 +71,7 @@ def _erf_series(centre: mp.mpf) -> list[mp.mpf]:
     return [mp.erf(centre), *(slope / (k + 1) for k, slope in enumerate(slopes[:-1]))]
 
 
-def _series_table(series: Callable[[mp.mpf], list[mp.mpf]], end: float) -> Table:
+def _series_table(series: Callable[[Mp], list[Mp]], end: float) -> Table:
     """Coefficients in double-double, shape (centres, terms, 2)."""
     with mp.workprec(400):
         centres = [mp.mpf(_SPACING) * k for k in range(int(end / _SPACING) + 2)]
