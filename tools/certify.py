@@ -18,6 +18,7 @@ import argparse
 import sys
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from xla_evo.errors import BackendError
@@ -30,7 +31,7 @@ from xla_evo.library import (
     prove,
     write_entry,
 )
-from xla_evo.library.certify import prove_same_bits, time_ratio
+from xla_evo.library.certify import prove_same_bits, sweep_together, time_ratio
 from xla_evo.library.choice import best_proof, describe
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend, fingerprint
@@ -54,6 +55,7 @@ def main():
     parser.add_argument("--threads", type=int)
     parser.add_argument("--lowering", default="inline", choices=FORMS)
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--entry", default="", help="first digits of the hash of the one to take")
     parser.add_argument("--retime", action="store_true")
     parser.add_argument("--no-time", action="store_true")
     args = parser.parse_args()
@@ -87,12 +89,21 @@ def candidate(args):
 def again(args):
     """A call for each proof that is to be made."""
     names = None if args.function == "all" else args.function.split(",")
-    chosen = [e for name in names or [None] for e in entries(name, args.dtype)]
-    for entry in chosen:
-        if args.retime:
-            yield partial(retimed, entry)
-        elif args.lowering == "inline" or names or not is_proven(entry, args.lowering):
-            yield partial(proven, entry, args)
+    found = [
+        entry
+        for name in names or [None]
+        for entry in entries(name, args.dtype)
+        if entry.certificate.program_hash.startswith(args.entry)
+    ]
+    for _, group in groupby(found, key=lambda entry: entry.function):
+        of_function = list(group)
+        inlined = args.lowering == "inline" and not args.retime
+        swept = sweep_together(of_function, threads=args.threads) if inlined else {}
+        for entry in of_function:
+            if args.retime:
+                yield partial(retimed, entry)
+            elif args.lowering == "inline" or names or not is_proven(entry, args.lowering):
+                yield partial(proven, entry, args, swept.get(entry.name))
 
 
 def is_proven(entry, lowering):
@@ -101,7 +112,7 @@ def is_proven(entry, lowering):
     return entry.program.dtype.bits < 32 or best_proof(entry, lowering, "cpu", live)[1]
 
 
-def proven(entry, args):
+def proven(entry, args, measurement):
     time = not args.no_time
     graph = FORMS[args.lowering](entry.program)
     if args.lowering == "custom_call" and len(entry.program.parameters) == 1:
@@ -109,7 +120,7 @@ def proven(entry, args):
     target = make_target(entry.function, entry.dtype)
     return add_proof(entry, prove(
         entry.program, target, args.lowering, graph,
-        max_ulp=args.max_ulp, time=time, threads=args.threads,
+        max_ulp=args.max_ulp, time=time, threads=args.threads, measurement=measurement,
     ))  # fmt: skip
 
 

@@ -15,7 +15,11 @@ from xla_evo.accuracy.directed import measure_directed
 from xla_evo.accuracy.lengths import DEFAULT_LENGTHS, check_length_invariance
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.specials import check_specials, special_inputs
-from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled
+from xla_evo.accuracy.sweep import (
+    measure_exhaustive,
+    measure_exhaustive_together,
+    measure_sampled,
+)
 from xla_evo.errors import XlaEvoError
 from xla_evo.library.certificate import (
     Certificate,
@@ -202,6 +206,34 @@ def _measurement(
             run, target, flush_to_zero=flush, threads=threads, progress=progress
         )  # fmt: skip
     return measure_sampled(run, target, flush_to_zero=flush, samples=1 << 24)
+
+
+def sweep_together(
+    entries: Sequence[Entry], *, threads: int | None = None
+) -> dict[str, ErrorMeasurement]:
+    """Measures the inlined programs of one function and format in one pass over all inputs.
+
+    Args:
+        entries: what ships, of one function and format.
+        threads: of the sweep.
+
+    Returns:
+        Name of an entry to its measurement, which says its share of the time; empty where the
+        inputs are too many to measure all.
+    """
+    if not entries:
+        return {}
+    target = make_target(entries[0].function, entries[0].dtype)
+    if not is_swept(target):
+        return {}
+    found = measure_exhaustive_together(
+        [Executable.of_program(entry.program) for entry in entries], target,
+        flush_to_zero=backend_row("cpu").flushes(target.dtype), every_pattern=True, threads=threads,
+    )  # fmt: skip
+    return {
+        entry.name: replace(one, seconds=one.seconds / len(found))
+        for entry, one in zip(entries, found, strict=True)
+    }
 
 
 def prove_same_bits(entry: Entry, lowering: Lowering, graph: Graph, *, time: bool = True) -> Proof:

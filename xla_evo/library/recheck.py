@@ -7,21 +7,17 @@ another one the bound must hold. Nothing is taken from the certificate but what 
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
 
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.specials import check_specials
-from xla_evo.accuracy.sweep import (
-    measure_exhaustive,
-    measure_exhaustive_together,
-    measure_inputs,
-)
+from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs
 from xla_evo.errors import XlaEvoError
 from xla_evo.library.certificate import Lowering, Proof, code_fingerprint
-from xla_evo.library.certify import is_swept, prove, prove_same_bits
+from xla_evo.library.certify import prove, prove_same_bits, sweep_together
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
 from xla_evo.targets.ordering import number, ordinal
@@ -76,7 +72,11 @@ def recheck_all(
     done: list[Recheck] = []
     for _, group in itertools.groupby(entries, key=lambda one: (one.function, one.dtype)):
         members = list(group)
-        found = _swept_together(members)
+        proven = [entry for entry in members if _proof(entry, "inline")[0] is not None]
+        try:
+            found = sweep_together(proven)
+        except XlaEvoError:
+            found = {}  # what is wrong comes out when each is proven by itself
         for entry in members:
             for lowering in get_args(Lowering):
                 measured = found.get(entry.name) if lowering == "inline" else None
@@ -86,25 +86,6 @@ def recheck_all(
                     if report is not None:
                         report(outcome)
     return done
-
-
-def _swept_together(members: Sequence[Entry]) -> dict[str, ErrorMeasurement]:
-    """The measurements of entries of one function and format; empty where they are not swept."""
-    target = make_target(members[0].function, members[0].dtype)
-    proven = [entry for entry in members if _proof(entry, "inline")[0] is not None]
-    if not is_swept(target) or not proven:
-        return {}
-    try:
-        found = measure_exhaustive_together(
-            [Executable.of_program(entry.program) for entry in proven], target,
-            flush_to_zero=backend("cpu").flushes(target.dtype), every_pattern=True,
-        )  # fmt: skip
-    except XlaEvoError:
-        return {}  # what is wrong comes out when each is proven by itself
-    return {
-        entry.name: replace(one, seconds=one.seconds / len(found))
-        for entry, one in zip(proven, found, strict=True)
-    }
 
 
 def recheck(
