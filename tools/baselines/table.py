@@ -8,7 +8,9 @@ import logarithmic
 import narrow
 import power
 import trigonometric
-import wide
+import wide_errors
+import wide_exponential
+import wide_logarithm
 
 from xla_evo_lowering.dtypes import BF16, F16, F64, DType
 
@@ -69,14 +71,14 @@ FORMS = {
 }
 
 WIDE_FORMS = {
-    "exp2": (wide.exp2, wide.exp2_in_parts),
-    "expm1": (wide.expm1,),
-    "log1p": (wide.log1p,),
-    "sinh": (wide.sinh,),
-    "cosh": (wide.cosh,),
-    "tanh": (wide.tanh,),
-    "erfc": (wide.erfc,),
-    "erf_inv": (wide.erf_inv,),
+    "exp2": (wide_exponential.exp2, wide_exponential.exp2_in_parts),
+    "expm1": (wide_exponential.expm1,),
+    "log1p": (wide_logarithm.log1p,),
+    "sinh": (wide_exponential.sinh,),
+    "cosh": (wide_exponential.cosh,),
+    "tanh": (wide_exponential.tanh,),
+    "erfc": (wide_errors.erfc,),
+    "erf_inv": (wide_errors.erf_inv,),
 }
 """Forms of float64 functions; where there are several, the first is faster."""
 

@@ -1,0 +1,156 @@
+"""erfc and the inverse of erf in float64 to less than 1 ULP."""
+
+import functools
+import math
+
+import mpmath as mp
+from cores import LN2, power_of_two, rounded, split_exponent
+from expression import Value, horner, sign_of, with_sign
+from fit import Fit, shortest
+from parts import (
+    any_sum,
+    constant_parts,
+    halves,
+    ordered_sum,
+    short_product,
+    short_reciprocal,
+    shortened,
+)
+from wide_exponential import LN2_HIGH, LN2_LOW, exp_tail
+from wide_logarithm import log_parts
+
+from xla_evo.targets.catalogue import CATALOGUE
+from xla_evo_lowering.dtypes import F64, DType
+
+INF, NAN = math.inf, math.nan
+_CENTRE = 1.5
+_ERFC_END = 26.6
+_NEAR = 0.8427
+_NEAR_MIDDLE = 0.62125
+_GRID = 1.5 * 2.0 ** (52 - 11)
+"""Adding it rounds to multiples of 2^-11."""
+
+
+@functools.cache
+def erfc_fits() -> tuple[float, float, Fit]:
+    """((a + 1) e^(a^2) erfc(a) as alpha + beta / (a + 1) + p(t), t = (a - 1) / (a + 1).
+
+    The first two terms are short, so that their products are exact, and leave less than a tenth.
+    """
+    k = mp.mpf(_CENTRE)
+
+    def scaled(t):
+        a = k * (1 + t) / (1 - t)
+        with mp.workdps(70):
+            return mp.exp(a * a) * mp.erfc(a) * (a + k)
+
+    scaled = functools.cache(scaled)
+    slope = mp.diff(scaled, 0)
+    # t = 1 - 2 k / (a + k)
+    beta = constant_parts(-2 * k * slope, 20)[0]
+    alpha = constant_parts(scaled(mp.mpf(0)) - mp.mpf(beta) / (2 * k), 20)[0]
+    end = (_ERFC_END - k) / (_ERFC_END + k)
+    rest = shortest(
+        lambda t: scaled(t) - alpha - beta * (1 - t) / (2 * k), -1, end, 57.0,
+        weight=lambda t: 1 / scaled(t), least=27,
+    )  # fmt: skip
+    return alpha, beta, rest
+
+
+def erfc(x: Value, working: DType, bits: float) -> Value:
+    """E^(-a^2) (alpha + beta / (a + 1) + p(t)) / (a + 1), every factor in two parts."""
+    a = abs(x).min(27.0)
+    first, rest = halves(a)
+    square = first * first
+    n, low_bits = rounded(square * (-1.0 / LN2))
+    top = (n * -LN2_HIGH - square).guard()
+    r, low = ordered_sum(top, n * -LN2_LOW - (a + first) * rest)
+    one, error = ordered_sum(x.constant(1.0), r)
+    power = shortened(one, error + exp_tail(r, low))
+    alpha, beta, found = erfc_fits()
+    inverse = short_reciprocal(*any_sum(a, a.constant(_CENTRE)))
+    linear, lost = ordered_sum(a.constant(alpha), inverse[0] * beta)
+    t = inverse[2] * (-2.0 * _CENTRE) + 1.0
+    bracket = shortened(linear, (lost + inverse[1] * beta) + horner(t, found.numerator))
+    scaled = shortened(*short_product(inverse[:2], bracket))
+    large, small = short_product(power, scaled)
+    tail = ((large + small) * power_of_two(low_bits + 64, F64)).guard() * 2.0**-64
+    return (x < 0.0).where(2.0 - tail, tail)
+
+
+@functools.cache
+def near_erf_inv_fit() -> tuple[float, float, Fit]:
+    """erf_inv(x) / x in -log(1 - x^2) less its middle (Giles 2012), for results up to 1.
+
+    Returns:
+        A line, its coefficients of 23 and 12 bits after the point, and the fit of the rest.
+    """
+    function, middle = CATALOGUE["erf_inv"].mp, mp.mpf(_NEAR_MIDDLE)
+
+    @functools.cache
+    def value(v):
+        w = v + middle
+        x = mp.sqrt(-mp.expm1(-w))
+        return function(x) / x if w > 1e-20 else mp.sqrt(mp.pi) / 2
+
+    offset = round(float(value(mp.mpf(0))) * 2**23) / 2**23
+    ends = value(-middle), value(middle)
+    slope = round(float((ends[1] - ends[0]) / (2 * middle)) * 2**12) / 2**12
+    rest = shortest(
+        lambda v: value(v) - offset - slope * v, -middle, middle, 60.0, weight=lambda v: 1, least=13
+    )
+    return offset, slope, rest
+
+
+@functools.cache
+def far_erf_inv_fit() -> Fit:
+    """erf_inv(x) - s in (s - 2) / (s + 2), s = sqrt(-log(1 - x)), for results from 1 on."""
+
+    @functools.cache
+    def value(t):
+        s = 2 * (1 + t) / (1 - t)
+        u = mp.exp(-s * s)
+        y = s * mp.mpf("0.95") - mp.mpf("0.2")
+        for _ in range(10):
+            y += (mp.erfc(y) - u) * mp.sqrt(mp.pi) / 2 * mp.exp(y * y)
+        return y - s
+
+    ends = [(s - 2) / (s + 2) for s in (mp.mpf("1.36"), mp.mpf("6.07"))]
+    return shortest(value, *ends, 56.0, weight=lambda t: 1, least=19)
+
+
+def erf_inv(x: Value, working: DType, bits: float) -> Value:
+    """X times a polynomial of log(1 - x^2), or s + p with s^2 = -log(1 - x) from 0.84 on."""
+    a = abs(x)
+    near = a < _NEAR
+    # 1 - a^2 in two parts; far out 1 - a, which is exact.
+    first, second = halves(a)
+    beside, lost = ordered_sum(x.constant(1.0), -(first * first))
+    beside, lost = ordered_sum(beside, lost - (a + first) * second)
+    e, m = split_exponent(near.where(beside, 1.0 - a))
+    high, low = log_parts(e, m - 1.0)
+    high, low = ordered_sum(-high, -low)
+    v, v_low = ordered_sum(high, x.constant(-_NEAR_MIDDLE))
+    # The quotient is nearly linear: a short line, whose product with half of x is exact, and a rest
+    # below 2^-7; 1 / (1 - a^2) is about 1 + 2 high.
+    offset, slope, found = near_erf_inv_fit()
+    v_short = (v + _GRID).guard() - _GRID
+    line = v_short * slope + offset
+    rest = (
+        horner(v, found.numerator)
+        + ((v - v_short) + (low + v_low - lost * (high * 2.0 + 1.0))) * slope
+    )
+    # A product with less than 1 would leave the normal numbers before the result does.
+    small = a < 2.0**-500
+    raised = small.where(a * 2.0**500, a)
+    first, second = halves(raised)
+    inner = first * line + (second * line + raised * rest)
+    inner = inner * small.where(x.constant(2.0**-500), 1.0)
+    s = high.sqrt()
+    s_first, s_second = halves(s)
+    residual = (high - s_first * s_first) - (s + s_first) * s_second
+    inverse = 1.0 / (s * (s + 2.0))
+    root_rest = (residual + low) * ((s + 2.0) * inverse * 0.5)
+    outer = s + (root_rest + horner((s - 2.0) * (s * inverse), far_erf_inv_fit().numerator))
+    y = with_sign(near.where(inner, outer), sign_of(x))
+    return (a < 1.0).where(y, (a.equals(1.0)).where(with_sign(x.constant(INF), sign_of(x)), NAN))
