@@ -3,6 +3,7 @@
 python tools/baselines erfc > erfc.prog
 python tools/baselines erfc sinh --check --time
 python tools/baselines all --dtype bfloat16 --certify
+python tools/baselines tanh --form single --certify --time
 """
 
 import argparse
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 from expression import build
+from single_table import FAST, SINGLE
 from table import FORMS, WIDE_FORMS, bits_of, forms
 
 from xla_evo.accuracy.directed import measure_directed
@@ -26,10 +28,15 @@ from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import print_program
 
 KINDS = ("float32", "bfloat16", "float16", "float64")
+SINGLE_FORMS = {"single": SINGLE, "fast": FAST}
+"""Forms in float32 alone: at 1 ULP, and at the built-in's error."""
 
 
-def programs(name, kind, bits=None):
+def programs(name, kind, bits=None, form="wide"):
     """The programs of a function in a format: float64 inside float32, float32 inside 16 bits."""
+    if form != "wide":
+        yield build(name, SINGLE_FORMS[form][name], kind)
+        return
     working = F64 if kind.bits >= 32 else F32
     arity = make_target(name, kind).function.arity
     bits = bits or bits_of(name, kind)
@@ -77,24 +84,31 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("functions", nargs="+")
     parser.add_argument("--dtype", default="float32", choices=KINDS)
+    parser.add_argument("--form", default="wide", choices=("wide", *SINGLE_FORMS))
     parser.add_argument("--bits", type=float, help="accuracy of the polynomials")
     parser.add_argument("--check", action="store_true", help="measure on a sample")
     parser.add_argument("--time", action="store_true", help="against the built-in")
     parser.add_argument("--certify", action="store_true", help="put it into the library")
     parser.add_argument(
-        "--max-ulp", type=float, help="bound to certify; 0.51, or 1 in float64, when left out"
+        "--max-ulp",
+        type=float,
+        help="bound to certify; when left out 0.51, or 1 in float64 and in float32 alone",
     )
     parser.add_argument("--samples", type=int, default=1 << 20)
     parser.add_argument("--threads", type=int, help="of the measurement to certify")
     parser.add_argument("--out", type=Path, help="folder for NAME.prog")
     args = parser.parse_args()
     kind = dtype(args.dtype)
-    known = WIDE_FORMS if kind is F64 else FORMS
+    if args.form != "wide" and kind is not F32:
+        parser.error(f"the {args.form} forms are of float32")
+    known = SINGLE_FORMS.get(args.form, WIDE_FORMS if kind is F64 else FORMS)
     unknown = set(args.functions) - {"all", *known}
     if unknown:
         parser.error(f"no form for {', '.join(sorted(unknown))}; choose among {', '.join(known)}")
     names = known if args.functions == ["all"] else args.functions
-    for name, made in ((n, made) for n in names for made in programs(n, kind, args.bits)):
+    for name, made in (
+        (n, made) for n in names for made in programs(n, kind, args.bits, args.form)
+    ):
         if args.out:
             (args.out / f"{name}.prog").write_text(print_program(made), encoding="utf-8")
         if args.check:
@@ -103,7 +117,7 @@ def main():
             t = time_ratio(as_function(made), make_target(name, kind), rounds=9)
             print(f"   {name} {min(t.candidate_ns):.3f} ns, {t.ratio:.2f} times the built-in")
         if args.certify:
-            bound = args.max_ulp or (1.0 if kind is F64 else 0.51)
+            bound = args.max_ulp or (1.0 if kind is F64 or args.form != "wide" else 0.51)
             put_into_library(name, made, kind, bound, time=args.time, threads=args.threads)
         if not (args.out or args.check or args.time or args.certify):
             print(print_program(made), end="")

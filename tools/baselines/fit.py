@@ -4,7 +4,7 @@ Least squares with weights that grow where the error is large (Lawson 1961; Ella
 1976 for the linearised rational form), at Chebyshev points in extended precision.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import mpmath as mp
@@ -55,6 +55,7 @@ def fit(
     *,
     below: Sequence[int] = (),
     weight: Callable | None = None,
+    fixed: Mapping[int, float] | None = None,
     points: int = _POINTS,
     iterations: int = _ITERATIONS,
 ) -> Fit:
@@ -67,6 +68,7 @@ def fit(
         powers: of the numerator.
         below: powers of the denominator beside the 1.
         weight: of an mpmath number, factor on the error; 1/|function| when left out.
+        fixed: coefficients of a polynomial that are given, by their powers.
         points: Chebyshev points.
         iterations: of Lawson's weights.
     """
@@ -82,6 +84,7 @@ def fit(
         x = np.asarray([extended(v) for v in places])
         y = np.asarray([extended(v) for v in values])
         w = np.asarray([extended(mp.mpf(v)) for v in scales])
+    y = y - sum((Extended(c) * x**p for p, c in (fixed or {}).items()), Extended(0) * x)
     count = len(powers)
     columns = [x**p for p in powers] + [-y * x**p for p in below]
     base = np.stack(columns, axis=1)
@@ -121,3 +124,26 @@ def shortest(
         if found.bits >= bits:
             return found
     raise ValueError(f"{_MOST - 1} terms give {found.bits:.1f} bits, not {bits}")
+
+
+def single(
+    function: Callable, low: float, high: float, count: int, *, weight: Callable | None = None,
+    fixed: Mapping[int, float] | None = None,
+) -> tuple[float, ...]:  # fmt: skip
+    """A polynomial of float32 coefficients: each is rounded in turn, and the later ones make up.
+
+    Args:
+        function: as for `fit`.
+        low: end of the interval.
+        high: end of the interval.
+        count: of coefficients.
+        weight: as for `fit`.
+        fixed: coefficients that are given, by their powers.
+    """
+    known = dict(fixed or {})
+    for power in range(count):
+        if power not in known:
+            free = [p for p in range(count) if p not in known]
+            found = fit(function, low, high, free, weight=weight, fixed=known, points=300)
+            known[power] = float(np.float32(found.numerator[0]))
+    return tuple(known[power] for power in range(count))

@@ -1,0 +1,129 @@
+"""e^x in float32 as 2^k (1 + e), with what one rounding of e would lose.
+
+x = k ln 2 + r, with ln 2 in two parts (Cody and Waite 1980): `first` = x - k HIGH is exact, k LOW
+is far smaller, and r^2 p(r) is under 0.07. Their sum is e; a form that needs more than its rounding
+adds them to what is left of the head of its own sum. Powers of two come from the low bits of the
+magic number's sum, so a product with one is exact however the compiler contracts it.
+
+Polynomials are by pairs (Estrin 1960): these loops wait for their results, not for the pipes.
+"""
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mpmath as mp
+from expression import Value
+from fit import single
+
+from xla_evo_lowering.dtypes import F32, I32
+
+LOG2_E = 1.4426950408889634
+HIGH = 0.693359375
+LOW = float(mp.log(2) - mp.mpf(HIGH))
+_MANTISSA, _BIAS = 23, 127
+_MAGIC = 1.5 * 2.0**_MANTISSA
+_HALF = math.log(2) / 2 * 1.001
+_RECIPROCAL = 0x7EF311C7
+
+
+@dataclass(frozen=True, slots=True)
+class Octave:
+    """Parts of e^x = 2^-shift scale (1 + r + tail), see `octave`.
+
+    Attributes:
+        scale: 2^(k + shift).
+        first: x - k HIGH, exact.
+        low: -k LOW.
+        r: first + low, rounded.
+        square: r^2.
+        quotient: p(r) = (e^r - 1 - r) / r^2.
+    """
+
+    scale: Value
+    first: Value
+    low: Value
+    r: Value
+    square: Value
+    quotient: Value
+
+    @property
+    def tail(self) -> Value:
+        """e^r - 1 - r."""
+        return self.square * self.quotient
+
+    @property
+    def small(self) -> Value:
+        """e^r - 1 - first: what belongs to the exact part."""
+        return self.square * self.quotient + self.low
+
+
+def shifted(x: Value, factor: float, shift: int = 0) -> tuple[Value, Value]:
+    """(2^(k + shift), k) of the integer k nearest to x times a factor."""
+    magic = _MAGIC + _BIAS + shift
+    total = (x * factor + magic).guard()
+    return (total.signed() << _MANTISSA).floating(), total - magic
+
+
+def octave(x: Value, *, shift: int = 0, negative: bool = False) -> Octave:
+    """Reduces x, or -x, which lies where 2^(k + shift) is a normal number."""
+    scale, k = shifted(x, -LOG2_E if negative else LOG2_E, shift)
+    first = k * -HIGH - x if negative else k * -HIGH + x
+    low = k * -LOW
+    return reduced(scale, first, low, first + low)
+
+
+def reduced(scale: Value, first: Value, low: Value, r: Value) -> Octave:
+    """The octave of an argument that is reduced."""
+    square = r * r
+    return Octave(scale, first, low, r, square, by_pairs(r, square, quotient()))
+
+
+@functools.cache
+def quotient() -> tuple[float, ...]:
+    """(e^r - 1 - r) / r^2, to 2^-28 of e^r."""
+    return single(
+        lambda r: (mp.expm1(r) - r) / r**2 if r else mp.mpf(1) / 2, -_HALF, _HALF, 5,
+        weight=lambda r: r * r + mp.mpf(2) ** -30, fixed={0: 0.5},
+    )  # fmt: skip
+
+
+def by_pairs(x: Value, square: Value, coefficients: Sequence[float]) -> Value:
+    """A polynomial in x as one in its square, of pairs; lowest coefficient first."""
+    pairs: list[Value | float] = [
+        x * high + low for low, high in zip(coefficients[0::2], coefficients[1::2], strict=False)
+    ]
+    if len(coefficients) % 2:
+        pairs.append(coefficients[-1])
+    total = pairs[-1]
+    for pair in pairs[-2::-1]:
+        total = square * total + pair
+    return total
+
+
+def at_most(x: Value, bound: float) -> Value:
+    """The smaller; nan stays. Compiles to one instruction, where ``min`` takes three."""
+    return (x > bound).where(bound, x)
+
+
+def at_least(x: Value, bound: float) -> Value:
+    """The larger; nan stays."""
+    return (x < bound).where(bound, x)
+
+
+def one_plus(part: Octave, one: float) -> tuple[Value, Value]:
+    """One (1 + e^x) for an octave shifted by that power of two: (rounded, what that lost).
+
+    The larger of `one` and the scale is the head; both are powers of two, and the differences are
+    exact.
+    """
+    scale, tail = part.scale, part.tail
+    total = scale * (part.r + tail) + (scale + one)
+    rest = (at_least(scale, one) - total) + at_most(scale, one)
+    return total, scale * tail + (scale * part.r + rest)
+
+
+def rough_reciprocal(x: Value) -> Value:
+    """1 / x to an eighth by its bits, for a term that needs no more."""
+    return (x.constant(_RECIPROCAL, I32) - x.signed()).floating(F32)

@@ -1,0 +1,105 @@
+"""Hyperbolic functions and expm1 in float32 alone: at most 1 ULP, or at most the built-in's.
+
+They count on the contraction of a*b + c; the forms with float64 inside do not.
+"""
+
+import functools
+
+import mpmath as mp
+import numpy as np
+from expression import Value, horner, sign_of, with_sign
+from fit import single
+from octaves import LOG2_E, at_least, at_most, by_pairs, octave, shifted
+
+_LEAST = 2.0**-60
+"""Below it an odd function that is x next to 0 is x; halves of it are still normal numbers."""
+
+
+def expm1(x: Value) -> Value:
+    """2^k (x - k HIGH) + (2^k - 1), exact, and the rest; halved, since there is no 2^128."""
+    part = octave(at_least(at_most(x, 89.0), -25.0), shift=-1)
+    scale = part.scale
+    less = (scale - 0.5).guard()
+    linear = scale * part.first
+    head = linear + less
+    rest = ((less - head) + linear) + ((scale - less) - 0.5)
+    y = head + (scale * part.small + rest)
+    return with_sign((abs(x) < _LEAST).where(x, y + y), sign_of(x))
+
+
+_COSH = (1 / 2, 1 / 24, 1 / 720)
+"""(cosh r - 1) / r^2 in r^2."""
+_SINH = (1 / 6, 1 / 120, 1 / 5040)
+"""(sinh r - r) / r^3 in r^2."""
+
+
+def _halves(x: Value) -> tuple[Value, Value, Value, Value, Value]:
+    """(2^k / 4, 2^-k / 4, x - k HIGH, -k LOW, r) of a size x = k log 2 + r."""
+    part = octave(at_most(x, 89.45), shift=-2)
+    up = part.scale
+    down = (up.constant(2 * (127 - 2) << 23, up.signed().dtype) - up.signed()).max(0).floating()
+    return up, down, part.first, part.low, part.r
+
+
+def sinh(x: Value) -> Value:
+    """S cosh r + C sinh r, S and C of k log 2; the head is S + C (x - k HIGH) and what it lost."""
+    size = abs(x)
+    up, down, first, low, r = _halves(size)
+    small, large = up - down, up + down
+    square = r * r
+    head = large * first + small
+    # The size keeps the two products apart, which would not be contracted if they were one.
+    rest = abs(large) * first + (small - head)
+    odd = (large * (r * square)) * horner(square, _SINH) + (large * low + rest)
+    y = head + ((small * square) * horner(square, _COSH) + odd)
+    return with_sign((size < _LEAST).where(size, y + y), sign_of(x))
+
+
+def cosh(x: Value) -> Value:
+    """C cosh r + S sinh r, see `sinh`; the head is 2^k (1 + x - k HIGH)."""
+    up, down, first, low, r = _halves(abs(x))
+    small, large = up - down, up + down
+    square = r * r
+    linear = up * first
+    head = up + linear
+    rest = ((up - head) + linear) + (down - down * first)
+    odd = (small * (r * square)) * horner(square, _SINH) + (small * low + rest)
+    y = head + ((large * square) * horner(square, _COSH) + odd)
+    return y + y
+
+
+_TANH_NEAR = 0.92
+"""Up to here tanh is x + x^3 P(x^2)."""
+
+
+@functools.cache
+def _tanh_near() -> tuple[float, ...]:
+    """(tanh x - x) / x^3 in x^2, relative to tanh x / x."""
+    return single(
+        lambda z: (mp.tanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z if z > 1e-12 else -mp.mpf(1) / 3,
+        0, _TANH_NEAR**2, 6, weight=lambda z: z * mp.sqrt(z) / mp.tanh(mp.sqrt(z)),
+    )  # fmt: skip
+
+
+@functools.cache
+def _exp2m1() -> tuple[float, ...]:
+    """(2^r - 1) / r, relative to 2^r."""
+    return single(
+        lambda r: (mp.power(2, r) - 1) / r if r else mp.log(2), -0.5005, 0.5005, 6,
+        weight=lambda r: (abs(r) + mp.mpf(2) ** -20) / mp.power(2, r),
+    )  # fmt: skip
+
+
+def tanh(x: Value) -> Value:
+    """1 - 2 / (e^2x + 1) from 0.92 on, where the quotient's roundings are small."""
+    size = abs(x)
+    limited = at_most(size, 9.02)
+    factor = 2 * LOG2_E
+    # The neighbouring constant keeps the two products apart, see `sinh`.
+    scale, k = shifted(limited, float(np.nextafter(np.float32(factor), np.float32(9))), -1)
+    r = limited * factor - k
+    total = (scale * r) * by_pairs(r, r * r, _exp2m1()) + (scale + 0.5)
+    square = limited * limited
+    near = (limited * square) * horner(square, _tanh_near()) + limited
+    y = (limited < _TANH_NEAR).where(near, 1.0 - 1.0 / total)
+    return with_sign(y, sign_of(x))

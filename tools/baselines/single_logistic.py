@@ -1,0 +1,177 @@
+"""Logistic functions and activations in float32 alone: at most 1 ULP, or at most the built-in's.
+
+They count on the contraction of a*b + c; the forms with float64 inside do not.
+"""
+
+import functools
+import math
+
+import mpmath as mp
+from expression import Value, horner
+from fit import single
+from octaves import (
+    LOG2_E,
+    Octave,
+    at_least,
+    at_most,
+    by_pairs,
+    octave,
+    one_plus,
+    reduced,
+    rough_reciprocal,
+    shifted,
+)
+
+from xla_evo_lowering.dtypes import F32, F64
+
+INF, NAN = math.inf, math.nan
+_LOGISTIC_END = -87.33655
+"""Below it e^x is no normal number."""
+
+
+def _exp_and_one(part: Octave, one: float) -> Value:
+    """One (1 + e^x), with its three roundings."""
+    e = part.square * part.quotient + part.r
+    return (part.scale * e + part.scale) + one
+
+
+def logistic(x: Value) -> Value:
+    """1 / (1 + e^-x), with the rounding of the sum and that of the quotient taken back."""
+    total, rest = one_plus(octave(at_most(x, 30.0), negative=True), 1.0)
+    q = 1.0 / total
+    y = q * ((1.0 - total * q) - rest * q) + q
+    return (x < _LOGISTIC_END).where(0.0, y)
+
+
+def logistic_fast(x: Value) -> Value:
+    """The same, as it is rounded."""
+    total = _exp_and_one(octave(at_most(x, 30.0), negative=True), 1.0)
+    return (x < _LOGISTIC_END).where(0.0, 1.0 / total)
+
+
+_SHIFT = -16
+_ONE = 2.0**_SHIFT
+"""Scale of 1 + e^-x, whose inverse would leave the range before its product with x does."""
+
+
+def _over(x: Value, total: Value, rest: Value) -> Value:
+    """X / (total + rest), scaled back."""
+    q = x / total
+    return (q - (q * rest + (q * total - x)) * rough_reciprocal(total)) * _ONE
+
+
+def _silu_ends(x: Value, y: Value) -> Value:
+    """X from 30 on, 0 below -93, nan at -inf, as JAX."""
+    return (x < -93.0).where(x - x, (x > 30.0).where(x, y))
+
+
+def silu(x: Value) -> Value:
+    """X / (1 + e^-x), corrected as the logistic function."""
+    total, rest = one_plus(octave(x, shift=_SHIFT, negative=True), _ONE)
+    return _silu_ends(x, _over(x, total, rest))
+
+
+def silu_fast(x: Value) -> Value:
+    """The same, as it is rounded."""
+    total = _exp_and_one(octave(x, shift=_SHIFT, negative=True), _ONE)
+    return _silu_ends(x, (x / total) * _ONE)
+
+
+def _gelu_octave(x: Value) -> Octave:
+    """The octave of -2 sqrt(2 / pi) (x + 0.044715 x^3), reduced in float64."""
+    linear = 2 * mp.sqrt(2 / mp.pi)
+    wide = x.to(F64)
+    u = wide * ((wide * wide) * float(-linear * mp.mpf("0.044715")) - float(linear))
+    magic = 1.5 * 2.0**52
+    k = (u * LOG2_E + magic).guard() - magic
+    r = (k * -float(mp.log(2)) + u).to(F32)
+    scale, _ = shifted(k.to(F32), 1.0, _SHIFT)
+    return reduced(scale, r, r.constant(0.0), r)
+
+
+def gelu_tanh(x: Value) -> Value:
+    """X / (1 + e^-u), u cubic in x; nan at -inf, as JAX."""
+    inside = at_least(at_most(x, 7.0), -10.3)
+    y = _over(inside, *one_plus(_gelu_octave(inside), _ONE))
+    return (x > -INF).where((x > 6.0).where(x, y), NAN)
+
+
+def _gelu_octave_fast(x: Value) -> Octave:
+    """The same in float32: u is rounded, by 2^-23 of itself."""
+    linear = 2 * mp.sqrt(2 / mp.pi)
+    u = x * ((x * x) * float(-linear * mp.mpf("0.044715")) - float(linear))
+    return octave(u, shift=_SHIFT)
+
+
+def gelu_tanh_fast(x: Value) -> Value:
+    """X / (1 + e^-u), as it is rounded."""
+    inside = at_least(at_most(x, 7.0), -10.3)
+    y = (inside / _exp_and_one(_gelu_octave_fast(inside), _ONE)) * _ONE
+    return (x > -INF).where((x > 6.0).where(x, y), NAN)
+
+
+_UP = 32
+_DOWN = 2.0**-_UP
+
+
+def mish(x: Value) -> Value:
+    """X v / (v + 1), v = e^x + e^2x / 2, with the low parts of v and of the quotient.
+
+    From 8.65 on it is x to a rounding. In 1 / (v + 1) the quotient serves again: it is 1 less that.
+    """
+    part = octave(x, shift=_UP)
+    scale, small = part.scale, part.small
+    more = part.first + small
+    e = scale * more + scale
+    half = (e * (_DOWN / 2)) * e
+    inside = scale * more + half
+    v = (scale + inside).guard()
+    v_rest = scale * small + (scale * part.first + (half - inside)) + ((scale - v) + inside)
+    total = v * _DOWN + 1.0
+    rest = v_rest * _DOWN + (v * _DOWN + (1.0 - total))
+    q = v / total
+    correction = ((v - q * total) + (v_rest - q * rest)) * (1.0 - q * _DOWN)
+    y = x * q
+    y = (y - ((y - x * abs(q)) - x * correction)) * _DOWN
+    return (x < -93.0).where(x - x, (x > 8.65).where(x, y))
+
+
+_NEAR = 1.0
+"""Softplus is by its even part up to here."""
+
+
+@functools.cache
+def _softplus_far() -> tuple[float, ...]:
+    """(log(1 + e) - e) / e^2 for e up to e^-1, relative to log(1 + e)."""
+    return single(
+        lambda e: (mp.log1p(e) - e) / e**2 if e > 1e-12 else -mp.mpf(1) / 2,
+        0, mp.exp(-_NEAR), 6,
+        weight=lambda e: e**2 / mp.log1p(e) if e > 1e-12 else mp.mpf(1e-12),
+    )  # fmt: skip
+
+
+@functools.cache
+def _softplus_near() -> tuple[float, ...]:
+    """(log(2 cosh(x / 2)) - log 2) / x^2 in x^2, relative to the least softplus there."""
+    return single(
+        lambda z: (mp.log(mp.cosh(mp.sqrt(z) / 2))) / z if z > 1e-12 else mp.mpf(1) / 8,
+        0, _NEAR**2, 4, weight=lambda z: z / mp.log1p(mp.exp(-mp.sqrt(z))),
+    )  # fmt: skip
+
+
+def softplus(x: Value) -> Value:
+    """max(x, 0) + log(1 + e^-|x|); next to 0 log 2 + x/2 + x^2 N(x^2)."""
+    size = abs(x)
+    part = octave(at_most(size, 87.9), shift=24, negative=True)
+    scale, small = part.scale, part.small
+    e = part.first + small
+    plain = (scale.signed() - (24 << 23)).max(0).floating()
+    exp = plain * e + plain
+    high = scale * e + scale
+    rest = scale * small + (scale * part.first + (scale - high))
+    tail = by_pairs(exp, exp * exp, _softplus_far())
+    far = (high + ((high * exp) * tail + rest)) * 2.0**-24 + at_least(x, 0.0)
+    square, half, log2 = x * x, x * 0.5, x.constant(math.log(2))
+    head = (half + log2).guard()
+    near = head + (square * horner(square, _softplus_near()) + ((log2 - head) + half))
+    return (size < _NEAR).where(near, far)
