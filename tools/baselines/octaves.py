@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mpmath as mp
-from expression import Value
+from expression import Value, horner
 from fit import single
 
 from xla_evo_lowering.dtypes import F32, I32
@@ -100,6 +100,12 @@ def by_pairs(x: Value, square: Value, coefficients: Sequence[float]) -> Value:
     for pair in pairs[-2::-1]:
         total = square * total + pair
     return total
+
+
+def by_parity(x: Value, coefficients: Sequence[float]) -> Value:
+    """A polynomial in x as x times one in x^2, and another; lowest coefficient first."""
+    square = x * x
+    return horner(square, coefficients[1::2]) * x + horner(square, coefficients[0::2])
 
 
 def at_most(x: Value, bound: float) -> Value:

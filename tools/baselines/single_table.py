@@ -16,6 +16,7 @@ SINGLE = {
 }
 
 FAST = {
+    "tanh": single_hyperbolic.tanh_fast,
     "logistic": single_logistic.logistic_fast,
     "silu": single_logistic.silu_fast,
     "gelu_tanh": single_logistic.gelu_tanh_fast,
