@@ -66,25 +66,25 @@ def shifted(x: Value, factor: float, shift: int = 0) -> tuple[Value, Value]:
     return (total.signed() << _MANTISSA).floating(), total - magic
 
 
-def octave(x: Value, *, shift: int = 0, negative: bool = False) -> Octave:
+def octave(x: Value, *, shift: int = 0, negative: bool = False, terms: int = 5) -> Octave:
     """Reduces x, or -x, which lies where 2^(k + shift) is a normal number."""
     scale, k = shifted(x, -LOG2_E if negative else LOG2_E, shift)
     first = k * -HIGH - x if negative else k * -HIGH + x
     low = k * -LOW
-    return reduced(scale, first, low, first + low)
+    return reduced(scale, first, low, first + low, terms)
 
 
-def reduced(scale: Value, first: Value, low: Value, r: Value) -> Octave:
+def reduced(scale: Value, first: Value, low: Value, r: Value, terms: int = 5) -> Octave:
     """The octave of an argument that is reduced."""
     square = r * r
-    return Octave(scale, first, low, r, square, by_pairs(r, square, quotient()))
+    return Octave(scale, first, low, r, square, by_pairs(r, square, quotient(terms)))
 
 
 @functools.cache
-def quotient() -> tuple[float, ...]:
-    """(e^r - 1 - r) / r^2, to 2^-28 of e^r."""
+def quotient(terms: int) -> tuple[float, ...]:
+    """(e^r - 1 - r) / r^2, to 2^-28 of e^r with five terms, 2^-33 with six."""
     return single(
-        lambda r: (mp.expm1(r) - r) / r**2 if r else mp.mpf(1) / 2, -_HALF, _HALF, 5,
+        lambda r: (mp.expm1(r) - r) / r**2 if r else mp.mpf(1) / 2, -_HALF, _HALF, terms,
         weight=lambda r: r * r + mp.mpf(2) ** -30, fixed={0: 0.5},
     )  # fmt: skip
 
@@ -118,16 +118,15 @@ def at_least(x: Value, bound: float) -> Value:
     return (x < bound).where(bound, x)
 
 
-def one_plus(part: Octave, one: float) -> tuple[Value, Value]:
-    """One (1 + e^x) for an octave shifted by that power of two: (rounded, what that lost).
+def one_plus(scale: Value, r: Value, tail: Value, one: float) -> tuple[Value, Value]:
+    """One + scale (1 + r + tail): (rounded, what that lost).
 
     The larger of `one` and the scale is the head; both are powers of two, and the differences are
     exact.
     """
-    scale, tail = part.scale, part.tail
-    total = scale * (part.r + tail) + (scale + one)
+    total = scale * (r + tail) + (scale + one)
     rest = (at_least(scale, one) - total) + at_most(scale, one)
-    return total, scale * tail + (scale * part.r + rest)
+    return total, scale * tail + (scale * r + rest)
 
 
 def rough_reciprocal(x: Value) -> Value:

@@ -17,7 +17,7 @@ _LEAST = 2.0**-60
 
 def expm1(x: Value) -> Value:
     """2^k (x - k HIGH) + (2^k - 1), exact, and the rest; halved, since there is no 2^128."""
-    part = octave(at_least(at_most(x, 89.0), -25.0), shift=-1)
+    part = octave(at_least(at_most(x, 89.0), -25.0), shift=-1, terms=6)
     scale = part.scale
     less = (scale - 0.5).guard()
     linear = scale * part.first

@@ -37,7 +37,8 @@ def _exp_and_one(part: Octave, one: float) -> Value:
 
 def logistic(x: Value) -> Value:
     """1 / (1 + e^-x), with the rounding of the sum and that of the quotient taken back."""
-    total, rest = one_plus(octave(at_most(x, 30.0), negative=True), 1.0)
+    part = octave(at_most(x, 30.0), negative=True)
+    total, rest = one_plus(part.scale, part.r, part.tail, 1.0)
     q = 1.0 / total
     y = q * ((1.0 - total * q) - rest * q) + q
     return (x < _LOGISTIC_END).where(0.0, y)
@@ -67,7 +68,8 @@ def _silu_ends(x: Value, y: Value) -> Value:
 
 def silu(x: Value) -> Value:
     """X / (1 + e^-x), corrected as the logistic function."""
-    total, rest = one_plus(octave(x, shift=_SHIFT, negative=True), _ONE)
+    part = octave(x, shift=_SHIFT, negative=True)
+    total, rest = one_plus(part.scale, part.r, part.tail, _ONE)
     return _silu_ends(x, _over(x, total, rest))
 
 
@@ -84,15 +86,17 @@ def _gelu_octave(x: Value) -> Octave:
     u = wide * ((wide * wide) * float(-linear * mp.mpf("0.044715")) - float(linear))
     magic = 1.5 * 2.0**52
     k = (u * LOG2_E + magic).guard() - magic
-    r = (k * -float(mp.log(2)) + u).to(F32)
+    exact = k * -float(mp.log(2)) + u
+    r = exact.to(F32)
     scale, _ = shifted(k.to(F32), 1.0, _SHIFT)
-    return reduced(scale, r, r.constant(0.0), r)
+    return reduced(scale, r, (exact - r.to(F64)).to(F32), r, 6)
 
 
 def gelu_tanh(x: Value) -> Value:
     """X / (1 + e^-u), u cubic in x; nan at -inf, as JAX."""
     inside = at_least(at_most(x, 7.0), -10.3)
-    y = _over(inside, *one_plus(_gelu_octave(inside), _ONE))
+    part = _gelu_octave(inside)
+    y = _over(inside, *one_plus(part.scale, part.first, part.small, _ONE))
     return (x > -INF).where((x > 6.0).where(x, y), NAN)
 
 
@@ -126,7 +130,7 @@ def mish(x: Value) -> Value:
     half = (e * (_DOWN / 2)) * e
     inside = scale * more + half
     v = (scale + inside).guard()
-    v_rest = scale * small + (scale * part.first + (half - inside)) + ((scale - v) + inside)
+    v_rest = scale * small + ((scale * part.first - inside) + half) + ((scale - v) + inside)
     total = v * _DOWN + 1.0
     rest = v_rest * _DOWN + (v * _DOWN + (1.0 - total))
     q = v / total
@@ -155,7 +159,7 @@ def _softplus_near() -> tuple[float, ...]:
     """(log(2 cosh(x / 2)) - log 2) / x^2 in x^2, relative to the least softplus there."""
     return single(
         lambda z: (mp.log(mp.cosh(mp.sqrt(z) / 2))) / z if z > 1e-12 else mp.mpf(1) / 8,
-        0, _NEAR**2, 4, weight=lambda z: z / mp.log1p(mp.exp(-mp.sqrt(z))),
+        0, _NEAR**2, 5, weight=lambda z: z / mp.log1p(mp.exp(-mp.sqrt(z))),
     )  # fmt: skip
 
 
@@ -170,7 +174,8 @@ def softplus(x: Value) -> Value:
     high = scale * e + scale
     rest = scale * small + (scale * part.first + (scale - high))
     tail = by_pairs(exp, exp * exp, _softplus_far())
-    far = (high + ((high * exp) * tail + rest)) * 2.0**-24 + at_least(x, 0.0)
+    # The derivative of log(1 + e) at what is left of e is 1 - e, nearly.
+    far = (high + ((high * exp) * tail + (rest - rest * exp))) * 2.0**-24 + at_least(x, 0.0)
     square, half, log2 = x * x, x * 0.5, x.constant(math.log(2))
     head = (half + log2).guard()
     near = head + (square * horner(square, _softplus_near()) + ((log2 - head) + half))
