@@ -9,7 +9,7 @@ import mpmath as mp
 import numpy as np
 from expression import Value, horner, sign_of, with_sign
 from fit import fit, single
-from octaves import LOG2_E, at_least, at_most, by_parity, by_pairs, octave, shifted
+from octaves import LOG2_E, at_least, at_most, by_pairs, by_parity, octave, shifted
 
 _LEAST = 2.0**-60
 """Below it an odd function that is x next to 0 is x; halves of it are still normal numbers."""
