@@ -14,6 +14,11 @@ _MAGIC = (
     " result (Muller et al., Handbook of Floating-Point Arithmetic, 2nd ed., ch. 10)"
 )
 _EXPONENT = "exponent and significand from the bits of the input; r and k log(2) added in two parts"
+_TAIL = "(expm1(x) - x)/x**2"
+_ONE_PLUS = (
+    "1 + e^-x as a power of two and a rest, whose rounding, and that of the quotient by it, are"
+    " taken back"
+)
 _FOLD = "asin(x) = pi/2 - 2 asin(sqrt((1 - x)/2)) above 1/2; the root is corrected by its residual"
 _PI = (
     "x/pi modulo 2 in float64, branch-free for every input: four ranges of exponents, for each the"
@@ -42,6 +47,10 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      "1 - 2/(exp(2x) + 1) from 1.1 on; below it the hole"),
     ("erf", "erf", "erf(sqrt(x))/sqrt(x)", 1e-9, 1.44, ((-1.2, 1.2), (-1.2, 1.2)),
      "1 - exp2(p(x)) from 1.2 on, p near log2(erfc(x)); below it the hole"),
+    ("logistic", "logistic", _TAIL, -_LN2_HALF, _LN2_HALF, ((-17.0, 17.0), (-2.0, 2.0)), _ONE_PLUS),
+    ("silu", "silu", _TAIL, -_LN2_HALF, _LN2_HALF, ((-90.0, 0.0), (-17.0, 17.0)), _ONE_PLUS),
+    ("expm1", "expm1", _TAIL, -_LN2_HALF, _LN2_HALF, ((-1.0, 1.0), (-0.4, 0.4)),
+     "2^k (x - k log 2) + (2^k - 1) with its rounding, and 2^k times what is left of e^r - 1"),
     ("tanh-rational", "tanh", "tanh(sqrt(x))/sqrt(x)", 1e-9, 81.0,
      ((-1.0, 1.0), (-9.1, 9.1)), "one quotient in the square of the clamped input"),
 )  # fmt: skip
