@@ -115,6 +115,10 @@ class Value:
         """Square root, correctly rounded."""
         return self._one("sqrt").guard()
 
+    def rsqrt(self) -> "Value":
+        """1 / sqrt to about 2 units in the last place, as the machine has it."""
+        return self._one("rsqrt").guard()
+
     def guard(self) -> "Value":
         """The same value, through which the compiler does not rewrite."""
         return self._one("guard")

@@ -4,11 +4,12 @@ import functools
 import math
 
 import mpmath as mp
-from cores import rounded
+import turns
+from cores import inverse, rounded
 from expression import Value, horner, odd, sign_of, with_sign
 from fit import Fit, fit, shortest
 
-from xla_evo_lowering.dtypes import BF16, F16, F64, DType
+from xla_evo_lowering.dtypes import BF16, F16, F32, F64, DType
 
 _WINDOW = 26
 _CHUNK = 29
@@ -74,17 +75,36 @@ def sine_fit(bits: float) -> Fit:
     )
 
 
-def sine_of_half_turns(w: Value, bits: float) -> Value:
-    """sin(pi w) for |w| up to 1/2."""
-    return w * horner(w * w, sine_fit(bits).numerator)
+def sine_of_half_turns(w: Value, bits: float, factor: float = 1.0) -> Value:
+    """sin(pi w) times a factor for |w| up to 1/2."""
+    return w * horner(w * w, [c * factor for c in sine_fit(bits).numerator])
 
 
 def _flip(y: Value, parity: Value) -> Value:
     return (y.signed() ^ (parity << (y.dtype.bits - 1))).floating(y.dtype)
 
 
+def _float32_sine(x: Value, bits: float, quarters: int) -> Value:
+    """sin(|x| + quarters pi / 2) of a float32 number.
+
+    The last three terms are summed apart: that is a shorter chain, and the sums are infinities of
+    opposite signs at infinity, where the result is nan.
+    """
+    w, sign = turns.half_turns(x, quarters)
+    scaled = [c * turns.UNIT ** (2 * k + 1) for k, c in enumerate(sine_fit(bits).numerator)]
+    square = w * w
+    power = square
+    for _ in scaled[:-4]:
+        power = power * square
+    y = w * (horner(square, scaled[:-3]) + power * horner(square, scaled[-3:]))
+    return (y.unsigned() ^ sign).floating().to(x.dtype)
+
+
 def sin(x: Value, working: DType, bits: float) -> Value:
     """Sine of pi w, by w the nearest half turn less."""
+    if x.dtype is F32:
+        y = _float32_sine(x, bits, 0)
+        return (y.unsigned() ^ sign_of(x)).floating()
     w, parity = half_turns(x)
     y = _flip(sine_of_half_turns(w, bits), parity)
     small = (abs(x) < 2.0**-20) if x.dtype is BF16 else x.equals(0.0)
@@ -98,6 +118,8 @@ def with_sign_of_zero(y: Value, x: Value) -> Value:
 
 def cos(x: Value, working: DType, bits: float) -> Value:
     """sin(pi (x / pi + 1/2))."""
+    if x.dtype is F32:
+        return _float32_sine(x, bits, 1)
     w, parity = half_turns(x, 0.5)
     return _flip(sine_of_half_turns(w, bits), parity).to(x.dtype)
 
@@ -133,7 +155,7 @@ def sinc(x: Value, working: DType, bits: float) -> Value:
     """sin(pi x) / (pi x); the distance to the nearest integer is exact."""
     a = abs(x).to(working).min(2.0**30 if working is F64 else 2.0**22)
     n, parity = rounded(a)
-    y = _flip(sine_of_half_turns(a - n, bits), parity) / (a * math.pi)
+    y = _flip(sine_of_half_turns(a - n, bits, 1 / math.pi), parity) * inverse(a)
     return (a.equals(0.0)).where(1.0, y).to(x.dtype)
 
 

@@ -21,9 +21,9 @@ _ONE_PLUS = (
 )
 _FOLD = "asin(x) = pi/2 - 2 asin(sqrt((1 - x)/2)) above 1/2; the root is corrected by its residual"
 _PI = (
-    "x/pi modulo 2 in float64, branch-free for every input: four ranges of exponents, for each the"
-    " bits of 1/pi that count in three parts, of which two have exact products (after Payne and"
-    " Hanek, ACM SIGNUM 18(1), 1983)"
+    "x/(2 pi) modulo 1 as a product of 64-bit integers, branch-free for every input: four ranges of"
+    " exponents, for each the bits of 1/(2 pi) that count, and what they leave out in float64 (after"
+    " Payne and Hanek, ACM SIGNUM 18(1), 1983)"
 )
 
 _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], str], ...] = (
@@ -39,8 +39,9 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
     ("acos", "acos", "asin(sqrt(x))/sqrt(x) - 1", 1e-9, 0.25, ((-1.0, 1.0), (0.4, 0.6)), _FOLD),
     ("atan", "atan", "atan(sqrt(x))/sqrt(x) - 1", 1e-9, 1.0, ((-1.0, 1.0), (1.0, 8.0)),
      "atan(x) = pi/2 - atan(1/x) above 1, with the quotient's residual"),
-    ("cbrt", "cbrt", "cbrt(1/(1 - x)) - 1", -0.11, 0.11, ((0.1, 1.0), (1.0, 8.0)),
-     "an integer estimate of the inverse root, and one step of Newton's method on its cube"),
+    ("cbrt", "cbrt", "cbrt(1/(1 - x))**2 - 1", -0.11, 0.11, ((0.1, 1.0), (1.0, 8.0)),
+     "an integer estimate of the inverse root, its square made better by the hole, and the residual"
+     " of a cube whose root has 12 bits"),
     ("sin", "sin", "sin(pi*x)", -0.516, 0.516, ((-1.6, 1.6), (-40.0, 40.0)), _PI),
     ("cos", "cos", "sin(pi*x)", -0.516, 0.516, ((-1.6, 1.6), (-40.0, 40.0)), _PI),
     ("tanh", "tanh", "(tanh(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 1.21, ((-1.1, 1.1), (-1.1, 1.1)),
