@@ -109,11 +109,20 @@ class Progress:
     def _line(self, search: Search) -> str:
         status = dict(self._status(search))
         leader = search.leader()
-        best = "nothing holds the bound yet" if leader is None else f"best {self._describe(leader)}"
+        best = f"best {self._describe(leader)}" if leader else self._none_yet(search)
         return (
             f"[{status['time']}] screened {status['screened']}, compiled and timed"
             f" {status['compiled and timed']}; {best}; {status['now']}"
         )
+
+    def _none_yet(self, search: Search) -> str:
+        """How near the search is, and how often it began anew."""
+        state = search.state
+        told = "nothing holds the bound yet"
+        least = search.population.least_ulp()
+        if least < float("inf"):
+            told += f" (least error of a sketch {least:.3g} ULP)"
+        return f"{told}, beginning {state.beginnings + 1}" if state.beginnings else told
 
     def _describe(self, leader: Measured) -> str:
         return describe(leader, modelled=self._config.modelled)
