@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from expression import build
+from single import PROGRAMS
 from single_table import FAST, SINGLE
 from table import FORMS, WIDE_FORMS, bits_of, forms
 
@@ -28,12 +29,15 @@ from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import print_program
 
 KINDS = ("float32", "bfloat16", "float16", "float64")
-SINGLE_FORMS = {"single": SINGLE, "fast": FAST}
+SINGLE_FORMS = {"single": {**SINGLE, **PROGRAMS}, "fast": FAST}
 """Forms in float32 alone: at 1 ULP, and at the built-in's error."""
 
 
 def programs(name, kind, bits=None, form="wide"):
     """The programs of a function in a format: float64 inside float32, float32 inside 16 bits."""
+    if form == "single" and name in PROGRAMS:
+        yield PROGRAMS[name]()
+        return
     if form != "wide":
         yield build(name, SINGLE_FORMS[form][name], kind)
         return

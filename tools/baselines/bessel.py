@@ -7,7 +7,7 @@ import mpmath as mp
 from expression import Value, selected_horner, sign_of, with_sign
 from fit import Fit, fit
 
-from xla_evo_lowering.dtypes import BF16, DType
+from xla_evo_lowering.dtypes import BF16, F64, DType
 
 INF = math.inf
 _CUT = 5.0
@@ -47,7 +47,12 @@ def _bessel(x: Value, working: DType, bits: float, order: int) -> Value:
     top = selected_horner(near, variable, inner.numerator, outer.numerator[::-1])
     below = (1.0, *inner.denominator), (1.0, *outer.denominator)[::-1]
     bottom = selected_horner(near, variable, *below)
-    y = top / (bottom * near.where(1.0, a.sqrt()))
+    if working is F64:
+        # sqrt(a) is (a + s^2) / (2 s) where s is near it: no float64 root, no further quotient.
+        s = near.where(0.5, abs(x).sqrt()).to(F64)
+        y = (top * (s + s)) / (bottom * near.where(1.0, s * s + a))
+    else:
+        y = top / (bottom * near.where(1.0, a.sqrt()))
     if order:
         y = y * near.where(a, 1.0)
     y = y.to(x.dtype)

@@ -229,35 +229,46 @@ def log_ratio(above: tuple[float, float], x: Value, below: tuple[float, float], 
 
 
 @functools.cache
-def full_atanh_fit() -> Fit:
+def full_atanh_fit(count: int) -> Fit:
     """(2 atanh(s) / s - 2) / s^2 in s^2."""
 
     def quotient(z):
         s = mp.sqrt(z)
         return (2 * mp.atanh(s) / s - 2) / z if z > 1e-9 else mp.mpf(2) / 3 + z * 2 / 5
 
-    return fit(quotient, 0, mp.mpf("0.17158") ** 2, range(7))
+    return fit(quotient, 0, mp.mpf("0.17158") ** 2, range(count))
 
 
-def full_log(x: Value) -> Value:
-    """Log of a positive normal float64 to about one unit in its last place."""
-    exponent, m = split_exponent(x)
-    return _full_log(exponent, (m - 1.0) / (m + 1.0))
-
-
-def _full_log(exponent: Value, s: Value) -> Value:
+def _full_log(exponent: Value, s: Value, count: int) -> Value:
     z = s * s
-    return exponent * LN2 + ((z * s) * horner(z, full_atanh_fit().numerator) + (s + s))
+    return exponent * LN2 + ((z * s) * horner(z, full_atanh_fit(count).numerator) + (s + s))
+
+
+def full_log_and_quotient(
+    x: Value, top: Value, bottom: Value, count: int = 7
+) -> tuple[Value, Value]:
+    """(log x, top / bottom) of float64 numbers, with one division.
+
+    Args:
+        x: a positive normal number.
+        top: numerator.
+        bottom: denominator.
+        count: terms of the polynomial of the logarithm; 7 give a unit in its last place.
+    """
+    e, m = split_exponent(x)
+    below = m + 1.0
+    inverse = 1.0 / (below * bottom)
+    return _full_log(e, (m - 1.0) * (bottom * inverse), count), top * (below * inverse)
 
 
 def full_logs_and_quotient(
-    x: Value, y: Value, top: Value, bottom: Value
+    x: Value, y: Value, top: Value, bottom: Value, count: int = 7
 ) -> tuple[Value, Value, Value]:
-    """(log x, log y, top / bottom) of float64 numbers, with one division."""
+    """(log x, log y, top / bottom), as `full_log_and_quotient`."""
     (e, m), (f, n) = split_exponent(x), split_exponent(y)
     below = (m + 1.0) * (n + 1.0)
     inverse = 1.0 / (below * bottom)
     both = inverse * bottom
-    first = _full_log(e, (m - 1.0) * ((n + 1.0) * both))
-    second = _full_log(f, (n - 1.0) * ((m + 1.0) * both))
+    first = _full_log(e, (m - 1.0) * ((n + 1.0) * both), count)
+    second = _full_log(f, (n - 1.0) * ((m + 1.0) * both), count)
     return first, second, top * (below * inverse)

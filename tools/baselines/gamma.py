@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 
 import mpmath as mp
-from cores import full_log, full_logs_and_quotient, rounded
+from cores import full_log_and_quotient, full_logs_and_quotient, rounded
 from expression import Value, horner, selected_horner
 from fit import Fit, fit
 from trigonometric import sine_of_half_turns
@@ -146,7 +146,8 @@ def digamma(x: Value, working: DType, bits: float) -> Value:
     two_top = tail_top * step_bottom + step_top * tail_bottom
     two_bottom = tail_bottom * step_bottom
     top = two_top * mirror_bottom + mirror_top * two_bottom
-    value = full_log(base) - top / (two_bottom * mirror_bottom)
+    log, quotient = full_log_and_quotient(base, top, two_bottom * mirror_bottom)
+    value = log - quotient
     value = (f.equals(0.0)).where(reflected.where(NAN, value), value)
     value = (wide.equals(0.0)).where(-INF, value)
     value = (wide < INF).where(value, wide)

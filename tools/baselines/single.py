@@ -1,0 +1,157 @@
+"""Forms in float32, with float64 only where its bits are needed: at most 1 ULP, and faster.
+
+A result is a sum of a large part and a small one that carries the roundings before it. Products
+that feed one sum are contracted on this CPU, which makes the residual of a quotient exact; these
+programs are for compilers that do so.
+"""
+
+import functools
+import math
+
+import mpmath as mp
+from cores import rounded, split_exponent
+from expression import Value, build, horner, sign_of, with_sign
+from fit import Fit, fit
+
+from xla_evo.scaffolds import scaffold
+from xla_evo_lowering.dtypes import F32, F64
+from xla_evo_lowering.program import Builder, Program
+
+INF, NAN = math.inf, math.nan
+_RECIPROCAL = 0x7EE00000
+"""Less the bits of a positive number, this has those of its inverse, or up to 1/8 less of it."""
+
+
+@functools.cache
+def _arctangent_fit(count: int) -> Fit:
+    """(atan(t) / t - 1) / t^2 in t^2 for |t| up to 1/2, relative to atan."""
+
+    def quotient(z):
+        t = mp.sqrt(z)
+        return (mp.atan(t) / t - 1) / z if z > 1e-10 else mp.mpf(-1) / 3 + z / 5
+
+    return fit(quotient, 0, 0.2501, range(count), weight=lambda z: z)
+
+
+def atan2(y: Value, x: Value) -> Value:
+    """A multiple of pi / 4 and atan(t); t is min / max or (min - max) / (min + max), at most 1/2.
+
+    The quotient is corrected by its residual, whose divisor need only be right to three bits. The
+    sum of both is exact in two parts.
+    """
+    above, beside = abs(y), abs(x)
+    larger, smaller = above.max(beside), above.min(beside)
+    infinite = larger.equals(INF)
+    larger = larger.max(2.0**-126)
+    # Neither the sum of both overflows, nor does the residual of a quotient that counts vanish.
+    scale = (larger < 2.0**24).where(larger.constant(2.0**100), 2.0**-4)
+    larger, smaller = larger * scale, smaller * scale
+    middle = smaller > larger * 0.5
+    part = middle.where(smaller, 0.0)
+    top = infinite.where(0.0, smaller - middle.where(larger, 0.0))
+    bottom = (larger + part).guard()
+    lost = infinite.where(0.0, part - (bottom - larger))
+    bottom = infinite.where(1.0, bottom)
+    swapped, left = above > beside, x.signed() < 0
+    eighths = middle.where(top.constant(1.0), 0.0)
+    eighths = swapped.where(2.0 - eighths, eighths)
+    eighths = left.where(4.0 - eighths, eighths)
+    top = (swapped ^ left).where(-top, top)
+    t = top / bottom
+    inverse = (_RECIPROCAL - bottom.signed()).floating()
+    residual = ((top - t * bottom) - t * lost) * inverse
+    z = t * t
+    tail = z * (t * horner(z, _arctangent_fit(6).numerator) - residual) + residual
+    high = float(mp.floor(mp.pi * 2**18) / 2**20)
+    base = eighths * high
+    total = (base + t).guard()
+    rest = t - (total - base).guard()
+    angle = total + (tail + (eighths * float(mp.pi / 4 - high) + rest))
+    return with_sign(angle, sign_of(y))
+
+
+@functools.cache
+def _log2_fit(count: int) -> Fit:
+    """log2(1 + f) / f on [sqrt(1/2) - 1, sqrt(2) - 1]."""
+    return fit(
+        lambda f: mp.log1p(f) / (f * mp.log(2)) if f else 1 / mp.log(2), -0.29290, 0.41425,
+        range(count),
+    )  # fmt: skip
+
+
+@functools.cache
+def _exp2_fit(count: int) -> Fit:
+    """(2^r - 1) / r for |r| up to 1/2, relative to 2^r."""
+    return fit(
+        lambda r: mp.expm1(r * mp.log(2)) / r if r else mp.log(2), -0.50001, 0.50001, range(count),
+        weight=lambda r: abs(r),
+    )  # fmt: skip
+
+
+def _nearest(x: Value) -> Value:
+    return Value(x.builder, x.builder.apply("round_even", x.number), x.dtype)
+
+
+def power(x: Value, y: Value) -> Value:
+    """2^(y log2 |x|) and the cases of IEEE 754-2019, 9.2.1.
+
+    The exponent must be right to 2^-26 where it is 128: the five leading terms of the logarithm and
+    the product with y are in float64, all others and the power of two in float32.
+    """
+    size = abs(x)
+    exponent, m = split_exponent(size)
+    exponent = (size < INF).where(exponent, size)
+    exponent = size.equals(0.0).where(-INF, exponent)
+    f = m - 1.0
+    terms = _log2_fit(14).numerator
+    wide = f.to(F64)
+    log = horner(f, terms[5:]).to(F64)
+    for term in terms[4::-1]:
+        log = log * wide + term
+    t = y.clamp(-(2.0**60), 2.0**60).to(F64) * (wide * log + exponent.to(F64))
+    narrow = t.to(F32)
+    n, bits = rounded(narrow)
+    r = (t - n.to(F64)).to(F32)
+    value = (r * horner(r, _exp2_fit(7).numerator) + 1.0).guard()
+    value = (value.signed() + (bits << 23)).floating()
+    value = (narrow < 128.0).where(value, narrow + INF)
+    value = (narrow < -126.0).where(0.0, value)
+    whole, half = _nearest(y).equals(y), y * 0.5
+    value = with_sign(value, (whole & ~_nearest(half).equals(half)).where(sign_of(x), 0))
+    value = ((x < 0.0) & (x > -INF) & ~whole).where(NAN, value)
+    return (x.equals(1.0) | y.equals(0.0)).where(1.0, value)
+
+
+def rsqrt(x: Value) -> Value:
+    """The machine's own and its residual."""
+    y = Value(x.builder, x.builder.apply("rsqrt", x.number), x.dtype)
+    residual = 1.0 - (x * y) * y
+    better = y + (y * 0.5) * residual
+    return residual.equals(residual).where(better, y)
+
+
+def _with_hole(name: str, powers: range, function, low: float, high: float) -> Program:
+    """A scaffold whose hole is the polynomial nearest to a function."""
+    found = fit(function, low, high, powers, weight=lambda _: 1)
+    builder = Builder("hole", x=F32)
+    r = Value(builder, 0, F32)
+    inner = horner(r, found.numerator)
+    for _ in range(powers[0]):
+        inner = r * inner
+    return scaffold(name).fill(builder.build(inner.number))
+
+
+def cbrt() -> Program:
+    """The scaffold with (1 - r)^(-2/3) - 1 to 16 bits, which the residual doubles."""
+    return _with_hole(
+        "cbrt", range(1, 4), lambda r: (1 - r) ** (-mp.mpf(2) / 3) - 1, -0.11, 0.11
+    )  # fmt: skip
+
+
+PROGRAMS = {
+    "atan2": lambda: build("atan2", atan2, F32, 2),
+    "pow": lambda: build("pow", power, F32, 2),
+    "rsqrt": lambda: build("rsqrt", rsqrt, F32),
+    "cbrt": cbrt,
+}
+"""Makers of programs by function."""
