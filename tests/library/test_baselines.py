@@ -4,7 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from xla_evo.accuracy.sweep import measure_exhaustive
+import numpy as np
+
+from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs, measure_sampled
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.text import parse_program
@@ -26,6 +28,23 @@ def test_sixteen_bit_form_is_within_its_tier() -> None:
     found = measure_exhaustive(run, target, flush_to_zero=True, every_pattern=True)
     assert found.count == 1 << 16
     assert found.bound_ulp <= 0.51
+
+
+def test_single_form_is_within_one_ulp() -> None:
+    run = Executable.of_program(parse_program(printed("atan2", "--single")))
+    target = make_target("atan2", "float32")
+    found = measure_sampled(run, target, flush_to_zero=True, samples=1 << 14)
+    assert found.bound_ulp < 0.9
+
+
+def test_sine_holds_next_to_multiples_of_pi_and_between_the_ranges_of_exponents() -> None:
+    run = Executable.of_program(parse_program(printed("sin")))
+    nearest_to_a_multiple = np.float32(16367173.0) * np.float32(2.0**72)
+    ends = np.float32(2.0) ** np.arange(0, 128, 32, dtype=np.float32)
+    places = np.concatenate([[nearest_to_a_multiple], ends, np.nextafter(ends, np.float32(0))])
+    target = make_target("sin", "float32")
+    inputs = np.concatenate([places, -places]).astype(np.float32)
+    assert measure_inputs(run, target, inputs, flush_to_zero=True, exact=True).bound_ulp <= 0.51
 
 
 def test_unknown_function_is_one_line() -> None:

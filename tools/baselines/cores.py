@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import mpmath as mp
 import numpy as np
-from expression import Value, horner
+from expression import Value, estrin, horner
 from fit import Fit, fit, shortest
 
-from xla_evo_lowering.dtypes import F16, F32, F64, DType
+from xla_evo_lowering.dtypes import F16, F64, DType
 
 LN2 = float(mp.log(2))
 
@@ -43,23 +43,6 @@ class Format:
 def form(dtype: DType) -> Format:
     """The row of float32 or float64."""
     return Format(52, 1023) if dtype is F64 else Format(23, 127)
-
-
-def inverse(x: Value) -> Value:
-    """1 / x, in float64 to 2^-47 by a float32 division and one step of Newton's method.
-
-    Half the time of a float64 division; x is a normal number of float32, not far above 2^126.
-    """
-    if x.dtype is not F64:
-        return 1.0 / x
-    first = (1.0 / x.to(F32)).to(F64)
-    return first + first * (1.0 - x * first)
-
-
-def inverse_root(x: Value) -> Value:
-    """1 / sqrt(x) in float64 of a float32 number, to 2^-44 by one step of Newton's method."""
-    first = x.rsqrt().to(F64)
-    return first + (first * 0.5) * (1.0 - (x.to(F64) * first) * first)
 
 
 def power_of_two(n: Value, dtype: DType) -> Value:
@@ -239,36 +222,23 @@ def full_atanh_fit(count: int) -> Fit:
     return fit(quotient, 0, mp.mpf("0.17158") ** 2, range(count))
 
 
-def _full_log(exponent: Value, s: Value, count: int) -> Value:
+def _full_log(exponent: Value, s: Value) -> Value:
     z = s * s
-    return exponent * LN2 + ((z * s) * horner(z, full_atanh_fit(count).numerator) + (s + s))
+    return exponent * LN2 + ((z * s) * estrin(z, full_atanh_fit(7).numerator) + (s + s))
 
 
-def full_log_and_quotient(
-    x: Value, top: Value, bottom: Value, count: int = 7
-) -> tuple[Value, Value]:
-    """(log x, top / bottom) of float64 numbers, with one division.
-
-    Args:
-        x: a positive normal number.
-        top: numerator.
-        bottom: denominator.
-        count: terms of the polynomial of the logarithm; 7 give a unit in its last place.
-    """
-    e, m = split_exponent(x)
-    below = m + 1.0
-    inverse = 1.0 / (below * bottom)
-    return _full_log(e, (m - 1.0) * (bottom * inverse), count), top * (below * inverse)
+def full_log(x: Value) -> Value:
+    """Log of a positive normal number in float64, to about one unit in the last place."""
+    exponent, m = split_exponent(x)
+    return _full_log(exponent.to(F64), (m.to(F64) - 1.0) / (m.to(F64) + 1.0))
 
 
-def full_logs_and_quotient(
-    x: Value, y: Value, top: Value, bottom: Value, count: int = 7
-) -> tuple[Value, Value, Value]:
-    """(log x, log y, top / bottom), as `full_log_and_quotient`."""
+def full_logs(x: Value, y: Value) -> tuple[Value, Value]:
+    """(log x, log y) with one division."""
     (e, m), (f, n) = split_exponent(x), split_exponent(y)
-    below = (m + 1.0) * (n + 1.0)
-    inverse = 1.0 / (below * bottom)
-    both = inverse * bottom
-    first = _full_log(e, (m - 1.0) * ((n + 1.0) * both), count)
-    second = _full_log(f, (n - 1.0) * ((m + 1.0) * both), count)
-    return first, second, top * (below * inverse)
+    m, n = m.to(F64), n.to(F64)
+    inverse = 1.0 / ((m + 1.0) * (n + 1.0))
+    return (
+        _full_log(e.to(F64), (m - 1.0) * ((n + 1.0) * inverse)),
+        _full_log(f.to(F64), (n - 1.0) * ((m + 1.0) * inverse)),
+    )

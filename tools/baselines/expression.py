@@ -21,6 +21,10 @@ class Value:
     def __init__(self, builder: Builder, number: int, dtype: DType):
         self.builder, self.number, self.dtype = builder, number, dtype
 
+    def nearest(self) -> "Value":
+        """The nearest integer, of two the even one; nan and infinity stay."""
+        return self._one("round_even")
+
     def constant(self, value, dtype: DType | None = None) -> "Value":
         """A constant of this value's type, or of another."""
         dtype = dtype or self.dtype
@@ -154,22 +158,42 @@ class Value:
         return Value(self.builder, number, yes.dtype)
 
 
-def horner(x: Value, coefficients: Sequence[float]) -> Value:
+def horner(x: Value, coefficients: Sequence[float | Value]) -> Value:
     """The polynomial with these coefficients, lowest first, in nested form."""
-    total = x.constant(float(coefficients[-1]))
+    last = coefficients[-1]
+    total = last if isinstance(last, Value) else x.constant(float(last))
     for coefficient in reversed(coefficients[:-1]):
-        total = total * x + float(coefficient)
+        total = total * x + coefficient
     return total
 
 
-def selected_horner(
-    which: Value, x: Value, first: Sequence[float], second: Sequence[float]
-) -> Value:
-    """The polynomial with the coefficients of ``first`` where ``which`` holds, else ``second``."""
-    total = which.where(x.constant(first[-1]), second[-1])
-    for one, two in zip(first[-2::-1], second[-2::-1], strict=True):
-        total = total * x + which.where(x.constant(one), two)
-    return total
+def estrin(x: Value, coefficients: Sequence[float | Value]) -> Value:
+    """The polynomial with these coefficients, lowest first, as a tree (Estrin 1960).
+
+    A few operations more than the nested form, in a chain that grows with the logarithm of the
+    degree: what counts where a processor waits for results and not for units.
+    """
+    powers = [x]
+    while 1 << len(powers) < len(coefficients):
+        powers.append(powers[-1] * powers[-1])
+
+    def tree(terms: Sequence[float | Value]) -> Value:
+        if len(terms) == 1:
+            return terms[0] if isinstance(terms[0], Value) else x.constant(float(terms[0]))
+        level = (len(terms) - 1).bit_length() - 1
+        high, low = tree(terms[1 << level :]), tree(terms[: 1 << level])
+        return powers[level] * high + low
+
+    return tree(coefficients)
+
+
+def selected(
+    which: Value, like: Value, first: Sequence[float], second: Sequence[float]
+) -> tuple[Value, ...]:
+    """The coefficients ``first`` where ``which`` holds, else ``second``."""
+    return tuple(
+        which.where(like.constant(one), two) for one, two in zip(first, second, strict=True)
+    )
 
 
 def sign_of(x: Value) -> Value:

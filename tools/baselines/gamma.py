@@ -1,5 +1,8 @@
 """log |gamma| and digamma in float64, for float32 results also next to every zero.
 
+What takes the time is the chain of operations, not their number: logarithm, quotient and mirror go
+side by side, each with a division of its own, and polynomials are trees.
+
 Arguments below 1/2 are reflected (DLMF 5.5.3-4). From 5/2 on Stirling's form is used, whose rest
 is a rational function of y^2 and needs no shift; what cancels at the zeros between the negative
 integers is kept to the last bits of float64.
@@ -10,12 +13,11 @@ import math
 from collections.abc import Callable
 
 import mpmath as mp
-from cores import full_log_and_quotient, full_logs_and_quotient, rounded
-from expression import Value, horner, selected_horner
+from cores import full_log, full_logs
+from expression import Value, estrin, selected
 from fit import Fit, fit
-from trigonometric import sine_of_half_turns
 
-from xla_evo_lowering.dtypes import F64, DType
+from xla_evo_lowering.dtypes import F32, F64, DType
 
 INF, NAN = math.inf, math.nan
 _FAR = 2.5
@@ -68,32 +70,52 @@ def near_fit(count: int) -> Fit:
     return fit(quotient, 0.5, _FAR, range(count), below=range(1, count), points=200)
 
 
-def lgamma(x: Value, working: DType, bits: float) -> Value:
-    """Two logarithms, one quotient of polynomials with selected coefficients, and a sine."""
+@functools.cache
+def log_sine_fit(count: int) -> Fit:
+    """Log(sin(pi f) / (pi f)) / f^2 in f^2 for |f| up to 1/2, relative to 1 / f^2."""
+
+    def quotient(z):
+        f = mp.sqrt(z)
+        return mp.log(mp.sin(mp.pi * f) / (mp.pi * f)) / z if z > 1e-20 else -(mp.pi**2) / 6
+
+    return fit(quotient, 0, 0.25, range(count), weight=lambda z: z)
+
+
+def _mirrored(x: Value) -> tuple[Value, Value, Value, Value]:
+    """(x < 1/2, whether y is below 5/2, y = 1 - x or x in float64, x less the nearest integer)."""
+    single = x.to(F32)
+    reflected = single < 0.5
+    near = (single < _FAR) & (single > 1.0 - _FAR)
     wide = x.to(F64)
-    reflected = wide < 0.5
-    y = reflected.where(1.0 - wide, wide)
-    near = y < _FAR
+    limited = single.max(-(2.0**23))
+    return reflected, near, reflected.where(1.0 - wide, wide), limited - limited.nearest()
+
+
+def lgamma(x: Value, working: DType, bits: float) -> Value:
+    """Two logarithms, one quotient of polynomials with selected coefficients.
+
+    Log |sin(pi x) / pi| is the logarithm of the distance f to the nearest integer, an exact float32
+    number, and a polynomial in f^2.
+    """
+    reflected, near, y, f = _mirrored(x)
+    count = 6 if bits > 28 else 5
     capped = y.min(_HUGE)
     variable = near.where(y, capped * capped)
-    inner = near_fit(6)
-    top_far, bottom_far = _reversed(stirling_fit(6))
-    top_near, bottom_near = inner.numerator, (1.0, *inner.denominator)
-    top = selected_horner(near, variable, top_near, top_far)
-    bottom = selected_horner(near, variable, bottom_near, bottom_far)
-    bottom = bottom * near.where(y.constant(1.0), capped)
-    limited = wide.max(-(2.0**50))
-    n, _ = rounded(limited)
-    sine = abs(sine_of_half_turns(limited - n, 54.0)) * (1 / math.pi)
-    log_y, log_sine, quotient = full_logs_and_quotient(y, sine, top, bottom)
+    inner = near_fit(count)
+    top_far, bottom_far = _reversed(stirling_fit(count))
+    bottom_near = (1.0, *inner.denominator)
+    top = estrin(variable, selected(near, variable, inner.numerator, top_far))
+    bottom = estrin(variable, selected(near, variable, bottom_near, bottom_far))
+    quotient = top / (bottom * near.where(y.constant(1.0), capped))
+    log_f, log_y = full_logs(abs(f), y)
+    z = f.to(F64) * f.to(F64)
+    log_sine = z * estrin(z, log_sine_fit(13 if bits > 28 else 12).numerator) + log_f
     half_log = float(mp.log(2 * mp.pi) / 2 - mp.mpf(1) / 2)
     far = (y - 0.5) * (log_y - 1.0) + (quotient + half_log)
     g = near.where((y * (y - 3.0) + 2.0) * quotient, far)
-    mirrored = -log_sine - g
-    value = reflected.where(mirrored, g)
-    value = (sine.equals(0.0)).where(reflected.where(INF, value), value)
-    value = (abs(wide) < INF).where(value, abs(wide))
-    return value.to(x.dtype)
+    value = reflected.where(-log_sine - g, g).to(x.dtype)
+    value = (reflected & f.equals(0.0)).where(INF, value)
+    return (abs(x) < INF).where(value, abs(x))
 
 
 @functools.cache
@@ -121,34 +143,28 @@ def cotangent_fit(count: int) -> Fit:
 
 def digamma(x: Value, working: DType, bits: float) -> Value:
     """Log y - 1 / (2 y) - D / y^2 from 5/2 on, two steps of the recurrence before it."""
-    wide = x.to(F64)
-    reflected = wide < 0.5
-    y = reflected.where(1.0 - wide, wide)
-    near = y < _FAR
+    reflected, near, y, f = _mirrored(x)
     # digamma(y) = digamma(y + 2) - (2 y + 1) / (y (y + 1))
-    base = near.where(y + 2.0, y)
+    base = y + near.where(y.constant(2.0), 0.0)
     capped = base.min(_HUGE)
     square = capped * capped
     top, bottom = _reversed(digamma_fit(5))
+    below = estrin(square, bottom)
     # 1/(2Y) + D/Y^2
-    tail_top = (capped * horner(square, bottom)) * 0.5 + horner(square, top)
-    tail_bottom = square * horner(square, bottom)
+    tail_top = (capped * 0.5) * below + estrin(square, top)
+    tail_bottom = square * below
     step_top = near.where(y + y + 1.0, 0.0)
     step_bottom = near.where(y * (y + 1.0), 1.0)
     cot = cotangent_fit(5)
-    limited = wide.max(-(2.0**50))
-    n, _ = rounded(limited)
-    f = limited - n
-    z = f * f
-    mirror_top = reflected.where(horner(z, cot.numerator), 0.0)
-    mirror_bottom = reflected.where(f * horner(z, (1.0, *cot.denominator)), 1.0)
+    wide = f.to(F64)
+    z = wide * wide
+    mirror_top = reflected.where(estrin(z, cot.numerator), 0.0)
+    mirror_bottom = reflected.where(wide * estrin(z, (1.0, *cot.denominator)), 1.0)
     # The sum of the three quotients, with one division.
-    two_top = tail_top * step_bottom + step_top * tail_bottom
-    two_bottom = tail_bottom * step_bottom
-    top = two_top * mirror_bottom + mirror_top * two_bottom
-    log, quotient = full_log_and_quotient(base, top, two_bottom * mirror_bottom)
-    value = log - quotient
-    value = (f.equals(0.0)).where(reflected.where(NAN, value), value)
-    value = (wide.equals(0.0)).where(-INF, value)
-    value = (wide < INF).where(value, wide)
-    return (wide > -INF).where(value, NAN).to(x.dtype)
+    side_top = step_top * mirror_bottom + mirror_top * step_bottom
+    side_bottom = step_bottom * mirror_bottom
+    quotient = (tail_top * side_bottom + side_top * tail_bottom) / (tail_bottom * side_bottom)
+    value = (full_log(base) - quotient).to(x.dtype)
+    value = (reflected & f.equals(0.0)).where(NAN, value)
+    value = (x.equals(0.0)).where(-INF, value)
+    return (x < INF).where(value, x)

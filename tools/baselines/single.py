@@ -10,7 +10,7 @@ import math
 
 import mpmath as mp
 from cores import rounded, split_exponent
-from expression import Value, build, horner, sign_of, with_sign
+from expression import Value, build, estrin, horner, sign_of, with_sign
 from fit import Fit, fit
 
 from xla_evo.scaffolds import scaffold
@@ -31,6 +31,42 @@ def _arctangent_fit(count: int) -> Fit:
         return (mp.atan(t) / t - 1) / z if z > 1e-10 else mp.mpf(-1) / 3 + z / 5
 
     return fit(quotient, 0, 0.2501, range(count), weight=lambda z: z)
+
+
+def _angle(base: Value, rest: Value, t: Value, residual: Value) -> Value:
+    """Base + rest + atan(t + residual / (1 + t^2)) of a base that is 0 or above |t| <= 1/2."""
+    z = t * t
+    tail = z * (t * estrin(z, _arctangent_fit(6).numerator) - residual) + residual
+    total = (base + t).guard()
+    return total + (tail + (rest + (t - (total - base).guard())))
+
+
+def _residual(top: Value, bottom: Value, lost: Value, t: Value) -> Value:
+    """What the quotient t lacks of top / (bottom + lost), to three bits."""
+    inverse = (_RECIPROCAL - bottom.signed()).floating()
+    return ((top - t * bottom) - t * lost) * inverse
+
+
+_HALF_PI = (float.fromhex("0x1.921fb6p+0"), float.fromhex("-0x1.777a5cp-25"))
+"""Pi / 2 in two parts of float32; half of it has the halves of both."""
+
+
+def atan(x: Value) -> Value:
+    """Folds to (a - 1) / (a + 1) from 1/2 to 2, where pi / 4 is added, and to -1 / a beyond."""
+    a = abs(x).min(2.0**100)
+    far, middle = a > 2.0, a > 0.5
+    one = a.constant(1.0)
+    total = (a + 1.0).guard()
+    near = middle.where(far.where(0.0, a - (total - 1.0)), 0.0)
+    top = far.where(-one, middle.where(a - 1.0, a))
+    bottom = far.where(a, middle.where(total, 1.0))
+    t = top / bottom
+    base, rest = (
+        far.where(one.constant(part), middle.where(one.constant(part / 2), 0.0))
+        for part in _HALF_PI
+    )
+    y = _angle(base, rest, t, _residual(top, bottom, near, t))
+    return with_sign(y, sign_of(x))
 
 
 def atan2(y: Value, x: Value) -> Value:
@@ -58,15 +94,9 @@ def atan2(y: Value, x: Value) -> Value:
     eighths = left.where(4.0 - eighths, eighths)
     top = (swapped ^ left).where(-top, top)
     t = top / bottom
-    inverse = (_RECIPROCAL - bottom.signed()).floating()
-    residual = ((top - t * bottom) - t * lost) * inverse
-    z = t * t
-    tail = z * (t * horner(z, _arctangent_fit(6).numerator) - residual) + residual
     high = float(mp.floor(mp.pi * 2**18) / 2**20)
-    base = eighths * high
-    total = (base + t).guard()
-    rest = t - (total - base).guard()
-    angle = total + (tail + (eighths * float(mp.pi / 4 - high) + rest))
+    base, rest = eighths * high, eighths * float(mp.pi / 4 - high)
+    angle = _angle(base, rest, t, _residual(top, bottom, lost, t))
     return with_sign(angle, sign_of(y))
 
 
@@ -86,10 +116,6 @@ def _exp2_fit(count: int) -> Fit:
         lambda r: mp.expm1(r * mp.log(2)) / r if r else mp.log(2), -0.50001, 0.50001, range(count),
         weight=lambda r: abs(r),
     )  # fmt: skip
-
-
-def _nearest(x: Value) -> Value:
-    return Value(x.builder, x.builder.apply("round_even", x.number), x.dtype)
 
 
 def power(x: Value, y: Value) -> Value:
@@ -116,8 +142,8 @@ def power(x: Value, y: Value) -> Value:
     value = (value.signed() + (bits << 23)).floating()
     value = (narrow < 128.0).where(value, narrow + INF)
     value = (narrow < -126.0).where(0.0, value)
-    whole, half = _nearest(y).equals(y), y * 0.5
-    value = with_sign(value, (whole & ~_nearest(half).equals(half)).where(sign_of(x), 0))
+    whole, half = y.nearest().equals(y), y * 0.5
+    value = with_sign(value, (whole & ~half.nearest().equals(half)).where(sign_of(x), 0))
     value = ((x < 0.0) & (x > -INF) & ~whole).where(NAN, value)
     return (x.equals(1.0) | y.equals(0.0)).where(1.0, value)
 
@@ -149,6 +175,7 @@ def cbrt() -> Program:
 
 
 PROGRAMS = {
+    "atan": lambda: build("atan", atan, F32),
     "atan2": lambda: build("atan2", atan2, F32, 2),
     "pow": lambda: build("pow", power, F32, 2),
     "rsqrt": lambda: build("rsqrt", rsqrt, F32),

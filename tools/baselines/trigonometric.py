@@ -5,8 +5,8 @@ import math
 
 import mpmath as mp
 import turns
-from cores import inverse, rounded
-from expression import Value, horner, odd, sign_of, with_sign
+from cores import rounded
+from expression import Value, estrin, horner, odd, sign_of, with_sign
 from fit import Fit, fit, shortest
 
 from xla_evo_lowering.dtypes import BF16, F16, F32, F64, DType
@@ -75,9 +75,9 @@ def sine_fit(bits: float) -> Fit:
     )
 
 
-def sine_of_half_turns(w: Value, bits: float, factor: float = 1.0) -> Value:
-    """sin(pi w) times a factor for |w| up to 1/2."""
-    return w * horner(w * w, [c * factor for c in sine_fit(bits).numerator])
+def sine_of_half_turns(w: Value, bits: float) -> Value:
+    """sin(pi w) for |w| up to 1/2."""
+    return w * estrin(w * w, sine_fit(bits).numerator)
 
 
 def _flip(y: Value, parity: Value) -> Value:
@@ -155,7 +155,7 @@ def sinc(x: Value, working: DType, bits: float) -> Value:
     """sin(pi x) / (pi x); the distance to the nearest integer is exact."""
     a = abs(x).to(working).min(2.0**30 if working is F64 else 2.0**22)
     n, parity = rounded(a)
-    y = _flip(sine_of_half_turns(a - n, bits, 1 / math.pi), parity) * inverse(a)
+    y = _flip(sine_of_half_turns(a - n, bits), parity) * (1.0 / (a * math.pi))
     return (a.equals(0.0)).where(1.0, y).to(x.dtype)
 
 

@@ -37,7 +37,7 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), _EXPONENT),
     ("asin", "asin", "asin(sqrt(x))/sqrt(x) - 1", 1e-9, 0.25, ((-1.0, 1.0), (0.4, 0.6)), _FOLD),
     ("acos", "acos", "asin(sqrt(x))/sqrt(x) - 1", 1e-9, 0.25, ((-1.0, 1.0), (0.4, 0.6)), _FOLD),
-    ("atan", "atan", "(atan(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 1.0, ((-1.0, 1.0), (1.0, 8.0)),
+    ("atan", "atan", "atan(sqrt(x))/sqrt(x) - 1", 1e-9, 1.0, ((-1.0, 1.0), (1.0, 8.0)),
      "atan(x) = pi/2 - atan(1/x) above 1, with the quotient's residual"),
     ("cbrt", "cbrt", "cbrt(1/(1 - x))**2 - 1", -0.11, 0.11, ((0.1, 1.0), (1.0, 8.0)),
      "an integer estimate of the inverse root, its square made better by the hole, and the residual"
