@@ -18,6 +18,7 @@ from xla_evo.accuracy.specials import check_specials, special_inputs
 from xla_evo.accuracy.sweep import (
     measure_exhaustive,
     measure_exhaustive_together,
+    measure_inputs,
     measure_sampled,
 )
 from xla_evo.errors import XlaEvoError
@@ -53,6 +54,7 @@ TIMED_RANGES: dict[str, tuple[float, float]] = {
 
 _TIMED_RANGE = (0.05, 10.0)
 _BUILTIN_SAMPLES = 1 << 22
+_BINADE_SAMPLES = 1 << 20
 _BLOCK, _NEAR = 1 << 18, 1 << 10
 
 
@@ -342,7 +344,23 @@ def _builtin_error(target: Target) -> float | None:
     run = Executable(target.function.builtin_function(), [target.dtype] * target.function.arity)
     flush = backend_row("cpu").flushes(target.dtype)
     found = measure_sampled(run, target, flush_to_zero=flush, samples=_BUILTIN_SAMPLES)
-    return found.max_ulp if np.isfinite(found.max_ulp) else None
+    worst = found.max_ulp
+    if target.dtype.bits == 32 and target.function.arity == 1 and np.isfinite(worst):
+        inputs = _binades_of([point.input for point in found.worst_inputs], target)
+        worst = max(worst, measure_inputs(run, target, inputs, flush_to_zero=flush).max_ulp)
+    return worst if np.isfinite(worst) else None
+
+
+def _binades_of(points: Sequence[object], target: Target) -> np.ndarray[Any, Any]:
+    """Inputs of the binades of the worst points: a sample of all binades is thin in each.
+
+    Of tanh, say, such a sample showed 4.12 ULP, where all inputs give 4.90.
+    """
+    found = np.array([point for point in points if isinstance(point, float)], np.float32)
+    binades = np.unique(found.view(np.uint32) >> 23)
+    fractions = np.random.default_rng(0).integers(0, 1 << 23, _BINADE_SAMPLES, np.uint32)
+    inputs = ((binades[:, None] << 23) | fractions).ravel().view(np.float32)
+    return inputs[(inputs >= target.low) & (inputs <= target.high)]
 
 
 def _of_one(function: Graph, arity: int) -> Graph:
