@@ -9,6 +9,7 @@ import numpy as np
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs, measure_sampled
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.compile import Executable
+from xla_evo_lowering.dtypes import F64
 from xla_evo_lowering.text import parse_program
 
 TOOL = Path(__file__).parents[2] / "tools" / "baselines"
@@ -31,7 +32,7 @@ def test_sixteen_bit_form_is_within_its_tier() -> None:
 
 
 def test_single_form_is_within_one_ulp() -> None:
-    run = Executable.of_program(parse_program(printed("atan2", "--single")))
+    run = Executable.of_program(parse_program(printed("atan2", "--form", "single")))
     target = make_target("atan2", "float32")
     found = measure_sampled(run, target, flush_to_zero=True, samples=1 << 14)
     assert found.bound_ulp < 0.9
@@ -45,6 +46,15 @@ def test_sine_holds_next_to_multiples_of_pi_and_between_the_ranges_of_exponents(
     target = make_target("sin", "float32")
     inputs = np.concatenate([places, -places]).astype(np.float32)
     assert measure_inputs(run, target, inputs, flush_to_zero=True, exact=True).bound_ulp <= 0.51
+
+
+def test_float32_form_is_within_its_tier_on_a_sample() -> None:
+    program = parse_program(printed("expm1", "--form", "single"))
+    assert F64 not in program.types
+    run = Executable.of_program(program)
+    target = make_target("expm1", "float32")
+    found = measure_sampled(run, target, flush_to_zero=True, samples=1 << 15)
+    assert found.max_ulp <= 1.0
 
 
 def test_unknown_function_is_one_line() -> None:

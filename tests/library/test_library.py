@@ -33,6 +33,7 @@ from xla_evo.library.certificate import (
     contracts,
     machine_identity,
 )
+from xla_evo.library.certify import _binades_of
 from xla_evo.library.choice import best_proof
 from xla_evo.library.contexts import AFTER, BEFORE, measure_contexts
 from xla_evo.targets.catalogue import function as catalogue_function
@@ -100,6 +101,15 @@ def test_shipped_entry_keeps_its_bound_on_a_sample(entry: Entry) -> None:
         proof.fingerprint
     ) == machine_identity(LIVE):
         assert found.max_ulp == pytest.approx(proof.measurement.max_ulp)
+
+
+def test_worst_binades_are_sampled_densely() -> None:
+    inputs = _binades_of([5.5, -0.75, 6.0, "1"], make_target("tanh", "float32"))
+    assert len(inputs) == 2 << 20
+    size = np.abs(inputs)
+    assert ((size >= 4) & (size < 8) | (inputs < 0) & (size >= 0.5) & (size < 1)).all()
+    positive = _binades_of([5.5, -0.75], make_target("log", "float32"))
+    assert (positive > 0).all()
 
 
 def test_certificate_survives_json() -> None:
