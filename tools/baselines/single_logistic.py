@@ -169,9 +169,8 @@ def softplus(x: Value) -> Value:
     part = octave(at_most(size, 87.9), shift=24, negative=True)
     scale, small = part.scale, part.small
     e = part.first + small
-    plain = (scale.signed() - (24 << 23)).max(0).floating()
-    exp = plain * e + plain
     high = scale * e + scale
+    exp = high * 2.0**-24
     rest = scale * small + (scale * part.first + (scale - high))
     tail = by_pairs(exp, exp * exp, _softplus_far())
     # The derivative of log(1 + e) at what is left of e is 1 - e, nearly.
