@@ -23,7 +23,7 @@ from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo_lowering.dtypes import F64, DType
 
 INF, NAN = math.inf, math.nan
-_CENTRE = 1.5
+_CENTRE, _MIDDLE = 1.625, 0.125
 _ERFC_END = 26.6
 _NEAR = 0.8427
 _NEAR_MIDDLE = 0.62125
@@ -33,32 +33,34 @@ _GRID = 1.5 * 2.0 ** (52 - 11)
 
 @functools.cache
 def erfc_fits() -> tuple[float, float, Fit]:
-    """((a + 1) e^(a^2) erfc(a) as alpha + beta / (a + 1) + p(t), t = (a - 1) / (a + 1).
+    """(a + k) e^(a^2) erfc(a) as alpha + beta / (a + k) + p(w), w = (a - k) / (a + k) - w0.
 
-    The first two terms are short, so that their products are exact, and leave less than a tenth.
+    The first two terms touch the function where w is 0, and are short, so that their products are
+    exact; they leave a tenth or less. The centre lies so that the sums of p round about as much
+    at one end as at the other.
     """
-    k = mp.mpf(_CENTRE)
+    k, middle = mp.mpf(_CENTRE), mp.mpf(_MIDDLE)
 
-    def scaled(t):
-        a = k * (1 + t) / (1 - t)
+    @functools.cache
+    def scaled(w):
+        a = k * (1 + w + middle) / (1 - w - middle)
         with mp.workdps(70):
             return mp.exp(a * a) * mp.erfc(a) * (a + k)
 
-    scaled = functools.cache(scaled)
     slope = mp.diff(scaled, 0)
-    # t = 1 - 2 k / (a + k)
     beta = constant_parts(-2 * k * slope, 20)[0]
-    alpha = constant_parts(scaled(mp.mpf(0)) - mp.mpf(beta) / (2 * k), 20)[0]
-    end = (_ERFC_END - k) / (_ERFC_END + k)
+    touching = mp.mpf(beta) * (1 - middle) / (2 * k)
+    alpha = constant_parts(scaled(mp.mpf(0)) - touching, 20)[0]
+    ends = -1 - middle, (_ERFC_END - k) / (_ERFC_END + k) - middle
     rest = shortest(
-        lambda t: scaled(t) - alpha - beta * (1 - t) / (2 * k), -1, end, 57.0,
-        weight=lambda t: 1 / scaled(t), least=27,
+        lambda w: scaled(w) - alpha - beta * (1 - w - middle) / (2 * k), *ends, 58.5,
+        weight=lambda w: 1 / scaled(w), least=27,
     )  # fmt: skip
     return alpha, beta, rest
 
 
 def erfc(x: Value, working: DType, bits: float) -> Value:
-    """E^(-a^2) (alpha + beta / (a + 1) + p(t)) / (a + 1), every factor in two parts."""
+    """E^(-a^2) (alpha + beta / (a + k) + p(w)) / (a + k), every factor in two parts."""
     a = abs(x).min(27.0)
     first, rest = halves(a)
     square = first * first
@@ -69,9 +71,9 @@ def erfc(x: Value, working: DType, bits: float) -> Value:
     power = shortened(one, error + exp_tail(r, low))
     alpha, beta, found = erfc_fits()
     inverse = short_reciprocal(*any_sum(a, a.constant(_CENTRE)))
-    linear, lost = ordered_sum(a.constant(alpha), inverse[0] * beta)
-    t = inverse[2] * (-2.0 * _CENTRE) + 1.0
-    bracket = shortened(linear, (lost + inverse[1] * beta) + horner(t, found.numerator))
+    linear, lost = any_sum(a.constant(alpha), inverse[0] * beta)
+    w = inverse[2] * (-2.0 * _CENTRE) + (1.0 - _MIDDLE)
+    bracket = shortened(linear, (lost + inverse[1] * beta) + horner(w, found.numerator))
     scaled = shortened(*short_product(inverse[:2], bracket))
     large, small = short_product(power, scaled)
     tail = ((large + small) * power_of_two(low_bits + 64, F64)).guard() * 2.0**-64
