@@ -1,7 +1,7 @@
 """Evolved functions as explicit drop-ins, for those who patch nothing.
 
 ``xla_evo.numpy.exp(x)`` takes what ``jax.numpy.exp`` takes and gives what it gives, computed by a
-program of the library. Where the library has no program for a format (float64, bfloat16, complex)
+program of the library. Where the library has no program for a format (complex, much of float64)
 or none within ``max_ulp``, it is the built-in. Derivatives are JAX's own rules, of every order.
 """
 
