@@ -36,7 +36,8 @@ def extended(value) -> np.longdouble:
     return Extended(high) + Extended(float(value - mp.mpf(high)))
 
 
-def _solve(matrix, right):
+def solve(matrix, right):
+    """Least squares, refined to extended precision."""
     scale = np.abs(matrix).max(axis=0)
     scaled = matrix / scale
     q, r = np.linalg.qr(scaled.astype(np.float64))
@@ -93,7 +94,7 @@ def fit(
     best: Fit | None = None
     for _ in range(iterations):
         factor = np.sqrt(lawson) * w / quotient
-        solution = _solve(base * factor[:, None], y * factor)
+        solution = solve(base * factor[:, None], y * factor)
         top = sum(c * x**p for c, p in zip(solution[:count], powers, strict=True))
         terms = zip(solution[count:], below, strict=True)
         bottom = 1 + sum((c * x**p for c, p in terms), Extended(0) * x)

@@ -1,7 +1,25 @@
 """Forms in float32 alone by function: at most 1 ULP, and *fast* ones, at most the built-in's."""
 
+import single_errors
 import single_hyperbolic
+import single_logarithms
 import single_logistic
+from single_constants import with_constants
+
+TUNED = {
+    "log2": single_logarithms.to_base,
+    "log10": single_logarithms.to_base,
+    "log1p": single_logarithms.log1p,
+    "asinh": single_logarithms.asinh,
+    "acosh": single_logarithms.acosh,
+    "atanh": single_logarithms.atanh,
+    "erf": single_errors.erf,
+    "erfc": single_errors.erfc,
+    "erf_inv": single_errors.erf_inv,
+    "gelu": single_errors.gelu,
+    "log_sigmoid": single_errors.log_sigmoid,
+}
+"""Forms that take their constants as data."""
 
 SINGLE = {
     "expm1": single_hyperbolic.expm1,
@@ -13,6 +31,7 @@ SINGLE = {
     "gelu_tanh": single_logistic.gelu_tanh,
     "mish": single_logistic.mish,
     "softplus": single_logistic.softplus,
+    **{name: with_constants(name, form) for name, form in TUNED.items()},
 }
 
 FAST = {

@@ -1,0 +1,114 @@
+"""Logarithms and inverse hyperbolic functions in float32 alone."""
+
+from expression import Value, sign_of, with_sign
+from single_parts import (
+    INF,
+    MANTISSA,
+    NAN,
+    ONE,
+    Constants,
+    even_odd,
+    nested_even_odd,
+    power_of_two,
+    scaled,
+)
+
+from xla_evo_lowering.dtypes import F32
+
+LN2_HIGH, LN2_LOW = 45426 / 65536, 1.4286068203094173e-06
+"""log 2 in two parts, both positive; products of the first with an exponent are exact."""
+
+TWO_THIRDS, ROOT_HALF, THREE_QUARTERS = 0x3F2AAAAB, 0x3F3504F3, 0x3F400001
+
+
+def split(x: Value, least: int) -> tuple[Value, Value]:
+    """(k, m - 1) with x = m 2^k, m at least the number with the bits ``least``."""
+    shifted = x.signed() - least
+    k = (shifted >> MANTISSA).to(F32)
+    m = ((shifted & ((1 << MANTISSA) - 1)) + least).floating()
+    return k, m - 1.0
+
+
+def ends(x: Value, y: Value) -> Value:
+    """A logarithm with its values at 0, below it and at infinity."""
+    y = (x < INF).where(y, x)
+    low = (x > -(2.0**-126)).where(x.constant(-INF), NAN)
+    return (x < 2.0**-126).where(low, y)
+
+
+def to_base(x: Value, c: Constants) -> Value:
+    """K high + (f c_0 + f (c_1 + f P(f)) + k low): the base's constants and log(1 + f) in one."""
+    k, f = split(x, ROOT_HALF)
+    high, low = c["exponent"]
+    t = f * even_odd(f, c["tail"])
+    if low:
+        t = k * low + t
+    return ends(x, k * high + (f * c["head"][0] + t))
+
+
+def log1p(x: Value, c: Constants) -> Value:
+    """log(2^-n (1 + f)), where f = 2^n x - (1 - 2^n) is exact: 1 + f is in [3/4, 3/2)."""
+    u = (x + 1.0).guard()
+    n = (THREE_QUARTERS + (1 << MANTISSA) - 1 - u.signed()) >> MANTISSA
+    place = n << MANTISSA
+    # 2^-128 has no pattern; 0 serves.
+    power = (place + ONE).max(0).floating()
+    f = scaled(x, place) - (1.0 - power)
+    k = n.to(F32)
+    t = f * (f * nested_even_odd(f, c["tail"])) + k * -LN2_LOW
+    y = k * -LN2_HIGH + (f + t)
+    y = (x < INF).where(y, x)
+    low = (u.equals(0.0)).where(x.constant(-INF), NAN)
+    return (x > -1.0).where(y, low)
+
+
+def atanh(x: Value, c: Constants) -> Value:
+    """From 1/2 on half the log of (1 + a) / (1 - a) = 2^n (1 + s) / (1 - s), below s = a."""
+    a = abs(x)
+    b = 1.0 - a
+    n = (0x40200000 - b.signed()) >> MANTISSA
+    power = power_of_two(n << MANTISSA)
+    quotient = (b * -(power + 1.0) + 2.0) / (b * (power - 1.0) + 2.0)
+    far = b <= 0.5
+    s = far.where(quotient, a)
+    k = far.where(n, n.constant(0)).to(F32)
+    z = s * s
+    t = s * (z * nested_even_odd(z, c["tail"])) + k * (LN2_LOW / 2)
+    y = k * (LN2_HIGH / 2) + (s + t)
+    y = (b > 0.0).where(y, (b.equals(0.0)).where(x.constant(INF), NAN))
+    return with_sign(y, sign_of(x))
+
+
+def log_of_twice(x: Value, more: Value, c: Constants) -> Value:
+    """log(2 x) + more, where more is small."""
+    k, f = split(x, TWO_THIRDS)
+    k = k + 1.0
+    t = f * (f * nested_even_odd(f, c["log"])) + (k * LN2_LOW + more)
+    return k * LN2_HIGH + (f + t)
+
+
+def asinh(x: Value, c: Constants) -> Value:
+    """A + a z p(z), z = a^2; above 1.18 log(2 a) + u g(u), u = 1 / a^2."""
+    a = abs(x)
+    z = a * a
+    u = 1.0 / z
+    beyond = a > 1.18
+    near = a * (z * even_odd(z - 0.75, c["near"])) + a
+    y = beyond.where(log_of_twice(a, u * even_odd(u - 0.375, c["far"]), c), near)
+    y = (a < INF).where(y, a)
+    return with_sign(y, sign_of(x))
+
+
+def acosh(x: Value, c: Constants) -> Value:
+    """sqrt(2 d) (1 + d p(d)), d = x - 1, with the root's residual; above 2 log(2 x) + u g(u)."""
+    d = x - 1.0
+    w = d + d
+    root = w.sqrt()
+    rest = w - root * root
+    half_inverse = (0x7E7311C7 - root.signed()).floating()
+    beyond = x > 2.0
+    near = root + (root * (d * nested_even_odd(d, c["near"])) + rest * half_inverse)
+    u = 1.0 / (x * x)
+    y = beyond.where(log_of_twice(x, u * nested_even_odd(u, c["far"]), c), near)
+    y = (x < INF).where(y, x)
+    return (d.equals(0.0)).where(0.0, y)
