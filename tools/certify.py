@@ -7,11 +7,15 @@
     tools/certify.py all --again --lowering custom_call --no-time
     tools/certify.py exp --again --retime
     tools/certify.py exp2,log10 --again --retime --dtype bfloat16
+    tools/certify.py tanh candidate.prog --backend tpu:v5e,cuda:sm_90 --max-ulp 2
+    tools/certify.py exp,log,tanh,sin,erf --again --backend tpu:v5e
 
 The text of a candidate may carry comments and any value names; what is shipped is its canonical
 form. `--again` measures the shipped entries of some functions, or of all, under the compiler at
 hand and adds the proof to their certificates. A custom call of one argument is held against its
 inlined form bit by bit; `all` leaves those alone that were proven of the very same machine code.
+With `--backend` the program is modelled for devices that are not here, and joins the library for
+those; `--sampled` leaves the sweep for later, and `--again` makes up for it.
 """
 
 import argparse
@@ -21,7 +25,6 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from xla_evo.errors import BackendError
 from xla_evo.library import (
     CertificationError,
     Provenance,
@@ -33,9 +36,14 @@ from xla_evo.library import (
 )
 from xla_evo.library.certify import prove_same_bits, sweep_together, time_ratio
 from xla_evo.library.choice import best_proof, describe
+from xla_evo.library.loader import MODELLED
+from xla_evo.library.modelled import certify_modelled, prove_modelled
 from xla_evo.targets.target import make_target
+from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend, fingerprint
+from xla_evo_lowering.canonical import content_hash
 from xla_evo_lowering.custom_call import as_custom_call
+from xla_evo_lowering.errors import BackendError
 from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import parse_program
 
@@ -58,32 +66,93 @@ def main():
     parser.add_argument("--entry", default="", help="first digits of the hash of the one to take")
     parser.add_argument("--retime", action="store_true")
     parser.add_argument("--no-time", action="store_true")
+    parser.add_argument("--backend", help="backends that are not here, with commas between")
+    parser.add_argument("--sampled", type=int, default=0, help="model so many inputs only")
     args = parser.parse_args()
     if args.again == (args.file is not None):
         parser.error("give the file of a program, or --again")
     failed = 0
-    for make in again(args) if args.again else [lambda: candidate(args)]:
+    for make in calls(args):
         try:
-            entry = make()
+            make()
         except (CertificationError, BackendError) as error:
             print(f"not certified: {error}", file=sys.stderr, flush=True)
             failed = 1
-            continue
-        path = write_entry(entry)
-        proof = entry.certificate.proofs[-1]
-        contexts = max(proof.contexts.values(), default=0.0)
-        print(f"{entry.name} {proof.lowering}: {describe(proof)}; contexts {contexts:.3g}")
-        print(f"  {path}", flush=True)
     return failed
 
 
+def calls(args):
+    """A call for each certificate that is to be made and written."""
+    if args.backend:
+        yield partial(model_again if args.again else model, args)
+        return
+    for make in again(args) if args.again else [partial(candidate, args)]:
+        yield partial(write, make)
+
+
+def write(make):
+    entry = make()
+    path = write_entry(entry)
+    proof = entry.certificate.proofs[-1]
+    contexts = max(proof.contexts.values(), default=0.0)
+    print(f"{entry.name} {proof.lowering}: {describe(proof)}; contexts {contexts:.3g}")
+    print(f"  {path}", flush=True)
+
+
 def candidate(args):
-    text = args.file.read_text(encoding="utf-8")
     return certify(
-        parse_program(text, source=str(args.file)), args.function, args.dtype,
-        provenance=Provenance(kind=args.provenance, run=args.run, seed=args.seed, note=args.note),
+        program(args), args.function, args.dtype, provenance=provenance(args),
         max_ulp=args.max_ulp, time=not args.no_time, threads=args.threads,
     )  # fmt: skip
+
+
+def program(args):
+    return parse_program(args.file.read_text(encoding="utf-8"), source=str(args.file))
+
+
+def provenance(args):
+    return Provenance(kind=args.provenance, run=args.run, seed=args.seed, note=args.note)
+
+
+def model(args):
+    """Models a program for each backend and writes the entry, proofs that it has already kept.
+
+    A program that ships for the CPU keeps its provenance.
+    """
+    known, digest = {}, content_hash(program(args))
+    shipped = [
+        e for e in entries(args.function, args.dtype) if e.certificate.program_hash == digest
+    ]
+    origin = shipped[0].certificate.provenance if shipped else provenance(args)
+    for name in args.backend.split(","):
+        with AheadOfTime(backend(name)) as process:
+            made = certify_modelled(
+                program(args), args.function, args.dtype, process, provenance=origin,
+                max_ulp=args.max_ulp, samples=args.sampled, known=known,
+            )  # fmt: skip
+        proof = made.certificate.proofs[0]
+        for other in entries(args.function, args.dtype, folder=MODELLED):
+            if other == made:
+                made = add_proof(other, proof)
+        put(made, proof)
+
+
+def model_again(args):
+    """Models what ships for backends over every input."""
+    known = {}
+    for name in args.backend.split(","):
+        with AheadOfTime(backend(name)) as process:
+            for function in args.function.split(","):
+                for entry in entries(function, args.dtype, name, folder=MODELLED):
+                    target = make_target(function, args.dtype)
+                    proof = prove_modelled(entry.program, target, process, known=known)
+                    put(add_proof(entry, proof), proof)
+
+
+def put(entry, proof):
+    path, name = write_entry(entry, MODELLED), proof.fingerprint["backend"]
+    print(f"{entry.name} {name}: {describe(proof)}, {proof.cost.value:.4g} {proof.cost.unit}")
+    print(f"  {path}", flush=True)
 
 
 def again(args):

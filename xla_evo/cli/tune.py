@@ -119,13 +119,12 @@ def _print_tuned(found: "Sequence[Tuned]") -> None:
             print_line(f"{item.function}: as tuned before on this machine")
 
 
-def _backends(wanted: list[str]) -> list[str]:
+def _usable(names: Sequence[str]) -> list[str]:
+    """The backends whose compiler is installed; a line for each of the others."""
     from xla_evo_lowering.backends import backend, require
 
-    if wanted:
-        return wanted
     found: list[str] = []
-    for name in COMPARED:
+    for name in names:
         try:
             require(backend(name))
             found.append(name)
@@ -135,16 +134,34 @@ def _backends(wanted: list[str]) -> list[str]:
 
 
 def _compare(args: argparse.Namespace) -> int:
+    """Compares; 0 when every backend that was named could be compared."""
+    from xla_evo.store import Store
+    from xla_evo.targets.target import make_target
     from xla_evo.tuning import compare
     from xla_evo.tuning.compare import difference
 
     names = args.functions or list(SHOWN)
-    found = compare(
-        names, _backends(args.backend), max_ulp=args.max_ulp, dtype=args.dtype, report=_report
-    )
+    for name in names:
+        make_target(name, args.dtype)  # refuses what there is not before anything is compiled
+    backends = _usable(args.backend or COMPARED)
+    if not backends:
+        raise ConfigError("none of the backends can be used")
+    found: list[Comparison] = []
+    with Store.open() as store:
+        for name in names:
+            for backend in list(backends):
+                try:
+                    found += compare(
+                        [name], [backend], max_ulp=args.max_ulp, dtype=args.dtype, store=store,
+                        report=_report,
+                    )  # fmt: skip
+                except BackendError as error:
+                    _report(f"left out from here on: {error}")
+                    backends.remove(backend)
+    missing = bool(args.backend) and len(backends) < len(args.backend)
     if args.json:
         print_json([_comparison_to_json(item) for item in found])
-        return 0
+        return int(missing)
     _print_comparison(found)
     for name in names:
         mine = [item for item in found if item.function == name]
@@ -154,7 +171,7 @@ def _compare(args: argparse.Namespace) -> int:
         for item in mine:
             for line in item.reasons():
                 print_line(f"  {item.backend}: {line}")
-    return 0
+    return int(missing)
 
 
 def _comparison_to_json(item: "Comparison") -> dict[str, Any]:

@@ -6,7 +6,7 @@ import time
 
 from xla_evo.cli.output import Column, plain_table, print_json, print_line
 from xla_evo.errors import ConfigError
-from xla_evo.library.loader import entries
+from xla_evo.library.loader import MODELLED, entries
 from xla_evo.library.recheck import Recheck, recheck_all, recheck_rotating
 
 _COLUMNS = [
@@ -27,6 +27,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("choose --all or --quick")
     if args.subject is not None or args.expr is not None or args.domain is not None:
         raise ConfigError("--all and --quick check what ships, on whole domains: name no program")
+    if args.backend not in (None, "cpu"):
+        return _on_devices(args)
     chosen = entries(args.function, args.dtype)
     if not chosen:
         raise ConfigError("the library has no such program (see xla-evo library)")
@@ -54,6 +56,33 @@ def run(args: argparse.Namespace) -> int:
                 if refused
                 else ""
             )
+        )
+    return 1 if wrong else 0
+
+
+def _on_devices(args: argparse.Namespace) -> int:
+    """Programs for one backend: measured on its device, or modelled again without one."""
+    from xla_evo.library.recheck_modelled import device_row, recheck_models, recheck_on_device
+
+    if args.quick:
+        raise ConfigError("--quick checks programs on this CPU; take --all for another backend")
+    row, here = device_row(args.backend)
+    chosen = entries(args.function, args.dtype, row.name, folder=MODELLED)
+    if not chosen:
+        raise ConfigError(f"the library has no such program for {row.name}")
+    if not args.json:
+        _print_row([column.name for column in _COLUMNS])
+    started = time.perf_counter()
+    check = recheck_on_device if here else recheck_models
+    outcomes = check(chosen, row, _ignore if args.json else _report)
+    wrong = sum(bool(outcome.problem) for outcome in outcomes)
+    if args.json:
+        print_json([dataclasses.asdict(outcome) | {"modelled": not here} for outcome in outcomes])
+    else:
+        how = "measured on the device" if here else "modelled again, not measured"
+        print_line(
+            f"{len(outcomes)} programs for {row.name} {how} in {time.perf_counter() - started:.0f}"
+            f" s: {wrong or 'none'} wrong"
         )
     return 1 if wrong else 0
 

@@ -66,8 +66,23 @@ class TimeRatio:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StaticComparison:
+    """Static cost of a program beside that of the built-ins, under one compiler.
+
+    Attributes:
+        value: of the program, in `unit`.
+        unit: what is counted.
+        builtins: name of a built-in to its cost; the default first.
+    """
+
+    value: float
+    unit: str
+    builtins: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What was measured of a program under one compiler.
+    """What was measured of a program under one compiler, or modelled.
 
     Attributes:
         lowering: how it was put into the compiled code.
@@ -78,6 +93,9 @@ class Proof:
         contexts: name of a neighbourhood (`xla_evo.library.contexts`) to the largest error in ULP
             that the program had in it, sampled.
         time: against the built-in.
+        modelled: the device was not there: the numbers are those of the compiled form, evaluated on
+            a CPU in the device's arithmetic as far as that is known (see `device_model`).
+        cost: static cost, where the device was not there.
     """
 
     lowering: Lowering
@@ -87,6 +105,8 @@ class Proof:
     lengths_checked: int
     contexts: Mapping[str, float] = field(default_factory=dict[str, float])
     time: TimeRatio | None = None
+    modelled: bool = False
+    cost: StaticComparison | None = None
 
     def __post_init__(self) -> None:
         if self.lowering not in get_args(Lowering):
@@ -147,16 +167,7 @@ class Certificate:
             "provenance": _fields(self.provenance),
             "builtin_max_ulp": self.builtin_max_ulp,
             "versions": dict(self.versions),
-            "proofs": [
-                {
-                    **_fields(proof),
-                    "fingerprint": dict(proof.fingerprint),
-                    "contexts": dict(proof.contexts),
-                    "measurement": proof.measurement.to_json(),
-                    "time": _fields(proof.time) if proof.time else None,
-                }
-                for proof in self.proofs
-            ],
+            "proofs": [_proof_to_json(proof) for proof in self.proofs],
         }
 
     @staticmethod
@@ -185,9 +196,28 @@ def _fields(item: Any) -> dict[str, Any]:
     return {name: getattr(item, name) for name in item.__slots__}
 
 
+def _proof_to_json(proof: Proof) -> dict[str, Any]:
+    """Plain data; what only modelled proofs have stands in those alone."""
+    data = {
+        **_fields(proof),
+        "fingerprint": dict(proof.fingerprint),
+        "contexts": dict(proof.contexts),
+        "measurement": proof.measurement.to_json(),
+        "time": _fields(proof.time) if proof.time else None,
+    }
+    del data["modelled"], data["cost"]
+    if proof.modelled:
+        data["modelled"] = True
+    if proof.cost:
+        data["cost"] = {**_fields(proof.cost), "builtins": dict(proof.cost.builtins)}
+    return data
+
+
 def _proof(data: Mapping[str, Any]) -> Proof:
     fields = dict(data)
     fields["measurement"] = ErrorMeasurement.from_json(fields["measurement"])
+    if fields.get("cost"):
+        fields["cost"] = StaticComparison(**fields["cost"])
     if fields.get("time"):
         time: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value

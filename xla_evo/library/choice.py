@@ -12,7 +12,7 @@ from xla_evo.library.certificate import (
     contracts,
     machine_identity,
 )
-from xla_evo.library.loader import DATA, Entry, entries
+from xla_evo.library.loader import DATA, MODELLED, Entry, entries, joined
 from xla_evo.library.tuned import tuned_ratios, user_library
 from xla_evo_lowering.backends import backend as backend_row
 from xla_evo_lowering.backends import fingerprint as live_fingerprint
@@ -85,7 +85,7 @@ def choose(
     reasons: list[str] = []
     found: list[tuple[Entry, Proof, bool, float]] = []
     proven = False
-    for entry in _entries(function, dtype, folder):
+    for entry in _entries(function, dtype, backend, folder):
         proof, exact = best_proof(entry, lowering, backend, live)
         if proof is None:
             reasons.append(f"{entry.name}: no proof for {lowering} on {backend}")
@@ -146,7 +146,7 @@ def best_proof(
 
 def describe(proof: Proof) -> str:
     """Returns one line about a proof: its bound in words, and its time against the built-in."""
-    text = proof.measurement.bound()
+    text = proof.measurement.bound() + (", modelled" if proof.modelled else "")
     if proof.max_ulp > proof.measurement.bound_ulp:
         text += f", {proof.max_ulp:.3g} ULP beside other operations"
     if proof.ratio:
@@ -154,19 +154,20 @@ def describe(proof: Proof) -> str:
     return text
 
 
-def _entries(function: str, dtype: str, folder: Path) -> tuple[Entry, ...]:
-    """The programs of a library; those of the user, from `tune`, join the ones that shipped."""
+def _entries(function: str, dtype: str, backend: str, folder: Path) -> tuple[Entry, ...]:
+    """The programs of a library, with the shipped ones those for a device and the user's."""
     found = entries(function, dtype, folder=folder)
     if folder != DATA:
         return found
-    known = {entry.certificate.program_hash for entry in found}
-    own = entries(function, dtype, folder=user_library())
-    return (*found, *(one for one in own if one.certificate.program_hash not in known))
+    modelled = entries(function, dtype, backend, folder=MODELLED)
+    return joined((*found, *entries(function, dtype, folder=user_library()), *modelled))
 
 
 def _problem(
     entry: Entry, proof: Proof, ratio: float, max_ulp: float | None, *, most_accurate: bool
 ) -> str | None:
+    if proof.modelled:
+        return "not measured (xla-evo verify --all --backend, on a machine with the device)"
     if max_ulp is not None:
         return f"above {max_ulp:g} ULP" if proof.max_ulp > max_ulp else None
     builtin = entry.certificate.builtin_max_ulp

@@ -9,7 +9,8 @@ import functools
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from xla_evo_lowering.program import Program
 from xla_evo_lowering.text import parse_program, print_program
 
 DATA = Path(__file__).parent / "data"
+MODELLED = Path(__file__).parent / "modelled"
+"""Programs for devices that were not here: their proofs are models, so that `use` leaves them."""
+
 HASH_DIGITS = 16
 
 
@@ -207,3 +211,20 @@ def _folders(folder: Path) -> list[tuple[str, str]]:
     return sorted(
         {(path.parent.parent.name, path.parent.name) for path in folder.glob("*/*/*.prog")}
     )
+
+
+def joined(found: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Entries of several libraries, each program once, with all of its proofs.
+
+    What is said of a program first counts; of two proofs under one compiler that is the first
+    measured one.
+    """
+    chosen: dict[str, Entry] = {}
+    for entry in found:
+        known = chosen.get(entry.certificate.program_hash)
+        if known is not None:
+            both = (*known.certificate.proofs, *entry.certificate.proofs)
+            proofs = tuple(sorted(both, key=lambda proof: proof.modelled))
+            entry = Entry(known.program, replace(known.certificate, proofs=proofs))
+        chosen[entry.certificate.program_hash] = entry
+    return tuple(chosen.values())

@@ -117,7 +117,7 @@ def recheck(
                 entry.program, target, lowering, graph, time=False, measurement=measurement
             )
             found = fresh.measurement
-            problem = _difference(proof, fresh, exact=exact)
+            problem = difference(proof, fresh, exact=exact)
     except XlaEvoError as error:
         problem = str(error)
     return _outcome(entry, proof, found, problem, started, exact=exact)
@@ -219,7 +219,7 @@ def _outcome(
     )
 
 
-def _difference(proof: Proof, fresh: Proof, *, exact: bool) -> str:
+def difference(proof: Proof, fresh: Proof, *, exact: bool) -> str:
     """What a fresh proof does not confirm; under the same compiler every number must recur."""
     old, new = proof.measurement, fresh.measurement
     if exact:

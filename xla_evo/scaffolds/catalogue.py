@@ -4,7 +4,10 @@ from functools import cache
 from importlib.resources import files
 
 from xla_evo.errors import ConfigError
+from xla_evo.scaffolds import devices
 from xla_evo.scaffolds.scaffold import Scaffold
+from xla_evo_lowering.backends import Backend
+from xla_evo_lowering.device_model import ARITHMETIC
 
 _LN2_HALF = 0.34665
 _LOG2_E, _LOG10_E = "1.4426950408889634073599", "0.43429448190325182765112"
@@ -65,12 +68,12 @@ def _read(name: str) -> str:
 def _load() -> dict[str, Scaffold]:
     rows = [
         Scaffold(name, function, _read(name), expression, low, high, ranges, note)
-        for name, function, expression, low, high, ranges, note in _ROWS
+        for name, function, expression, low, high, ranges, note in (*_ROWS, *devices.ROWS)
     ]
     return {row.name: row for row in rows}
 
 
-SCAFFOLDS: tuple[str, ...] = tuple(row[0] for row in _ROWS)
+SCAFFOLDS: tuple[str, ...] = tuple(row[0] for row in (*_ROWS, *devices.ROWS))
 
 
 def scaffold(name: str) -> Scaffold:
@@ -85,6 +88,22 @@ def scaffold(name: str) -> Scaffold:
     return found
 
 
-def scaffolds_of(function: str) -> tuple[Scaffold, ...]:
-    """Returns the scaffolds of a function of the catalogue, maybe none."""
-    return tuple(row for row in _load().values() if row.function == function)
+def scaffolds_of(function: str, row: Backend | None = None) -> tuple[Scaffold, ...]:
+    """Returns the scaffolds of a function of the catalogue, maybe none.
+
+    Args:
+        function: its name.
+        row: a backend; scaffolds that it cannot compute, or that are not made for it, are left out.
+    """
+    found = tuple(one for one in _load().values() if one.function == function)
+    return found if row is None else tuple(one for one in found if _serves(one, row))
+
+
+def _serves(one: Scaffold, row: Backend) -> bool:
+    used = {item.op for item in one.program.body}
+    formats = {dtype for dtype in one.program.types if dtype.is_float}
+    return (
+        row.platform in devices.PLATFORMS.get(one.name, (row.platform,))
+        and not used & ARITHMETIC[row.platform].lacks
+        and formats <= set(row.formats)
+    )

@@ -248,9 +248,10 @@ class Frame:
 
     def select(self, target: Target, x: Floats) -> Points:
         """Those of the inputs where function and input are normal and the hole matters."""
-        least = 2.0**target.dtype.emin
+        least, overflow = 2.0**target.dtype.emin, 2.0 ** (target.dtype.emax + 1)
         reference = np.asarray(target.function.f64(x), np.float64)
-        kept = np.isfinite(reference) & (np.abs(reference) >= least) & (np.abs(x) >= least)
+        size = np.abs(reference)
+        kept = (size >= least) & (size < overflow) & (np.abs(x) >= least)
         points = make_points(target, x[kept])
         rows = self.rows(points.x)
         sensitivity = self._sensitivity(points, rows)

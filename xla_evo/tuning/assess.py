@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jax import lax
 
 from xla_evo.accuracy.generated import generated
 from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled
 from xla_evo.errors import BackendError, CompileError
+from xla_evo.library.certificate import Proof
 from xla_evo.library.certify import timed_range
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
+from xla_evo.library.modelled import device_proof
 from xla_evo.search.keys import MODELLED
 from xla_evo.store import Key, Store
+from xla_evo.targets.builtins import builtins_of
 from xla_evo.targets.target import Target, make_target
 from xla_evo_lowering import timing
 from xla_evo_lowering.ahead import AheadOfTime
@@ -58,12 +60,14 @@ class Assessment:
     known: str
     problem: str
 
+    def within(self, max_ulp: float) -> bool:
+        """Whether it can be used there and no error above the bound is known."""
+        error = self.max_ulp
+        return not self.problem and self.cost is not None and error is not None and error <= max_ulp
+
     def holds(self, max_ulp: float) -> bool:
         """Whether it may be chosen for a bound: every bit pattern is within it."""
-        error = self.max_ulp
-        return not self.problem and error is not None and error <= max_ulp and (
-            self.known in ("certified", "modelled")
-        )  # fmt: skip
+        return self.within(max_ulp) and self.known in ("certified", "modelled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,26 +88,6 @@ class Contender:
     def hash(self) -> str:
         """Content hash of the program."""
         return content_hash(self.program)
-
-
-HIGHEST = lax.AccuracyMode.HIGHEST
-_WITH_ACCURACY: Mapping[str, Callable[..., Any]] = {
-    name: getattr(lax, name)
-    for name in ("exp", "exp2", "log", "log1p", "logistic", "sin", "cos", "tan", "tanh", "cbrt",
-                 "expm1", "sqrt", "rsqrt")
-}  # fmt: skip
-
-
-def builtins_of(target: Target) -> dict[str, Callable[..., Any]]:
-    """Returns the built-ins that programs compete with, by name: the default and the accurate."""
-    function = target.function
-    if not function.builtin:
-        return {}
-    found = {function.builtin: function.builtin_function()}
-    accurate = _WITH_ACCURACY.get(function.name)
-    if accurate is not None:
-        found[f"{function.builtin} HIGHEST"] = lambda x: accurate(x, accuracy=HIGHEST)
-    return found
 
 
 def assess_here(
@@ -234,6 +218,12 @@ def _modelled(
     target: Target, item: Contender, row: Backend, max_ulp: float,
     compiler: Callable[[], AheadOfTime], store: Store, report: Callable[[str], None],
 ) -> Assessment:  # fmt: skip
+    proof = device_proof(item.entry, row) if item.entry else None
+    if proof is not None and proof.cost is not None:
+        return Assessment(
+            name=item.name, program=item.hash, cost=proof.cost.value, unit=proof.cost.unit,
+            max_ulp=proof.max_ulp, known=_known(proof), problem="",
+        )  # fmt: skip
     key = _key(target, row, item.hash)
     entry = store.get(key)
     if entry is not None:
@@ -252,6 +242,11 @@ def _modelled(
         value.update(_error(target, generated(model), row, max_ulp, report, item.name))
     store.put(key, value)
     return _assessment(item.name, item.hash, value)
+
+
+def _known(proof: Proof) -> str:
+    how = "modelled" if proof.modelled else "certified"
+    return how if proof.measurement.exhaustive else f"{how}, sampled"
 
 
 def _error(

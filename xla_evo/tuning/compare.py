@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xla_evo.errors import ConfigError
-from xla_evo.library.loader import Entry, entries
+from xla_evo.library.loader import DATA, MODELLED, entries, joined
 from xla_evo.library.tuned import user_library
 from xla_evo.store import Store
 from xla_evo.targets.target import Target, make_target
@@ -13,7 +13,6 @@ from xla_evo.tuning.record import found_programs
 from xla_evo_lowering.backends import Backend, backend, require
 from xla_evo_lowering.canonical import content_hash
 from xla_evo_lowering.device_model import ARITHMETIC
-from xla_evo_lowering.program import Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +22,8 @@ class Comparison:
     Attributes:
         function: name in the catalogue.
         backend: name of the row.
-        best: the cheapest program within the bound, None where there is none.
+        best: the cheapest program within the bound over every input; where there is none, the
+            cheapest that is on a sample (`known` says so), or None.
         builtins: the built-in and, where JAX has it, its most accurate form.
         others: programs that were not chosen, with what is known of them.
         max_ulp: the bound.
@@ -69,15 +69,22 @@ class Comparison:
 
 
 def contenders_of(target: Target, store: Store) -> list[Contender]:
-    """Returns every program at hand for a function: shipped, certified here, or found by tuning."""
+    """Returns every program at hand for a function.
+
+    Those are the shipped ones, the ones for devices, what was certified here, and what tuning
+    found.
+    """
     name, dtype = target.function.name, target.dtype.name
-    shipped = (*entries(name, dtype), *entries(name, dtype, folder=user_library()))
-    candidates: list[tuple[Program, Entry | None]] = [(entry.program, entry) for entry in shipped]
-    candidates += [(item.program, None) for item in found_programs(store, name, dtype)]
-    found: dict[str, Contender] = {}
-    for program, entry in candidates:
-        digest = entry.certificate.program_hash if entry else content_hash(program)
-        found.setdefault(digest, Contender(name=digest[:8], program=program, entry=entry))
+    folders = (DATA, user_library(), MODELLED)
+    known = joined(one for folder in folders for one in entries(name, dtype, folder=folder))
+    found = {
+        digest: Contender(name=digest[:8], program=entry.program, entry=entry)
+        for entry in known
+        for digest in (entry.certificate.program_hash,)
+    }
+    for item in found_programs(store, name, dtype):
+        digest = content_hash(item.program)
+        found.setdefault(digest, Contender(name=digest[:8], program=item.program))
     return list(found.values())
 
 
@@ -104,7 +111,9 @@ def compare_one(
     else:
         require(row)
         found, own = assess_ahead(target, items, row, max_ulp, store, report)
-    within = [item for item in found if item.holds(max_ulp) and item.cost is not None]
+    within = [item for item in found if item.holds(max_ulp)]
+    # A sample claims no bound; where nothing better is known it shows what there is, and says so.
+    within = within or [item for item in found if item.within(max_ulp)]
     best = min(within, key=lambda item: (item.cost or 0.0, item.program), default=None)
     return Comparison(
         function=target.function.name, backend=row.name, best=best, builtins=tuple(own),

@@ -193,6 +193,9 @@ class _Tuning:
 
     def _value(self, found: Comparison, evolved: int, notes: list[str]) -> dict[str, Any]:
         builtin, best = found.builtin, found.best
+        if best is not None and not best.holds(self.max_ulp):
+            notes.append(f"{best.name}: {best.max_ulp:.3g} ULP, on a sample only")
+            best = None
         cost = builtin.cost if builtin else None
         if best is None:
             notes.append("the built-in stays: no program holds the bound")
@@ -228,7 +231,8 @@ class _Tuning:
         forget_choices()
 
     def _evolve(self, notes: list[str]) -> None:
-        frames = scaffolds_of(self._names[0]) if self._names[1] == "float32" else ()
+        function, dtype = self._names
+        frames = scaffolds_of(function, self.row) if dtype == "float32" else ()
         if not frames:
             notes.append("nothing was evolved: there is no scaffold for its whole range")
         for frame in frames:

@@ -1,0 +1,98 @@
+"""Holds certificates for devices against fresh ones: modelled again, or measured on the device."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from xla_evo.errors import BackendError, XlaEvoError
+from xla_evo.library.loader import Entry, write_entry
+from xla_evo.library.modelled import Known, certify_on_device, device_proof, prove_modelled
+from xla_evo.library.recheck import Recheck, difference
+from xla_evo.library.tuned import user_library
+from xla_evo.targets.target import make_target
+from xla_evo_lowering.ahead import AheadOfTime
+from xla_evo_lowering.backends import Backend, backend
+from xla_evo_lowering.live import live_device
+
+Report = Callable[[Recheck], None]
+
+
+def device_row(name: str) -> tuple[Backend, bool]:
+    """Returns the row that a name means, and whether its device is in this machine.
+
+    Args:
+        name: ``cuda`` or ``tpu`` for the device of this machine, or a row of the backend table.
+
+    Raises:
+        BackendError: there is no such row, or no such device and the name is not that of a row.
+    """
+    try:
+        return live_device(name)[1], True
+    except BackendError:
+        if ":" not in name:
+            raise
+        return backend(name), False
+
+
+def recheck_on_device(entries: Sequence[Entry], row: Backend, report: Report) -> list[Recheck]:
+    """Measures entries on a device of this machine.
+
+    What holds joins the user's library with a measured proof, which `use` follows from then on.
+    """
+    return [_recheck(entry, row, _on_device(row), report) for entry in entries]
+
+
+def recheck_models(entries: Sequence[Entry], row: Backend, report: Report) -> list[Recheck]:
+    """Models entries again for a backend that is not here.
+
+    Raises:
+        BackendError: the backend's plugin is missing or does not start.
+    """
+    with AheadOfTime(row) as process:
+        return [_recheck(entry, row, _by_model(process), report) for entry in entries]
+
+
+_Check = Callable[[Entry], tuple[str, float, int]]
+
+
+def _on_device(row: Backend) -> _Check:
+    def check(entry: Entry) -> tuple[str, float, int]:
+        made = certify_on_device(entry, row.name)
+        write_entry(made, user_library())
+        fresh = made.certificate.proofs[-1].measurement
+        return "", fresh.max_ulp, fresh.count
+
+    return check
+
+
+def _by_model(process: AheadOfTime) -> _Check:
+    known: Known = {}
+
+    def check(entry: Entry) -> tuple[str, float, int]:
+        target = make_target(entry.function, entry.dtype)
+        fresh = prove_modelled(entry.program, target, process, known=known)
+        old = device_proof(entry, process.row)
+        every = old is not None and old.measurement.exhaustive
+        problem = difference(old, fresh, exact=every) if old else ""
+        if old and old.cost and fresh.cost and old.cost.value != fresh.cost.value:
+            problem = f"the certificate says cost {old.cost.value:.4g}, now {fresh.cost.value:.4g}"
+        return problem, fresh.measurement.max_ulp, fresh.measurement.count
+
+    return check
+
+
+def _recheck(entry: Entry, row: Backend, check: _Check, report: Report) -> Recheck:
+    started = time.perf_counter()
+    proof = device_proof(entry, row)
+    problem, found_ulp, count = "", None, 0
+    try:
+        problem, found_ulp, count = check(entry)
+    except XlaEvoError as error:
+        problem = str(error)
+    claimed = proof or entry.proofs("inline", row.name)[0]
+    outcome = Recheck(
+        entry=entry.name, lowering="inline", claimed_ulp=claimed.max_ulp, found_ulp=found_ulp,
+        count=count, exact_machine=proof is not None, problem=problem,
+        seconds=time.perf_counter() - started,
+    )  # fmt: skip
+    report(outcome)
+    return outcome

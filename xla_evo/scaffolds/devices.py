@@ -1,0 +1,43 @@
+"""Scaffolds for GPUs and TPUs: float32 alone, without division and without contraction of a*b + c.
+
+To add one is to add a row and its text in ``data``. On a GPU subnormal numbers are numbers; on a
+TPU there is no float64, and a division is an estimate with corrections whose bits no document
+tells.
+"""
+
+_GRADUAL = (
+    "the power of two as a factor, in two steps of which the second, exact in the normal range,"
+    " rounds once where the result is subnormal"
+)
+_SCALED = "subnormal inputs times 2^24, exponent and significand from the bits"
+_EXP2 = (
+    "1 - 2 E / (1 + E) from 0.9 on as a polynomial in E = exp(-2x), which range reduction in"
+    " base two gives; below it the hole"
+)
+_ERF = "1 - exp2(p(x)) from 0.9 on, p near log2(erfc(x)); below it x + x hole"
+_WORDS = (
+    "x/(2 pi) modulo 1 in integers for every input: the bits of 1/(2 pi) that count as three words,"
+    " funnel-shifted out of eight, times the significand by 12-bit digits, which keeps 56 bits"
+    " after the point (Payne and Hanek, ACM SIGNUM 18(1), 1983); the angle in two parts"
+)
+
+ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], str], ...] = (
+    ("exp-gradual", "exp", "exp(x)", -0.34665, 0.34665, ((-104.0, 88.7), (-2.0, 2.0)), _GRADUAL),
+    ("log-gradual", "log", "(log1p(x) - x)/x**2", -1 / 3, 1 / 3,
+     ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), _SCALED),
+    ("tanh-exp2", "tanh", "(tanh(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 0.81,
+     ((-0.9, 0.9), (-1.2, 1.2)), _EXP2),
+    ("erf-exp2", "erf", "erf(sqrt(x))/sqrt(x) - 1", 1e-9, 0.81, ((-0.9, 0.9), (-1.2, 1.2)), _ERF),
+    ("sin-words", "sin", "(sin(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 2.4675,
+     ((-1.6, 1.6), (-40.0, 40.0)), _WORDS),
+)  # fmt: skip
+"""Name, function, what the hole approximates, its ends, ranges of test points, method."""
+
+PLATFORMS: dict[str, tuple[str, ...]] = {
+    "exp-gradual": ("cuda",), "log-gradual": ("cuda",), "tanh-exp2": ("cuda", "tpu"),
+    "erf-exp2": ("cuda", "tpu"), "erf": ("cpu",),
+    "sin-words": ("tpu",), "exp": ("cpu", "tpu"), "exp2": ("cpu", "tpu"), "log": ("cpu", "tpu"),
+    "log2": ("cpu", "tpu"), "log10": ("cpu", "tpu"),
+}  # fmt: skip
+"""Where a scaffold is of use, if not everywhere: those of exp and log for CPUs read and write
+subnormal numbers as zero."""
