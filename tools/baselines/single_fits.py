@@ -66,7 +66,7 @@ def log10() -> Constants:
 
 def log1p() -> Constants:
     """Constants of `single_logarithms.log1p`."""
-    return {"tail": _log_tail(-0.25, 0.5, 9)}
+    return {"tail": _log_tail(-0.25, 0.5, 10)}
 
 
 def atanh() -> Constants:

@@ -43,7 +43,8 @@ def to_base(x: Value, c: Constants) -> Value:
     t = f * even_odd(f, c["tail"])
     if low:
         t = k * low + t
-    return ends(x, k * high + (f * c["head"][0] + t))
+    whole = k if high == 1.0 else k * high
+    return ends(x, whole + (f * c["head"][0] + t))
 
 
 def log1p(x: Value, c: Constants) -> Value:
