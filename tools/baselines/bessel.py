@@ -4,7 +4,7 @@ import functools
 import math
 
 import mpmath as mp
-from expression import Value, horner, selected, sign_of, with_sign
+from expression import Value, estrin, selected, sign_of, with_sign
 from fit import Fit, fit
 
 from xla_evo_lowering.dtypes import BF16, F64, DType
@@ -44,9 +44,9 @@ def _bessel(x: Value, working: DType, bits: float, order: int) -> Value:
 
     # Where float32 would overflow, the quotient has long been constant.
     variable = a.min(2.0**14) if x.dtype is BF16 else a
-    top = horner(variable, selected(near, variable, inner.numerator, outer.numerator[::-1]))
+    top = estrin(variable, selected(near, variable, inner.numerator, outer.numerator[::-1]))
     below = (1.0, *inner.denominator), (1.0, *outer.denominator)[::-1]
-    bottom = horner(variable, selected(near, variable, *below))
+    bottom = estrin(variable, selected(near, variable, *below))
     if working is F64:
         # sqrt(a) is (a + s^2) / (2 s) where s is near it: no float64 root, no further quotient.
         s = near.where(0.5, abs(x).sqrt()).to(F64)

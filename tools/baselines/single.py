@@ -131,7 +131,7 @@ def power(x: Value, y: Value) -> Value:
     f = m - 1.0
     terms = _log2_fit(14).numerator
     wide = f.to(F64)
-    log = horner(f, terms[5:]).to(F64)
+    log = estrin(f, terms[5:]).to(F64)
     for term in terms[4::-1]:
         log = log * wide + term
     t = y.clamp(-(2.0**60), 2.0**60).to(F64) * (wide * log + exponent.to(F64))
@@ -161,10 +161,8 @@ def _with_hole(name: str, powers: range, function, low: float, high: float) -> P
     found = fit(function, low, high, powers, weight=lambda _: 1)
     builder = Builder("hole", x=F32)
     r = Value(builder, 0, F32)
-    inner = horner(r, found.numerator)
-    for _ in range(powers[0]):
-        inner = r * inner
-    return scaffold(name).fill(builder.build(inner.number))
+    hole = estrin(r, (*(0.0 for _ in range(powers[0])), *found.numerator))
+    return scaffold(name).fill(builder.build(hole.number))
 
 
 def cbrt() -> Program:
