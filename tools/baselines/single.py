@@ -82,7 +82,7 @@ def atan2(y: Value, x: Value) -> Value:
     # Neither the sum of both overflows, nor does the residual of a quotient that counts vanish.
     scale = (larger < 2.0**24).where(larger.constant(2.0**100), 2.0**-4)
     larger, smaller = larger * scale, smaller * scale
-    middle = smaller > larger * 0.5
+    middle = smaller >= larger * 0.5
     part = middle.where(smaller, 0.0)
     top = infinite.where(0.0, smaller - middle.where(larger, 0.0))
     bottom = (larger + part).guard()
@@ -140,8 +140,8 @@ def power(x: Value, y: Value) -> Value:
     r = (t - n.to(F64)).to(F32)
     value = (r * horner(r, _exp2_fit(7).numerator) + 1.0).guard()
     value = (value.signed() + (bits << 23)).floating()
-    value = (narrow < 128.0).where(value, narrow + INF)
-    value = (narrow < -126.0).where(0.0, value)
+    value = (t < 128.0).where(value, narrow + INF)
+    value = (t < -126.0).where(0.0, value)
     whole, half = y.nearest().equals(y), y * 0.5
     value = with_sign(value, (whole & ~half.nearest().equals(half)).where(sign_of(x), 0))
     value = ((x < 0.0) & (x > -INF) & ~whole).where(NAN, value)

@@ -169,6 +169,8 @@ ROWS: tuple[Function, ...] = (
             ((0.0, -0.0), _PI), ((-0.0, -0.0), -_PI), ((0.0, 1.0), 0.0), ((-0.0, 1.0), -0.0),
             ((0.0, _INF), 0.0), ((1.0, _INF), 0.0), ((-1.0, _INF), -0.0),
             ((_NAN, 1.0), _NAN), ((1.0, _NAN), _NAN),
+            ((_INF, _INF), _PI / 4), ((-_INF, _INF), -_PI / 4),
+            ((_INF, -_INF), 3 * _PI / 4), ((-_INF, -_INF), -3 * _PI / 4),
         ),
         zeros=(0.0,), builtin="jax.numpy.arctan2", primitive="atan2",
     ),
