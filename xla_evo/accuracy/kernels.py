@@ -279,12 +279,14 @@ def pair_errors_into(out: Floats, y: Floats, high: Floats, rest: Floats, form: F
     mismatches = 0
     for i in range(len(out)):
         size = abs(high[i])
-        if form.least <= size < np.inf and form.least <= abs(y[i]) < np.inf and y[i] * high[i] > 0:
+        ordinary = form.least <= size < np.inf and form.least <= abs(y[i]) < np.inf
+        if ordinary and math.copysign(1.0, y[i]) == math.copysign(1.0, high[i]):
             fraction, exponent = math.frexp(size)
             distance = math.ldexp(y[i] - high[i], form.precision - exponent)
             error = abs(distance - rest[i])
             # A power of two whose rest points to zero lies in the binade below.
-            below = fraction == 0.5 and rest[i] * high[i] < 0.0 and size > form.least
+            towards = rest[i] < 0.0 if high[i] > 0.0 else rest[i] > 0.0
+            below = fraction == 0.5 and towards and size > form.least
             out[i] = 2.0 * error if below else error
         else:
             out[i] = element_error(y[i], high[i], form)
