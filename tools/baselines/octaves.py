@@ -71,11 +71,7 @@ def octave(x: Value, *, shift: int = 0, negative: bool = False, terms: int = 5) 
     scale, k = shifted(x, -LOG2_E if negative else LOG2_E, shift)
     first = k * -HIGH - x if negative else k * -HIGH + x
     low = k * -LOW
-    return reduced(scale, first, low, first + low, terms)
-
-
-def reduced(scale: Value, first: Value, low: Value, r: Value, terms: int = 5) -> Octave:
-    """The octave of an argument that is reduced."""
+    r = first + low
     square = r * r
     return Octave(scale, first, low, r, square, by_pairs(r, square, quotient(terms)))
 

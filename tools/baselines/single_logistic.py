@@ -10,19 +10,14 @@ import mpmath as mp
 from expression import Value, horner
 from fit import single
 from octaves import (
-    LOG2_E,
     Octave,
     at_least,
     at_most,
     by_pairs,
     octave,
     one_plus,
-    reduced,
     rough_reciprocal,
-    shifted,
 )
-
-from xla_evo_lowering.dtypes import F32, F64
 
 INF, NAN = math.inf, math.nan
 _LOGISTIC_END = -87.33655
@@ -80,28 +75,7 @@ def silu_fast(x: Value) -> Value:
 
 
 def _gelu_octave(x: Value) -> Octave:
-    """The octave of -2 sqrt(2 / pi) (x + 0.044715 x^3), reduced in float64."""
-    linear = 2 * mp.sqrt(2 / mp.pi)
-    wide = x.to(F64)
-    u = wide * ((wide * wide) * float(-linear * mp.mpf("0.044715")) - float(linear))
-    magic = 1.5 * 2.0**52
-    k = (u * LOG2_E + magic).guard() - magic
-    exact = k * -float(mp.log(2)) + u
-    r = exact.to(F32)
-    scale, _ = shifted(k.to(F32), 1.0, _SHIFT)
-    return reduced(scale, r, (exact - r.to(F64)).to(F32), r, 6)
-
-
-def gelu_tanh(x: Value) -> Value:
-    """X / (1 + e^-u), u cubic in x; nan at -inf, as JAX."""
-    inside = at_least(at_most(x, 7.0), -10.3)
-    part = _gelu_octave(inside)
-    y = _over(inside, *one_plus(part.scale, part.first, part.small, _ONE))
-    return (x > -INF).where((x > 6.0).where(x, y), NAN)
-
-
-def _gelu_octave_fast(x: Value) -> Octave:
-    """The same in float32: u is rounded, by 2^-23 of itself."""
+    """The octave of -2 sqrt(2 / pi) (x + 0.044715 x^3), which is rounded: by 2^-23 of itself."""
     linear = 2 * mp.sqrt(2 / mp.pi)
     u = x * ((x * x) * float(-linear * mp.mpf("0.044715")) - float(linear))
     return octave(u, shift=_SHIFT)
@@ -110,34 +84,8 @@ def _gelu_octave_fast(x: Value) -> Octave:
 def gelu_tanh_fast(x: Value) -> Value:
     """X / (1 + e^-u), as it is rounded."""
     inside = at_least(at_most(x, 7.0), -10.3)
-    y = (inside / _exp_and_one(_gelu_octave_fast(inside), _ONE)) * _ONE
+    y = (inside / _exp_and_one(_gelu_octave(inside), _ONE)) * _ONE
     return (x > -INF).where((x > 6.0).where(x, y), NAN)
-
-
-_UP = 32
-_DOWN = 2.0**-_UP
-
-
-def mish(x: Value) -> Value:
-    """X v / (v + 1), v = e^x + e^2x / 2, with the low parts of v and of the quotient.
-
-    From 8.65 on it is x to a rounding. In 1 / (v + 1) the quotient serves again: it is 1 less that.
-    """
-    part = octave(x, shift=_UP)
-    scale, small = part.scale, part.small
-    more = part.first + small
-    e = scale * more + scale
-    half = (e * (_DOWN / 2)) * e
-    inside = scale * more + half
-    v = (scale + inside).guard()
-    v_rest = scale * small + ((scale * part.first - inside) + half) + ((scale - v) + inside)
-    total = v * _DOWN + 1.0
-    rest = v_rest * _DOWN + (v * _DOWN + (1.0 - total))
-    q = v / total
-    correction = ((v - q * total) + (v_rest - q * rest)) * (1.0 - q * _DOWN)
-    y = x * q
-    y = (y - ((y - x * abs(q)) - x * correction)) * _DOWN
-    return (x < -93.0).where(x - x, (x > 8.65).where(x, y))
 
 
 _NEAR = 1.0

@@ -28,8 +28,6 @@ SINGLE = {
     "tanh": single_hyperbolic.tanh,
     "logistic": single_logistic.logistic,
     "silu": single_logistic.silu,
-    "gelu_tanh": single_logistic.gelu_tanh,
-    "mish": single_logistic.mish,
     "softplus": single_logistic.softplus,
     **{name: with_constants(name, form) for name, form in TUNED.items()},
 }
