@@ -222,9 +222,9 @@ def full_atanh_fit(count: int) -> Fit:
     return fit(quotient, 0, mp.mpf("0.17158") ** 2, range(count))
 
 
-def _full_log(exponent: Value, s: Value) -> Value:
+def _full_log(exponent: Value, s: Value, polynomial: Callable = horner) -> Value:
     z = s * s
-    return exponent * LN2 + ((z * s) * estrin(z, full_atanh_fit(7).numerator) + (s + s))
+    return exponent * LN2 + ((z * s) * polynomial(z, full_atanh_fit(7).numerator) + (s + s))
 
 
 def full_log(x: Value) -> Value:
@@ -239,6 +239,6 @@ def full_logs(x: Value, y: Value) -> tuple[Value, Value]:
     m, n = m.to(F64), n.to(F64)
     inverse = 1.0 / ((m + 1.0) * (n + 1.0))
     return (
-        _full_log(e.to(F64), (m - 1.0) * ((n + 1.0) * inverse)),
-        _full_log(f.to(F64), (n - 1.0) * ((m + 1.0) * inverse)),
+        _full_log(e.to(F64), (m - 1.0) * ((n + 1.0) * inverse), estrin),
+        _full_log(f.to(F64), (n - 1.0) * ((m + 1.0) * inverse), estrin),
     )

@@ -1,7 +1,7 @@
 """log |gamma| and digamma in float64, for float32 results also next to every zero.
 
-What takes the time is the chain of operations, not their number: logarithm, quotient and mirror go
-side by side, each with a division of its own, and polynomials are trees.
+lgamma waits for results as much as for units: logarithms and quotient go side by side, each with a
+division of its own, and the polynomials of the longest chain are trees.
 
 Arguments below 1/2 are reflected (DLMF 5.5.3-4). From 5/2 on Stirling's form is used, whose rest
 is a rational function of y^2 and needs no shift; what cancels at the zeros between the negative
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import mpmath as mp
 from cores import full_log, full_logs
-from expression import Value, estrin, selected
+from expression import Value, estrin, horner, selected
 from fit import Fit, fit
 
 from xla_evo_lowering.dtypes import F32, F64, DType
@@ -109,7 +109,7 @@ def lgamma(x: Value, working: DType, bits: float) -> Value:
     quotient = top / (bottom * near.where(y.constant(1.0), capped))
     log_f, log_y = full_logs(abs(f), y)
     z = f.to(F64) * f.to(F64)
-    log_sine = z * estrin(z, log_sine_fit(13 if bits > 28 else 12).numerator) + log_f
+    log_sine = z * horner(z, log_sine_fit(13 if bits > 28 else 12).numerator) + log_f
     half_log = float(mp.log(2 * mp.pi) / 2 - mp.mpf(1) / 2)
     far = (y - 0.5) * (log_y - 1.0) + (quotient + half_log)
     g = near.where((y * (y - 3.0) + 2.0) * quotient, far)
@@ -149,17 +149,17 @@ def digamma(x: Value, working: DType, bits: float) -> Value:
     capped = base.min(_HUGE)
     square = capped * capped
     top, bottom = _reversed(digamma_fit(5))
-    below = estrin(square, bottom)
+    below = horner(square, bottom)
     # 1/(2Y) + D/Y^2
-    tail_top = (capped * 0.5) * below + estrin(square, top)
+    tail_top = (capped * 0.5) * below + horner(square, top)
     tail_bottom = square * below
     step_top = near.where(y + y + 1.0, 0.0)
     step_bottom = near.where(y * (y + 1.0), 1.0)
     cot = cotangent_fit(5)
     wide = f.to(F64)
     z = wide * wide
-    mirror_top = reflected.where(estrin(z, cot.numerator), 0.0)
-    mirror_bottom = reflected.where(wide * estrin(z, (1.0, *cot.denominator)), 1.0)
+    mirror_top = reflected.where(horner(z, cot.numerator), 0.0)
+    mirror_bottom = reflected.where(wide * horner(z, (1.0, *cot.denominator)), 1.0)
     # The sum of the three quotients, with one division.
     side_top = step_top * mirror_bottom + mirror_top * step_bottom
     side_bottom = step_bottom * mirror_bottom

@@ -14,7 +14,7 @@ from expression import Value, build, estrin, horner, sign_of, with_sign
 from fit import Fit, fit
 
 from xla_evo.scaffolds import scaffold
-from xla_evo_lowering.dtypes import F32, F64
+from xla_evo_lowering.dtypes import F32, F64, I32
 from xla_evo_lowering.program import Builder, Program
 
 INF, NAN = math.inf, math.nan
@@ -121,26 +121,23 @@ def _exp2_fit(count: int) -> Fit:
 def power(x: Value, y: Value) -> Value:
     """2^(y log2 |x|) and the cases of IEEE 754-2019, 9.2.1.
 
-    The exponent must be right to 2^-26 where it is 128: the five leading terms of the logarithm and
-    the product with y are in float64, all others and the power of two in float32.
+    The exponent must be right to 2^-26 where it is 128, so that the logarithm and its product with
+    y are in float64, as a tree; the power of two is in float32.
     """
     size = abs(x)
     exponent, m = split_exponent(size)
     exponent = (size < INF).where(exponent, size)
     exponent = size.equals(0.0).where(-INF, exponent)
-    f = m - 1.0
-    terms = _log2_fit(14).numerator
-    wide = f.to(F64)
-    log = estrin(f, terms[5:]).to(F64)
-    for term in terms[4::-1]:
-        log = log * wide + term
-    t = y.clamp(-(2.0**60), 2.0**60).to(F64) * (wide * log + exponent.to(F64))
-    narrow = t.to(F32)
-    n, bits = rounded(narrow)
-    r = (t - n.to(F64)).to(F32)
-    value = (r * horner(r, _exp2_fit(7).numerator) + 1.0).guard()
+    f = (m - 1.0).to(F64)
+    log = f * estrin(f, _log2_fit(14).numerator) + exponent.to(F64)
+    t = y.clamp(-(2.0**60), 2.0**60).to(F64) * log
+    n, wide_bits = rounded(t)
+    bits = wide_bits.to(I32)
+    r = (t - n).to(F32)
+    terms = _exp2_fit(7).numerator
+    value = (r * (r * (r * estrin(r, terms[2:]) + terms[1]) + terms[0]) + 1.0).guard()
     value = (value.signed() + (bits << 23)).floating()
-    value = (t < 128.0).where(value, narrow + INF)
+    value = (t < 128.0).where(value, t.to(F32) + INF)
     value = (t < -126.0).where(0.0, value)
     whole, half = y.nearest().equals(y), y * 0.5
     value = with_sign(value, (whole & ~half.nearest().equals(half)).where(sign_of(x), 0))
