@@ -169,6 +169,15 @@ def test_the_handler_refuses_what_the_program_does_not_take() -> None:
         jax.ffi.ffi_call(name, like)(jnp.arange(8))
 
 
+def test_paths_are_not_split_where_choices_share_a_condition() -> None:
+    for shared in (3, 4):
+        b = Builder("choices", x=F32)
+        condition, value = b.apply("lt", 0, b.const(0.5, F32)), 0
+        for number in range(shared):
+            value = b.apply("add", b.apply("select", condition, value, b.const(number, F32)), 0)
+        assert ("no-thread-jumps" in emit_cpp(b.build(value), "handler")) == (shared == 4)
+
+
 def test_no_name_gets_into_the_source() -> None:
     hostile = "x_system"
     program = square_plus(name=hostile)
