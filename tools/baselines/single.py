@@ -10,7 +10,7 @@ import math
 
 import mpmath as mp
 from cores import rounded, split_exponent
-from expression import Value, build, estrin, horner, sign_of, with_sign
+from expression import Value, build, estrin, sign_of, with_sign
 from fit import Fit, fit
 
 from xla_evo.scaffolds import scaffold
