@@ -111,7 +111,7 @@ def test_shipped_entry_keeps_its_bound_on_a_sample(entry: Entry) -> None:
 
 def test_worst_binades_are_sampled_densely() -> None:
     inputs = _binades_of([5.5, -0.75, 6.0, "1"], make_target("tanh", "float32"))
-    assert len(inputs) == 2 << 18
+    assert len(inputs) == 2 << 20
     size = np.abs(inputs)
     assert ((size >= 4) & (size < 8) | (inputs < 0) & (size >= 0.5) & (size < 1)).all()
     positive = _binades_of([5.5, -0.75], make_target("log", "float32"))

@@ -54,7 +54,7 @@ TIMED_RANGES: dict[str, tuple[float, float]] = {
 
 _TIMED_RANGE = (0.05, 10.0)
 _BUILTIN_SAMPLES = 1 << 22
-_BINADE_SAMPLES = 1 << 18
+_BINADE_SAMPLES = 1 << 20
 _BLOCK, _NEAR = 1 << 18, 1 << 10
 
 
