@@ -17,6 +17,7 @@ from xla_evo.errors import BackendError, ConfigError, TargetError
 from xla_evo.integration import dispatch, door
 from xla_evo.integration.scope import Request, Scope, current_scope, make_scope, merged
 from xla_evo.library import CertificateError, choose, write_entry
+from xla_evo_lowering.stablehlo import as_function
 
 X = jnp.linspace(-3.0, 3.0, 257)
 
@@ -442,8 +443,9 @@ def test_two_devices(lowering: str) -> None:
 @pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler on this machine")
 def test_custom_call_gives_the_bits_of_the_inlined_form() -> None:
     x = jnp.linspace(-90.0, 90.0, 10_001)
-    with xla_evo.use("exp", max_ulp=1):
-        inlined = jax.jit(jnp.exp)(x)
+    entry = choose("exp", max_ulp=1, lowering="custom_call").entry
+    assert entry is not None
+    inlined = jax.jit(as_function(entry.program))(x)
     with xla_evo.use("exp", max_ulp=1, lowering="custom_call"):
         assert "custom_call" in jax.jit(jnp.exp).lower(x).as_text()
         np.testing.assert_array_equal(jax.jit(jnp.exp)(x), inlined)
