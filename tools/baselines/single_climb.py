@@ -26,7 +26,7 @@ from xla_evo_lowering.dtypes import F32
 from xla_evo_lowering.program import Builder
 from xla_evo_lowering.stablehlo import as_function
 
-HARD, ROUNDS, TOGETHER = 1500, 4, 16
+HARD, ROUNDS, TOGETHER = 1000, 5, 16
 
 SPANS = {
     "erf": (0.3, 4.2), "erfc": (0.02, 9.3), "gelu": (0.02, 13.0), "log_sigmoid": (0.1, 90.0),
@@ -86,16 +86,25 @@ def climb(name, constants, parts, seconds, seed=0, count=1 << 18):
         made = build(name, lambda x: TUNED[name](x, constants), F32)
         return sample.errors(Executable.of_program(made)(sample.x))
 
+    def put(values):
+        for (part, i), value in zip(free, values, strict=True):
+            constants[part][i] = float(value)
+
     now = np.asarray([constants[part][i] for part, i in free], np.float32)
     hard = np.zeros(0, np.int64)
+    others = random.choice(len(sample.x), 4 * HARD, replace=False)
+    best_error, best_set = np.inf, now
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         errors = full()
         print(f"   {name}: {errors.max():.4f} ULP, sampled {len(errors)}", flush=True)
+        if errors.max() < best_error:
+            best_error, best_set = errors.max(), now
         finite = np.isfinite(errors) & (np.abs(sample.reference) >= 2.0**-120)
         worst = np.argsort(np.where(finite, -errors, 0.0))[:HARD]
         hard = np.union1d(worst, hard[-2 * HARD :])
-        points = np.resize(hard, 3 * HARD)
+        known = others[finite[others]]
+        points = np.resize(np.concatenate([hard, known]), 7 * HARD)
         x, reference = jnp.asarray(sample.x[points]), sample.reference[points]
         unit = 2.0 ** (np.floor(np.log2(np.abs(reference))) - 23)
 
@@ -115,8 +124,9 @@ def climb(name, constants, parts, seconds, seed=0, count=1 << 18):
             chosen = scores.argmin()
             if scores[chosen] <= best:
                 best, now = scores[chosen], sets[chosen]
-        for (part, i), value in zip(free, now, strict=True):
-            constants[part][i] = float(value)
+        put(now)
+    if full().max() >= best_error:
+        put(best_set)
     return full().max()
 
 

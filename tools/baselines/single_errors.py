@@ -9,8 +9,6 @@ from single_parts import (
     NAN,
     Constants,
     at_most,
-    even_odd,
-    nested_even_odd,
     polynomial,
     power_of_two,
 )
@@ -26,19 +24,19 @@ def short(x: Value) -> Value:
 
 
 def erf(x: Value, c: Constants) -> Value:
-    """A + a q(a^2), or from 1.17 on 1 - p(a)^4: a root of erfc needs few terms."""
+    """A + a q(a^2), or from 1.222 on 1 - p(a)^4: a root of erfc needs few terms."""
     a = at_most(abs(x), 4.0)
     near = a * polynomial(a * a - 0.75, c["near"]) + a
-    root = polynomial(a - 1.5, c["far"])
+    root = polynomial(a - 1.25, c["far"])
     half = root * root
     far = 1.0 - half * half
-    return with_sign((a > 1.17).where(far, near), sign_of(x))
+    return with_sign((a > 1.222).where(far, near), sign_of(x))
 
 
 def log_sigmoid(x: Value, c: Constants) -> Value:
     """min(x, 0) - log(1 + e), e = e^-|x| = 2^n e^r: log(1 + e) = 2^n (1 + r + ...).
 
-    Up to 1 it is x/2 - log 2 - x^2 Q(x^2).
+    Up to 1.2 it is x/2 - log 2 - x^2 Q(x^2).
     """
     z = x * x
     near = (polynomial(z, c["even"]) * z + (x * -0.5 + c["log2"][1])) + c["log2"][0]
@@ -52,7 +50,7 @@ def log_sigmoid(x: Value, c: Constants) -> Value:
     e = grown * power
     rest = (e * grown) * polynomial(e, c["tail"]) + t
     far = (x < 0.0).where(x, -0.0) - ((r + rest) * power + power)
-    return (a > 1.0).where(far, -near)
+    return (a > 1.2).where(far, -near)
 
 
 def scaled_tail(a: Value, top: float | Value, k: float, c: Constants, *, halved: bool) -> Value:
@@ -78,7 +76,7 @@ def scaled_tail(a: Value, top: float | Value, k: float, c: Constants, *, halved:
     second = half_low * (a_high + a) + n * LN2_LOW
     r = (first + second).guard()
     r_low = (first - r) + second
-    t = r * (r * even_odd(r, c["exp"])) - r_low
+    t = r * (r * polynomial(r, c["exp"])) - r_low
     e_high = short((t - r) + 1.0)
     e_low = ((1.0 - e_high) - r) + t
 
@@ -90,7 +88,8 @@ def scaled_tail(a: Value, top: float | Value, k: float, c: Constants, *, halved:
     # 1 / (a + k) or k / (a + k), less the centre
     v = (j - c["centre"][0]) + j_low if isinstance(top, float) else (c["centre"][0] - j) - j_low
 
-    g_rest = v * nested_even_odd(v, c["g"][1:])
+    # the product by the first coefficient is rounded in the sum alone
+    g_rest = v * c["g"][1] + (v * v) * polynomial(v, c["g"][2:])
     g = g_rest + c["g"][0]
     g_high = short(g)
     g_low = (c["g"][0] - g_high) + g_rest

@@ -121,18 +121,18 @@ def acosh() -> Constants:
 
 
 def erf() -> Constants:
-    """The odd part below, in a^2 - 3/4, and above the fourth root of erfc, in a - 3/2."""
+    """The odd part below, in a^2 - 3/4, and above the fourth root of erfc, in a - 5/4."""
 
     def near(v):
         a = mp.sqrt(v + mp.mpf(3) / 4)
         return mp.erf(a) / a - 1 if a else 2 / mp.sqrt(mp.pi) - 1
 
     def far(v):
-        return mp.erfc(v + mp.mpf(3) / 2) ** (mp.mpf(1) / 4)
+        return mp.erfc(v + mp.mpf(5) / 4) ** (mp.mpf(1) / 4)
 
     return {
-        "near": _part(near, -0.75, 0.619, 7),
-        "far": _part(far, -0.33, 2.501, 8, lambda v: 4 * far(v) ** 3),
+        "near": _part(near, -0.75, 0.7434, 8),
+        "far": _part(far, -0.029, 2.751, 8, lambda v: 4 * far(v) ** 3),
     }
 
 
@@ -146,9 +146,9 @@ def log_sigmoid() -> Constants:
         return (mp.log1p(e) - e) / e**2 if e > _FLOOR else e / 3 - mp.mpf(1) / 2
 
     return {
-        "exp": _exp_part(5, 1),
-        "tail": _part(tail, 0, 0.3679, 6, lambda e: e**2 / mp.log1p(e) + _FLOOR if e else _FLOOR),
-        "even": _part(even, 0, 1.0001, 5, lambda z: z + _FLOOR),
+        "exp": _exp_part(6, 1),
+        "tail": _part(tail, 0, 0.3013, 6, lambda e: e**2 / mp.log1p(e) + _FLOOR if e else _FLOOR),
+        "even": _part(even, 0, 1.4401, 6, lambda z: z + _FLOOR),
         "log2": _two(mp.log(2)),
     }
 
@@ -179,7 +179,7 @@ def _scaled_tail(k, scale, near: float, *, from_above: bool) -> Constants:
     return {
         "centre": [float(1 - centre if from_above else centre)],
         "exp": _exp_part(6, -1),
-        "g": _part(function, k / (mp.mpf(9.35) + k) - centre, 1 - centre, 13,
+        "g": _part(function, k / (mp.mpf(9.35) + k) - centre, 1 - centre, 15,
                    lambda v: 1 / function(v)),
     }  # fmt: skip
 
