@@ -70,7 +70,7 @@ def atanh(x: Value, c: Constants) -> Value:
     n = (0x40200000 - b.signed()) >> MANTISSA
     power = power_of_two(n << MANTISSA)
     quotient = (b * -(power + 1.0) + 2.0) / (b * (power - 1.0) + 2.0)
-    far = b <= 0.5
+    far = a >= 0.5
     s = far.where(quotient, a)
     k = far.where(n, n.constant(0)).to(F32)
     z = s * s
