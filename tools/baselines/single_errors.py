@@ -46,9 +46,12 @@ def log_sigmoid(x: Value, c: Constants) -> Value:
     r = n * -LN2_LOW + (n * -LN2_HIGH - a)
     t = r * (r * polynomial(r, c["exp"]))
     power = power_of_two(shifted.signed() << MANTISSA)
-    grown = (r + t) + 1.0
+    q = r + t
+    grown = q + 1.0
+    lost = (1.0 - grown) + q
     e = grown * power
-    rest = (e * grown) * polynomial(e, c["tail"]) + t
+    # What grown lost comes back by the slope of the tail, -e / (1 + e).
+    rest = (e * grown) * polynomial(e, c["tail"]) + (lost * (e * -0.8) + t)
     far = (x < 0.0).where(x, -0.0) - ((r + rest) * power + power)
     return (a > 1.2).where(far, -near)
 
