@@ -144,6 +144,8 @@ def model_again(args):
         with AheadOfTime(backend(name)) as process:
             for function in args.function.split(","):
                 for entry in entries(function, args.dtype, name, folder=MODELLED):
+                    if not entry.certificate.program_hash.startswith(args.entry):
+                        continue
                     target = make_target(function, args.dtype)
                     proof = prove_modelled(entry.program, target, process, known=known)
                     put(add_proof(entry, proof), proof)

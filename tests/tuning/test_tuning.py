@@ -2,6 +2,8 @@
 
 import json
 import math
+import sys
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +11,7 @@ from xla_evo.cli.main import main
 from xla_evo.errors import BackendError, ConfigError, StoreError, TargetError
 from xla_evo.integration.dispatch import forget_choices
 from xla_evo.library import choose, entries
+from xla_evo.library.modelled import prove_modelled
 from xla_evo.library.tuned import TIMES, record_ratios, tuned_ratios, user_library
 from xla_evo.store import Store
 from xla_evo.store.store import default_path
@@ -17,8 +20,9 @@ from xla_evo.tuning import tune
 from xla_evo.tuning.assess import Contender, builtins_of
 from xla_evo.tuning.compare import compare_one, contenders_of, difference
 from xla_evo.tuning.record import Found, found_programs, keep_program
+from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend, fingerprint
-from xla_evo_lowering.dtypes import F32
+from xla_evo_lowering.dtypes import F32, F64
 from xla_evo_lowering.program import Builder
 from xla_evo_lowering.text import parse_program
 
@@ -207,3 +211,44 @@ def test_functions_of_two_arguments_are_refused(tmp_path):
         pytest.raises(ConfigError, match="of one argument, not pow"),
     ):
         compare_one(make_target("pow", "float32"), backend("cpu"), 1.0, store)
+
+
+def test_a_backend_that_cannot_be_used_leaves_the_others(capsys):
+    arguments = ["tune", "--compare", "exp", "--backend", "cuda:sm_77", "--backend", "cpu"]
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert "left out: unknown backend 'cuda:sm_77'" in err
+    assert "certified" in out
+    assert main(arguments[:5]) == 2
+    assert "none of the backends can be used" in capsys.readouterr().err
+
+
+def test_a_format_that_a_backend_lacks_is_named(tmp_path):
+    target = make_target("sin", "float32")
+    wide = [e for e in entries("sin", "float32") if F64 in e.program.types][:1]
+    row = replace(backend("cpu:sse4"), formats=(F32,))
+    contenders = [Contender(name="wide", program=wide[0].program, entry=wide[0])]
+    with Store.open(tmp_path) as store:
+        found = compare_one(target, row, 1.0, store, contenders=contenders)
+    assert found.best is None
+    assert found.reasons() == ["wide: it computes in float64, which is not there"]
+
+
+def test_a_sample_is_shown_but_not_chosen(tmp_path, monkeypatch):
+    """What was modelled on a sample stands in the table as such, and tune leaves it."""
+    target = make_target("exp", "float32")
+    (entry,) = entries("exp", "float32")[:1]
+    row = backend("cpu:sse4")
+    with AheadOfTime(row) as process:
+        proof = prove_modelled(entry.program, target, process, samples=4096)
+    sampled = replace(entry, certificate=replace(entry.certificate, proofs=(proof,)))
+    contenders = [Contender(name="sampled", program=entry.program, entry=sampled)]
+    module = sys.modules["xla_evo.tuning.tune"]  # the name of the package is that of the function
+    monkeypatch.setattr(module, "contenders_of", lambda *_: contenders)
+    with Store.open(tmp_path) as store:
+        found = compare_one(target, row, 2.0, store, contenders=contenders)
+        (tuned,) = tune("exp", backend=row.name, max_ulp=2.0, budget=None, store=store)
+    assert found.best is not None
+    assert found.best.known == "modelled, sampled"
+    assert not tuned.chosen
+    assert "ULP, on a sample only" in tuned.notes[0]

@@ -165,9 +165,7 @@ def _compare(args: argparse.Namespace) -> int:
     _print_comparison(found)
     for name in names:
         mine = [item for item in found if item.function == name]
-        why = difference(mine)
-        if why:
-            print_line(f"\n{why}")
+        print_line(f"\n{difference(mine) or name}")
         for item in mine:
             for line in item.reasons():
                 print_line(f"  {item.backend}: {line}")
@@ -180,6 +178,7 @@ def _comparison_to_json(item: "Comparison") -> dict[str, Any]:
 
     return {
         "function": item.function, "backend": item.backend, "max_ulp": item.max_ulp,
+        "origin": item.origin,
         "best": plain(item.best), "builtins": [plain(one) for one in item.builtins],
         "others": [plain(one) for one in item.others], "saving": item.saving(),
         "saving_against_highest": item.saving(1),
@@ -187,13 +186,17 @@ def _comparison_to_json(item: "Comparison") -> dict[str, Any]:
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:+.0%}"
+    """A saving in per cent; what costs more than twice as much says how often the cost."""
+    if share is None:
+        return "-"
+    return f"{share:+.0%}" if share > -1.0 else f"{1.0 - share:.1f} times"
 
 
 def _print_comparison(found: "Sequence[Comparison]") -> None:
     columns = [
         Column(name="function", align="left"), Column(name="backend", align="left"),
-        Column(name="best", align="left"), Column(name="max ULP"),
+        Column(name="best", align="left"), Column(name="made", align="left"),
+        Column(name="max ULP"),
         Column(name="known by", align="left"), Column(name="cost"), Column(name="built-in"),
         Column(name="saves"), Column(name="HIGHEST"), Column(name="saves"),
         Column(name="unit", align="left"),
@@ -203,7 +206,7 @@ def _print_comparison(found: "Sequence[Comparison]") -> None:
         best, costs = item.best, [one.cost for one in item.builtins]
         unit = next((one.unit for one in (best, *item.builtins) if one and one.unit), "")
         cells.append((
-            item.function, item.backend, best.name if best else "none",
+            item.function, item.backend, best.name if best else "none", item.origin or "-",
             _number(best.max_ulp if best else None), best.known if best else "-",
             _number(best.cost if best else None), _number(costs[0] if costs else None),
             _percent(item.saving()), _number(costs[1] if len(costs) > 1 else None),

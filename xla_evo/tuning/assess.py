@@ -89,6 +89,11 @@ class Contender:
         """Content hash of the program."""
         return content_hash(self.program)
 
+    @property
+    def origin(self) -> str:
+        """Where the program came from, as its certificate says."""
+        return self.entry.certificate.provenance.kind if self.entry else "found by tune"
+
 
 def assess_here(
     target: Target, contenders: Sequence[Contender], row: Backend
@@ -232,6 +237,12 @@ def _modelled(
         if kept.problem or kept.known == "modelled" or (kept.max_ulp or 0.0) > max_ulp:
             return kept
     value = dict(_NOTHING)
+    missing = {dtype.name for dtype in item.program.types if dtype.is_float} - {
+        dtype.name for dtype in row.formats
+    }
+    if missing:
+        value["problem"] = f"it computes in {', '.join(sorted(missing))}, which is not there"
+        return _assessment(item.name, item.hash, value)
     try:
         function = as_function(item.program)
         cost, model = cost_and_model(row, function, (target.dtype,), compiler())

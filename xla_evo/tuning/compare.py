@@ -27,6 +27,7 @@ class Comparison:
         builtins: the built-in and, where JAX has it, its most accurate form.
         others: programs that were not chosen, with what is known of them.
         max_ulp: the bound.
+        origin: where the best program came from.
     """
 
     function: str
@@ -35,6 +36,7 @@ class Comparison:
     builtins: tuple[Assessment, ...]
     others: tuple[Assessment, ...]
     max_ulp: float
+    origin: str = ""
 
     @property
     def builtin(self) -> Assessment | None:
@@ -58,7 +60,7 @@ class Comparison:
 
     def _reason(self, item: Assessment) -> str:
         if item.problem:
-            return item.problem
+            return item.problem.removeprefix(f"{self.backend}: ")
         if item.max_ulp is None or item.cost is None:
             return "nothing is known of its error there"
         if item.max_ulp > self.max_ulp:
@@ -118,6 +120,7 @@ def compare_one(
     return Comparison(
         function=target.function.name, backend=row.name, best=best, builtins=tuple(own),
         others=tuple(item for item in found if item is not best), max_ulp=max_ulp,
+        origin=next((item.origin for item in items if best and item.hash == best.program), ""),
     )  # fmt: skip
 
 
