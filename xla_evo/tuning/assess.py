@@ -159,6 +159,12 @@ def assess_ahead(
         BackendError: the backend's plugin is missing or does not start.
     """
     process: list[AheadOfTime] = []
+    proofs = [device_proof(item.entry, row) for item in contenders if item.entry]
+    # What costs no less than a program that is known to hold is not worth a sweep.
+    enough = min(
+        (one.cost.value for one in proofs if one and one.cost and one.max_ulp <= max_ulp),
+        default=math.inf,
+    )
 
     def compiler() -> AheadOfTime:
         if not process:
@@ -171,7 +177,8 @@ def assess_ahead(
             for name, function in builtins_of(target).items()
         ]
         found = [
-            _modelled(target, item, row, max_ulp, compiler, store, report) for item in contenders
+            _modelled(target, item, row, max_ulp, enough, compiler, store, report)
+            for item in contenders
         ]
     finally:
         for one in process:
@@ -220,7 +227,7 @@ def _builtin(
 
 
 def _modelled(
-    target: Target, item: Contender, row: Backend, max_ulp: float,
+    target: Target, item: Contender, row: Backend, max_ulp: float, enough: float,
     compiler: Callable[[], AheadOfTime], store: Store, report: Callable[[str], None],
 ) -> Assessment:  # fmt: skip
     proof = device_proof(item.entry, row) if item.entry else None
@@ -229,20 +236,21 @@ def _modelled(
             name=item.name, program=item.hash, cost=proof.cost.value, unit=proof.cost.unit,
             max_ulp=proof.max_ulp, known=_known(proof), problem="",
         )  # fmt: skip
+    missing = {dtype.name for dtype in item.program.types if dtype.is_float} - {
+        dtype.name for dtype in row.formats
+    }
+    if missing:
+        problem = f"it computes in {', '.join(sorted(missing))}, which is not there"
+        return _assessment(item.name, item.hash, {**_NOTHING, "problem": problem})
     key = _key(target, row, item.hash)
     entry = store.get(key)
     if entry is not None:
         kept = _assessment(item.name, item.hash, entry.value)
         # A sample that holds a wider bound than before has still to be swept.
-        if kept.problem or kept.known == "modelled" or (kept.max_ulp or 0.0) > max_ulp:
+        sampled = (kept.max_ulp or 0.0) <= max_ulp and (kept.cost or 0.0) < enough
+        if kept.problem or kept.known == "modelled" or not sampled:
             return kept
     value = dict(_NOTHING)
-    missing = {dtype.name for dtype in item.program.types if dtype.is_float} - {
-        dtype.name for dtype in row.formats
-    }
-    if missing:
-        value["problem"] = f"it computes in {', '.join(sorted(missing))}, which is not there"
-        return _assessment(item.name, item.hash, value)
     try:
         function = as_function(item.program)
         cost, model = cost_and_model(row, function, (target.dtype,), compiler())
@@ -250,7 +258,8 @@ def _modelled(
         value["problem"] = str(error)[:_LINE]
     else:
         value.update(cost=cost.value, unit=cost.unit)
-        value.update(_error(target, generated(model), row, max_ulp, report, item.name))
+        worth = cost.value < enough
+        value.update(_error(target, generated(model), row, max_ulp, report, item.name, worth))
     store.put(key, value)
     return _assessment(item.name, item.hash, value)
 
@@ -261,8 +270,9 @@ def _known(proof: Proof) -> str:
 
 
 def _error(
-    target: Target, run: Any, row: Backend, max_ulp: float, report: Callable[[str], None], name: str
-) -> dict[str, Any]:
+    target: Target, run: Any, row: Backend, max_ulp: float, report: Callable[[str], None],
+    name: str, worth: bool,
+) -> dict[str, Any]:  # fmt: skip
     flush = row.flushes(target.dtype)
     failures = check_specials(
         run, target.function, target.dtype, target.low, target.high, flush_to_zero=flush
@@ -271,7 +281,7 @@ def _error(
         return {"problem": f"a special input is wrong: {failures[0]}"}
     if target.count() > _SWEPT_AT_ONCE:
         sampled = measure_sampled(run, target, flush_to_zero=flush, samples=_SAMPLES)
-        if sampled.max_ulp > max_ulp:
+        if sampled.max_ulp > max_ulp or not worth:
             return {"max_ulp": _finite(sampled.max_ulp), "known": "modelled, sampled"}
         report(f"{name} for {row.name}: modelling every input")
     whole = make_target(target.function.name, target.dtype.name)
