@@ -38,7 +38,7 @@ _COST_SLACK = 4.0
 _PROVE_EVERY, _REFINE_EVERY = 8, 4
 _WORTH_PROVING = 0.93
 _REFINE_TRIES, _REFINED = 20_000, 4
-_NEAR_BOUND = 2.0
+_NEAR_BOUND, _WORTH_COMPILING = 2.0, 3.0
 _PATIENCE, _PROGRESS, _TOGETHER = 25_000, 0.95, 3
 """Candidates without progress before the search begins anew; a lesser error that counts as
 progress; how many beginnings are then put together."""
@@ -212,7 +212,11 @@ class Search:
         return sketch if self.population.add_sketch(sketch) else None
 
     def _queue(self) -> list[Candidate]:
-        """Sketches that earned compilation: those that hold, then those no cheaper one matches."""
+        """Sketches that earned compilation: those that hold, then those no cheaper one matches.
+
+        What is far from the bound is left alone: its time does not matter, and compiling costs a
+        thousand times as much as screening.
+        """
         bound = self.config.max_ulp
         holding: list[Sketch] = []
         leading: list[Sketch] = []
@@ -222,7 +226,7 @@ class Search:
                 for rank, sketch in enumerate(bucket):
                     if sketch.ulp <= bound:
                         holding.append(sketch)
-                    elif sketch.ulp < best and rank < 2:
+                    elif sketch.ulp < min(best, _WORTH_COMPILING * bound) and rank < 2:
                         leading.append(sketch)
                 best = min(best, bucket[0].ulp)
         holding.sort(key=lambda sketch: sketch.cost)
