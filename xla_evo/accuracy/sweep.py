@@ -105,14 +105,24 @@ def measure_sampled(
         exact: see `measure_inputs`.
     """
     _check_format(target)
-    inputs = sample_inputs(target, samples, seed, near)
     if target.function.arity == 1:
+        inputs = sample_inputs(target, samples, seed, near)
         return measure_inputs(evaluate, target, inputs, flush_to_zero=flush_to_zero, exact=exact)
-    random = np.random.default_rng(seed)
-    # A 16-bit format has fewer numbers than samples were asked for; pairs of them are enough.
-    inputs = np.tile(inputs, max(1, samples // len(inputs)))
-    pair = random.permutation(inputs), random.permutation(inputs)
+    pair = sample_pairs(target, samples, seed, near)
     return measure_inputs(evaluate, target, pair, flush_to_zero=flush_to_zero, exact=exact)
+
+
+def sample_pairs(
+    target: Target, samples: int, seed: int = 0, near: Iterable[float] = ()
+) -> tuple[Array, Array]:
+    """Returns two arguments of a function, each a sample of its inputs in an order of its own.
+
+    A 16-bit format has fewer numbers than samples were asked for; pairs of them are enough.
+    """
+    inputs = sample_inputs(target, samples, seed, near)
+    random = np.random.default_rng(seed)
+    inputs = np.tile(inputs, max(1, samples // len(inputs)))
+    return random.permutation(inputs), random.permutation(inputs)
 
 
 def measure_exhaustive(

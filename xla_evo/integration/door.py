@@ -11,6 +11,7 @@ from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_sampled
 from xla_evo.errors import StoreError, XlaEvoError
 from xla_evo.library.certificate import Lowering, code_fingerprint, machine_identity
+from xla_evo.library.certify import DOOR_SAMPLES
 from xla_evo.library.choice import Choice
 from xla_evo.store import Key, Store
 from xla_evo.targets.target import make_target
@@ -19,10 +20,7 @@ from xla_evo_lowering.backends import fingerprint
 from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.stablehlo import as_function
 
-SAMPLES = 1 << 20
-_ROUND_OFF, _SAMPLED = 1.001, 1.02
-"""How far an error here may be above the certified one: by the rounding of its decimals, and where
-the certificate is itself of a sample, by what another sample may find."""
+_ROUND_OFF = 1.001
 
 _verdicts: dict[tuple[str, str], bool] = {}
 _lock = threading.RLock()
@@ -81,7 +79,7 @@ def _remembered(choice: Choice, lowering: Lowering) -> str:
         return check(choice, lowering)
 
 
-def check(choice: Choice, lowering: Lowering = "inline", *, samples: int = SAMPLES) -> str:
+def check(choice: Choice, lowering: Lowering = "inline", *, samples: int = DOOR_SAMPLES) -> str:
     """Measures a chosen program on the live backend; returns what is wrong, or an empty text.
 
     Args:
@@ -112,7 +110,6 @@ def check(choice: Choice, lowering: Lowering = "inline", *, samples: int = SAMPL
         found = measure_sampled(run, target, flush_to_zero=flush, samples=samples, near=near)
     except XlaEvoError as error:
         return str(error)
-    slack = _ROUND_OFF if proof.measurement.exhaustive else _SAMPLED
-    if found.max_ulp > proof.max_ulp * slack:
+    if found.max_ulp > proof.max_ulp * _ROUND_OFF:
         return f"{found.max_ulp:.4g} ULP at {found.worst_input_hex}, certified {proof.max_ulp:.4g}"
     return ""

@@ -20,6 +20,7 @@ from xla_evo.accuracy.sweep import (
     measure_exhaustive_together,
     measure_inputs,
     measure_sampled,
+    sample_pairs,
 )
 from xla_evo.errors import XlaEvoError
 from xla_evo.library.certificate import (
@@ -53,6 +54,9 @@ TIMED_RANGES: dict[str, tuple[float, float]] = {
 """Inputs of timings, uniform in an interval; functions not named here take `_TIMED_RANGE`."""
 
 _TIMED_RANGE = (0.05, 10.0)
+DOOR_SAMPLES = 1 << 20
+"""Inputs that a program is checked on where it was not certified, see `integration.door`."""
+_SAMPLES = 1 << 24
 _BUILTIN_SAMPLES = 1 << 22
 _BINADE_SAMPLES = 1 << 20
 _BLOCK, _NEAR = 1 << 18, 1 << 10
@@ -207,7 +211,12 @@ def _measurement(
         return measure_directed(
             run, target, flush_to_zero=flush, threads=threads, progress=progress
         )  # fmt: skip
-    return measure_sampled(run, target, flush_to_zero=flush, samples=1 << 24)
+    if target.function.arity == 1:
+        return measure_sampled(run, target, flush_to_zero=flush, samples=_SAMPLES)
+    # What the door will sample elsewhere is part of what is certified.
+    first, second = zip(*(sample_pairs(target, n) for n in (_SAMPLES, DOOR_SAMPLES)), strict=True)
+    pair = np.concatenate(first), np.concatenate(second)
+    return measure_inputs(run, target, pair, flush_to_zero=flush)
 
 
 def sweep_together(
