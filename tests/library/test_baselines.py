@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs, measure_sampled
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.compile import Executable
-from xla_evo_lowering.dtypes import F64
+from xla_evo_lowering.dtypes import F32, F64
 from xla_evo_lowering.text import parse_program
 
 TOOL = Path(__file__).parents[2] / "tools" / "baselines"
@@ -71,6 +72,18 @@ def test_float32_form_is_within_its_tier_on_a_sample() -> None:
     target = make_target("expm1", "float32")
     found = measure_sampled(run, target, flush_to_zero=True, samples=1 << 15)
     assert found.max_ulp <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "bound"), [("erf", 5.2), ("erfc", 10), ("gelu", 10), ("logistic", 2.35)]
+)
+def test_fast_form_is_within_the_built_ins_error_on_a_sample(name: str, bound: float) -> None:
+    run = Executable.of_program(parse_program(printed(name, "--form", "fast")))
+    target = make_target(name, "float32")
+    found = measure_sampled(run, target, flush_to_zero=True, samples=1 << 15)
+    assert found.max_ulp <= bound
+    low, high = target.low, target.high
+    assert not check_specials(run, target.function, F32, low, high, flush_to_zero=True)
 
 
 def test_unknown_function_is_one_line() -> None:

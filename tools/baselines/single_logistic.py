@@ -25,9 +25,9 @@ _LOGISTIC_END = -87.33655
 
 
 def _exp_and_one(part: Octave, one: float) -> Value:
-    """One (1 + e^x), with its three roundings."""
+    """One (1 + e^x); the sum of the two powers of two is exact, but where they differ most."""
     e = part.square * part.quotient + part.r
-    return (part.scale * e + part.scale) + one
+    return part.scale * e + (part.scale + one)
 
 
 def logistic(x: Value) -> Value:
@@ -40,8 +40,10 @@ def logistic(x: Value) -> Value:
 
 
 def logistic_fast(x: Value) -> Value:
-    """The same, as it is rounded."""
-    total = _exp_and_one(octave(at_most(x, 30.0), negative=True), 1.0)
+    """The same, as it is rounded; the larger of the two powers of two is added last."""
+    part = octave(at_most(x, 30.0), negative=True)
+    e = part.square * part.quotient + part.r
+    total = (part.scale * e + at_most(part.scale, 1.0)) + at_least(part.scale, 1.0)
     return (x < _LOGISTIC_END).where(0.0, 1.0 / total)
 
 

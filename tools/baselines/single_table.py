@@ -1,6 +1,7 @@
 """Forms in float32 alone by function: at most 1 ULP, and *fast* ones, at most the built-in's."""
 
 import single_errors
+import single_fast_errors
 import single_hyperbolic
 import single_logarithms
 import single_logistic
@@ -37,4 +38,7 @@ FAST = {
     "logistic": single_logistic.logistic_fast,
     "silu": single_logistic.silu_fast,
     "gelu_tanh": single_logistic.gelu_tanh_fast,
+    "erf": single_fast_errors.erf,
+    "erfc": single_fast_errors.erfc,
+    "gelu": single_fast_errors.gelu,
 }
