@@ -34,10 +34,11 @@ from xla_evo.library import (
     prove,
     write_entry,
 )
-from xla_evo.library.certify import prove_same_bits, sweep_together, time_ratio
+from xla_evo.library.certify import sweep_together, time_ratio
 from xla_evo.library.choice import best_proof, describe
 from xla_evo.library.loader import MODELLED
 from xla_evo.library.modelled import certify_modelled, prove_modelled
+from xla_evo.library.same_bits import prove_same_bits
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend, fingerprint

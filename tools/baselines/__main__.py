@@ -13,7 +13,7 @@ from pathlib import Path
 
 from expression import build
 from single import PROGRAMS
-from single_table import FAST, SINGLE
+from single_table import FAST, ONE, SINGLE
 from table import FORMS, WIDE_FORMS, bits_of, forms
 
 from xla_evo.accuracy.directed import measure_directed
@@ -30,8 +30,8 @@ from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import print_program
 
 KINDS = ("float32", "bfloat16", "float16", "float64")
-SINGLE_FORMS = {"single": {**SINGLE, **PROGRAMS}, "fast": FAST}
-"""Forms in float32 alone: at 1 ULP, and at the built-in's error."""
+SINGLE_FORMS = {"single": {**SINGLE, **PROGRAMS}, "one": ONE, "fast": FAST}
+"""Forms of float32 by tier: in float32 alone at 1 ULP, not alone, and at the built-in's error."""
 
 
 def programs(name, kind, bits=None, form="wide"):

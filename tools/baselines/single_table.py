@@ -1,5 +1,6 @@
-"""Forms in float32 alone by function: at most 1 ULP, and *fast* ones, at most the built-in's."""
+"""Forms of float32 by tier: at most 1 ULP, in float32 alone or not, and *fast*, the built-in's."""
 
+import errors_one
 import single_errors
 import single_fast_errors
 import single_hyperbolic
@@ -42,3 +43,6 @@ FAST = {
     "erfc": single_fast_errors.erfc,
     "gelu": single_fast_errors.gelu,
 }
+
+ONE = {"erfc": errors_one.erfc, "gelu": errors_one.gelu, "erf_inv": errors_one.erf_inv}
+"""Forms at 1 ULP with float64 inside, where float32 alone is slower."""

@@ -9,7 +9,6 @@ from xla_evo.library.certify import (
     add_proof,
     certify,
     prove,
-    prove_same_bits,
 )
 from xla_evo.library.choice import Choice, choose, explain
 from xla_evo.library.loader import (
@@ -20,6 +19,7 @@ from xla_evo.library.loader import (
     read_entry,
     write_entry,
 )
+from xla_evo.library.same_bits import prove_same_bits
 
 __all__ = [
     "DATA",

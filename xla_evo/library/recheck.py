@@ -17,9 +17,10 @@ from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs
 from xla_evo.errors import XlaEvoError
 from xla_evo.library.certificate import Lowering, Proof, code_fingerprint
-from xla_evo.library.certify import prove, prove_same_bits, sweep_together
+from xla_evo.library.certify import prove, sweep_together
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
+from xla_evo.library.same_bits import prove_same_bits
 from xla_evo.targets.ordering import number, ordinal
 from xla_evo.targets.target import Target, make_target
 from xla_evo_lowering.backends import backend, fingerprint
