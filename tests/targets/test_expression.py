@@ -1,11 +1,15 @@
 import math
+import pickle
 
 import mpmath as mp
 import numpy as np
 import pytest
 
+from xla_evo.accuracy.specials import check_specials
 from xla_evo.errors import TargetError
 from xla_evo.targets.expression import function_from_expression
+from xla_evo.targets.target import Target, make_target
+from xla_evo_lowering.dtypes import F32
 
 
 @pytest.mark.parametrize(
@@ -97,3 +101,35 @@ def test_bad_expressions_are_refused_in_one_line(text, message):
     with pytest.raises(TargetError, match=message) as caught:
         function_from_expression(text)
     assert "\n" not in str(caught.value)
+
+
+def test_declared_special_values_are_asked_of_a_program():
+    target = make_target(
+        expr="sin(x)/x", low=-math.inf, high=math.inf, specials={math.inf: 0.0, -math.inf: -0.0}
+    )
+    row = target.function
+    np.testing.assert_array_equal(row.f64(np.asarray([0.0, math.inf, -math.inf])), [1.0, 0.0, 0.0])
+    for again in (pickle.loads(pickle.dumps(target)), Target.from_json(target.to_json())):
+        assert [math.copysign(1.0, y) for _, y in again.function.declared_specials()] == [1.0, -1.0]
+
+    def program(x: np.ndarray) -> np.ndarray:
+        wide = x.astype(np.float64)
+        with np.errstate(all="ignore"):
+            y = np.where(x == 0.0, 1.0, np.sin(wide) / wide)
+        return np.where(np.isinf(x), 0.0, y).astype(np.float32)
+
+    failures = check_specials(program, row, F32, -math.inf, math.inf, flush_to_zero=True)
+    assert [failure.input for failure in failures] == [-math.inf]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"expr": "cos(x)", "specials": {0.0: 2.0}}, "is 1.0 at x = 0.0, not 2.0"),
+        ({"expr": "cos(x)", "specials": {math.nan: 2.0}}, "no input"),
+        ({"name": "cos", "specials": {0.0: 1.0}}, "the catalogue has the special values of cos"),
+    ],
+)
+def test_special_values_that_are_not_the_functions_are_refused(arguments, message):
+    with pytest.raises(TargetError, match=message):
+        make_target(low=-1.0, high=1.0, **arguments)

@@ -5,6 +5,7 @@ Python. Numbers are exact decimals. A removable singularity has the value of its
 """
 
 import ast
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -18,7 +19,7 @@ import numpy as np
 from mpmath.libmp import NoConvergence
 
 from xla_evo.errors import TargetError
-from xla_evo.targets.function import Array64, Function, Symmetry
+from xla_evo.targets.function import Array64, Function, Special, Symmetry
 from xla_evo.targets.reliable import Mp, reliable, working_precision
 
 _LONGEST = 2_000
@@ -128,32 +129,56 @@ _BINARY: dict[type[ast.operator], Callable[[Mp, Any], Any]] = {
 _Node = Callable[[Any], Any]
 
 
-def function_from_expression(text: str) -> Function:
+def function_from_expression(text: str, specials: tuple[Special, ...] = ()) -> Function:
     """Returns the function that ``text`` describes, named by the text.
+
+    Whether it is odd or even is found, not declared.
 
     Args:
         text: an expression of one variable, ``x`` (another single name serves too), of decimal
             numbers, ``+ - * / **``, parentheses, mpmath's functions and constants.
+        specials: inputs with the value that they are to have, e.g. ``((inf, 0.0),)``; nan gives nan
+            without being named.
 
     Raises:
-        TargetError: a syntax error, an unknown name, two variables or none.
+        TargetError: a syntax error, an unknown name, two variables or none; a special value that is
+            not the expression's where that has a finite one.
     """
-    return _build(text.strip())
+    found: list[tuple[str, str]] = []
+    for x, y in specials:
+        if isinstance(x, tuple) or math.isnan(x):
+            raise TargetError(f"{x!r} is no input of {text!r} that can have a special value")
+        found.append((float(x).hex(), float(y).hex()))
+    return _build(text.strip(), tuple(found))
 
 
 @cache
-def _build(text: str) -> Function:
+def _build(text: str, declared: tuple[tuple[str, str], ...]) -> Function:
+    """Of hexadecimal numbers, which tell -0 from 0."""
     form = _parse(text)
+    specials = tuple((float.fromhex(x), float.fromhex(y)) for x, y in declared)
     mp_function = _with_limits(form, text)
+    for x, y in specials:
+        _check_special(mp_function, text, x, y)
     return Function(
         name=text,
         mp=mp_function,
-        f64=_Float64(mp_function),
+        f64=_Float64(mp_function, dict(specials)),
         f64_error_ulp=0.501,
         symmetry=_symmetry(mp_function),
-        specials=((np.nan, np.nan),),
+        specials=((np.nan, np.nan), *specials),
         expression=text,
     )
+
+
+def _check_special(form: Callable[[Any], Any], text: str, x: float, y: float) -> None:
+    with mp.workprec(90):
+        value = form(mp.mpf(x)) if math.isfinite(x) else mp.nan
+        if mp.isfinite(value) and float(value) != y:
+            raise TargetError(
+                f"{text!r} is {float(value)!r} at x = {x!r}, not {y!r}; leave the special value out"
+                " or correct it"
+            )
 
 
 def _parse(text: str) -> _Node:
@@ -320,8 +345,11 @@ def _symmetry(form: Callable[[Any], Any]) -> Symmetry:
 class _Float64:
     """The float64 form of an expression: mpmath point by point, the last arrays remembered."""
 
-    def __init__(self, form: Callable[[Any], Any], *, remembered: int = 32) -> None:
+    def __init__(
+        self, form: Callable[[Any], Any], specials: dict[float, float], *, remembered: int = 32
+    ) -> None:
         self._form = form
+        self._specials = specials
         self._remembered = remembered
         self._results: OrderedDict[bytes, Array64] = OrderedDict()
 
@@ -339,5 +367,7 @@ class _Float64:
     def _one(self, value: float) -> float:
         if value != value:
             return value
+        if value in self._specials:
+            return self._specials[value]
         result = self._form(mp.mpf(value))
         return float(result)

@@ -83,13 +83,24 @@ class Function:
             raise TargetError(f"this version of JAX has no {self.builtin} for {self.name!r}")
         return partial(found, **dict(self.builtin_arguments)) if self.builtin_arguments else found
 
-    def __reduce__(self) -> tuple[Callable[[str, str | None], "Function"], tuple[str, str | None]]:
+    def declared_specials(self) -> tuple[Special, ...]:
+        """Returns the special values that a user gave with an expression."""
+        return () if self.expression is None else self.specials[1:]
+
+    def __reduce__(self) -> tuple[Callable[..., "Function"], tuple[Any, ...]]:
         """Pickles by name, so that a worker process gets the same row and not a copy of code."""
-        return resolve, (self.name, self.expression)
+        return resolve, (self.name, self.expression, self.declared_specials())
 
 
-def resolve(name: str, expression: str | None = None) -> Function:
+def resolve(
+    name: str, expression: str | None = None, specials: tuple[Special, ...] = ()
+) -> Function:
     """Returns the catalogue's function ``name``, or the one that ``expression`` describes.
+
+    Args:
+        name: in the catalogue.
+        expression: a user's text in its place.
+        specials: values of the expression at inputs where the user wants them so.
 
     Raises:
         TargetError: neither exists.
@@ -98,7 +109,7 @@ def resolve(name: str, expression: str | None = None) -> Function:
     if expression is not None:
         from xla_evo.targets.expression import function_from_expression
 
-        return function_from_expression(expression)
+        return function_from_expression(expression, specials)
     from xla_evo.targets.catalogue import function
 
     return function(name)

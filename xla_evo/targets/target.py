@@ -1,5 +1,6 @@
 """A target: one function over one interval of one number format under one error measure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -89,8 +90,10 @@ class Target:
         return f"{self.function.name} {self.dtype.name} {domain} in {self.measure}"
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain data from which `from_json` makes an equal target; ends are hex floats."""
+        """Returns plain data from which `from_json` makes an equal target; floats are hex."""
+        specials = [[x.hex(), y.hex()] for x, y in self._declared()]
         return {
+            **({"specials": specials} if specials else {}),
             "function": self.function.name,
             "expression": self.function.expression,
             "dtype": self.dtype.name,
@@ -98,6 +101,10 @@ class Target:
             "high": self.high.hex(),
             "measure": self.measure,
         }
+
+    def _declared(self) -> list[tuple[float, float]]:
+        found = self.function.declared_specials()
+        return [(x, y) for x, y in found if isinstance(x, float)]
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> "Target":
@@ -107,8 +114,11 @@ class Target:
             TargetError: a field is missing or wrong.
         """
         try:
+            specials = tuple(
+                (float.fromhex(x), float.fromhex(y)) for x, y in data.get("specials", ())
+            )
             return Target(
-                function=resolve(data["function"], data.get("expression")),
+                function=resolve(data["function"], data.get("expression"), specials),
                 dtype=dtype_named(data["dtype"]),
                 low=float.fromhex(data["low"]),
                 high=float.fromhex(data["high"]),
@@ -128,6 +138,7 @@ def make_target(
     *,
     expr: str | None = None,
     measure: Measure | None = None,
+    specials: Mapping[float, float] | None = None,
 ) -> Target:
     """Returns a target from what a user types.
 
@@ -138,9 +149,12 @@ def make_target(
         high: greatest input.
         expr: an mpmath expression of ``x``; it needs both ends of the domain.
         measure: ``ulp`` for a format and ``relative`` for real numbers when left out.
+        specials: of an expression, inputs with the value that a program must give there, the sign
+            of zero included, e.g. ``{inf: 0.0}``.
 
     Raises:
-        TargetError: neither or both of ``name`` and ``expr`` are given, or what `Target` refuses.
+        TargetError: neither or both of ``name`` and ``expr`` are given, special values without an
+            expression or against it, or what `Target` refuses.
         ConfigError: there is no such format.
     """
     if (name is None) == (expr is None):
@@ -151,7 +165,9 @@ def make_target(
             raise TargetError(
                 f"the expression {expr!r} needs a domain; give its lower and upper end"
             )
-        function = function_from_expression(expr)
+        function = function_from_expression(expr, tuple((specials or {}).items()))
+    elif specials:
+        raise TargetError(f"the catalogue has the special values of {name}; give none")
     else:
         function = catalogue_function(str(name))
     return Target(
