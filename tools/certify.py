@@ -13,7 +13,8 @@
 The text of a candidate may carry comments and any value names; what is shipped is its canonical
 form. `--again` measures the shipped entries of some functions, or of all, under the compiler at
 hand and adds the proof to their certificates. A custom call of one argument is held against its
-inlined form bit by bit; `all` leaves those alone that were proven of the very same machine code.
+inlined form bit by bit, and swept where bits differ; `all` leaves those alone that were proven of
+the very same machine code.
 With `--backend` the program is modelled for devices that are not here, and joins the library for
 those; `--sampled` leaves the sweep for later, and `--again` makes up for it.
 """
@@ -38,7 +39,7 @@ from xla_evo.library.certify import sweep_together, time_ratio
 from xla_evo.library.choice import best_proof, describe
 from xla_evo.library.loader import MODELLED
 from xla_evo.library.modelled import certify_modelled, prove_modelled
-from xla_evo.library.same_bits import prove_same_bits
+from xla_evo.library.same_bits import prove_other_form
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend, fingerprint
@@ -188,7 +189,9 @@ def proven(entry, args, measurement):
     time = not args.no_time
     graph = FORMS[args.lowering](entry.program)
     if args.lowering == "custom_call" and len(entry.program.parameters) == 1:
-        return add_proof(entry, prove_same_bits(entry, args.lowering, graph, time=time))
+        threads = args.threads
+        proof = prove_other_form(entry, args.lowering, graph, time=time, threads=threads)
+        return add_proof(entry, proof)
     target = make_target(entry.function, entry.dtype)
     return add_proof(entry, prove(
         entry.program, target, args.lowering, graph,

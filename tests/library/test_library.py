@@ -21,8 +21,10 @@ from xla_evo.library import (
     choose,
     entries,
     explain,
+    prove_other_form,
     prove_same_bits,
     read_entry,
+    same_bits,
     write_entry,
 )
 from xla_evo.library.certificate import (
@@ -293,6 +295,28 @@ def test_same_bits_are_demanded_beside_a_nan() -> None:
 
     with pytest.raises(CertificationError, match="custom_call gives"):
         prove_same_bits(entry, "custom_call", careless, time=False)
+
+
+def test_a_form_of_other_bits_is_swept_and_must_not_depend_on_its_neighbours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entry, swept = program_for_exp(), []
+    monkeypatch.setattr(same_bits, "prove", lambda *_, **options: swept.append(options) or "swept")
+
+    def other_bits(*_: object, **__: object) -> None:
+        raise same_bits.DifferentBitsError("other bits")
+
+    monkeypatch.setattr(same_bits, "prove_same_bits", other_bits)
+
+    def careless(x):
+        return jnp.where(jnp.isnan(x).any(), x * 2, x)
+
+    with pytest.raises(CertificationError, match="custom_call gives"):
+        prove_other_form(entry, "custom_call", careless, time=False)
+    assert not swept
+    monkeypatch.setattr(same_bits, "_hold_against", lambda *_: None)
+    assert prove_other_form(entry, "custom_call", careless, time=False) == "swept"
+    assert [options["contexts"] for options in swept] == [False]
 
 
 @pytest.mark.parametrize("entry", DOUBLE, ids=named)

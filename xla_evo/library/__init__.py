@@ -19,7 +19,7 @@ from xla_evo.library.loader import (
     read_entry,
     write_entry,
 )
-from xla_evo.library.same_bits import prove_same_bits
+from xla_evo.library.same_bits import prove_other_form, prove_same_bits
 
 __all__ = [
     "DATA",
@@ -38,6 +38,7 @@ __all__ = [
     "entries",
     "explain",
     "prove",
+    "prove_other_form",
     "prove_same_bits",
     "read_entry",
     "write_entry",

@@ -20,7 +20,7 @@ from xla_evo.library.certificate import Lowering, Proof, code_fingerprint
 from xla_evo.library.certify import prove, sweep_together
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
-from xla_evo.library.same_bits import prove_same_bits
+from xla_evo.library.same_bits import prove_other_form
 from xla_evo.targets.ordering import number, ordinal
 from xla_evo.targets.target import Target, make_target
 from xla_evo_lowering.backends import backend, fingerprint
@@ -109,8 +109,7 @@ def recheck(
     found: ErrorMeasurement | None = None
     try:
         if lowering == "custom_call":
-            prove_same_bits(entry, lowering, as_custom_call(entry.program), time=False)
-            problem = ""
+            fresh = prove_other_form(entry, lowering, as_custom_call(entry.program), time=False)
         else:
             target = make_target(entry.function, entry.dtype)
             graph = as_function(entry.program)
@@ -118,7 +117,7 @@ def recheck(
                 entry.program, target, lowering, graph, time=False, measurement=measurement
             )
             found = fresh.measurement
-            problem = difference(proof, fresh, exact=exact)
+        problem = difference(proof, fresh, exact=exact)
     except XlaEvoError as error:
         problem = str(error)
     return _outcome(entry, proof, found, problem, started, exact=exact)

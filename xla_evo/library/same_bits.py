@@ -1,4 +1,4 @@
-"""Proves one compiled form of a program by another: the same bits for every input."""
+"""Proves another compiled form of a program: by the same bits for every input, or by a sweep."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ import numpy as np
 
 from xla_evo.accuracy.lengths import check_length_invariance
 from xla_evo.library.certificate import Lowering, Proof, code_fingerprint, machine_identity
-from xla_evo.library.certify import CertificationError, time_ratio
+from xla_evo.library.certify import CertificationError, prove, time_ratio
 from xla_evo.library.loader import Entry
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend, fingerprint
@@ -16,6 +16,37 @@ from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.compile import Function as Graph
 
 _BLOCK, _NEAR = 1 << 18, 1 << 10
+
+
+class DifferentBitsError(CertificationError):
+    """Another form of a program gives other bits than the inlined one."""
+
+
+def prove_other_form(
+    entry: Entry, lowering: Lowering, graph: Graph, *, time: bool = True, threads: int | None = None
+) -> Proof:
+    """Proves another form by the bits of the inlined one, or by a sweep of its own.
+
+    A form whose bits differ, since it contracts other products, must give each input one result
+    whatever stands beside it.
+
+    Args:
+        entry: as for `prove_same_bits`.
+        lowering: how ``graph`` computes the program.
+        graph: the other form, as a function of JAX arrays.
+        time: also time it against the built-in.
+        threads: of a sweep.
+
+    Raises:
+        CertificationError: as `prove_same_bits` and `xla_evo.library.prove`.
+    """
+    try:
+        return prove_same_bits(entry, lowering, graph, time=time)
+    except DifferentBitsError:
+        other = Executable(graph, [parameter.dtype for parameter in entry.program.parameters])
+        _hold_against(entry, other, other, lowering)
+    target = make_target(entry.function, entry.dtype)
+    return prove(entry.program, target, lowering, graph, time=time, threads=threads, contexts=False)
 
 
 def prove_same_bits(entry: Entry, lowering: Lowering, graph: Graph, *, time: bool = True) -> Proof:
@@ -31,7 +62,8 @@ def prove_same_bits(entry: Entry, lowering: Lowering, graph: Graph, *, time: boo
         time: also time it against the built-in.
 
     Raises:
-        CertificationError: there is no such proof, or a result differs; says at which input.
+        CertificationError: there is no such proof.
+        DifferentBitsError: a result differs; says at which input.
     """
     row = backend("cpu")
     live = machine_identity(fingerprint(row))
@@ -54,39 +86,39 @@ def prove_same_bits(entry: Entry, lowering: Lowering, graph: Graph, *, time: boo
     )
 
 
-def _hold_against(entry: Entry, inlined: Executable, other: Executable, lowering: str) -> None:
+def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: str) -> None:
     """Compares every bit of two forms on every bit pattern, a block a thread.
 
     The other form is given each input twice: in order, and not far from a nan, since machine code
     may compute ordinary inputs apart where they stand alone.
 
     Raises:
-        CertificationError: a result differs; says at which input.
+        DifferentBitsError: a result differs; says at which input.
     """
     dtype = entry.program.dtype
     unsigned = np.dtype(f"uint{dtype.bits}")
     length = min(_BLOCK, 1 << dtype.bits)
     steps = np.arange(length, dtype=unsigned)
     beside = np.full((length // _NEAR, _NEAR + 1), np.nan, dtype.numpy)
-    for form, size in ((inlined, length), (other, length), (other, beside.size)):
+    for form, size in ((known, length), (other, length), (other, beside.size)):
         form.compiled((size,))
 
     def compare(start: int) -> str:
         x = (steps + unsigned.type(start)).view(dtype.numpy)
         mixed = beside.copy()
         mixed[:, :_NEAR] = x.reshape(-1, _NEAR)
-        first = inlined(x)
+        first = known(x)
         near = other(mixed.reshape(-1)).reshape(mixed.shape)[:, :_NEAR].reshape(-1)
         for second in (other(x), np.ascontiguousarray(near)):
             differs = first.view(unsigned) != second.view(unsigned)
             if differs.any():
                 differs &= ~(np.isnan(first) & np.isnan(second))
             for place in np.flatnonzero(differs)[:1].tolist():
-                return f"{second[place]!r} for {x[place]!r}, inlined {first[place]!r}"
+                return f"{second[place]!r} for {x[place]!r}, not {first[place]!r}"
         return ""
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for found in pool.map(compare, range(0, 1 << dtype.bits, length)):
             if found:
                 pool.shutdown(cancel_futures=True)
-                raise CertificationError(f"{entry.name}: {lowering} gives {found}")
+                raise DifferentBitsError(f"{entry.name}: {lowering} gives {found}")
