@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--budget", type=argument(_limit), default="1m", metavar="T",
-        help="time to evolve each function further (30s, 5m), or none (default: 1m)",
+        help="how long each function is evolved further: a time (30s, 5m), candidates (20000c) or"
+        " none (default: 1m)",
     )  # fmt: skip
     parser.add_argument("--dtype", default="float32", help="format (default: float32)")
     parser.add_argument("--seed", type=int, default=0, help="of the searches (default: 0)")
@@ -71,10 +72,15 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("tune takes one --backend; with --compare it takes several")
     from xla_evo.tuning import tune
 
-    found = tune(
-        *args.functions, backend=args.backend[0] if args.backend else "cpu", max_ulp=args.max_ulp,
-        budget=args.budget, dtype=args.dtype, seed=args.seed, report=_report,
-    )  # fmt: skip
+    try:
+        found = tune(
+            *args.functions, backend=args.backend[0] if args.backend else "cpu",
+            max_ulp=args.max_ulp, budget=args.budget, dtype=args.dtype, seed=args.seed,
+            report=_report,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        _report("stopped; the same command goes on from here")
+        raise
     if args.json:
         print_json([_tuned_to_json(item) for item in found])
     else:
