@@ -3,8 +3,6 @@
 import pytest
 from hypothesis import settings
 
-from xla_evo.integration.dispatch import forget_choices
-
 # The first example may compile (XLA, numba); how long one takes is the machine's affair.
 settings.register_profile("xla-evo", deadline=None)
 settings.load_profile("xla-evo")
@@ -21,6 +19,8 @@ def own_store(tmp_path_factory):
 @pytest.fixture
 def fresh_store(tmp_path, monkeypatch):
     """An empty store for one test, and no choice remembered from before or kept for later."""
+    from xla_evo.integration.dispatch import forget_choices
+
     monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path))
     forget_choices()
     yield

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -96,7 +96,7 @@ def _serve(connection: Any, target: Target, settings: Settings, backend: str) ->
 
 
 @contextmanager
-def _no_script() -> Iterator[None]:
+def _no_script() -> Generator[None]:
     """Keeps spawned processes from running the user's script, which would begin its search again.
 
     They import the main module of the process that starts them, and only a script that says
