@@ -14,3 +14,14 @@ def own_store(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XLA_EVO_CACHE", str(tmp_path_factory.mktemp("store")))
         yield
+
+
+@pytest.fixture
+def fresh_store(tmp_path, monkeypatch):
+    """An empty store for one test, and no choice remembered from before or kept for later."""
+    from xla_evo.integration.dispatch import forget_choices
+
+    monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path))
+    forget_choices()
+    yield
+    forget_choices()

@@ -33,6 +33,13 @@ def test_programs_and_names_bring_their_own_shapes():
     assert "tensor<16xf32>" in dump("jnp.tanh", spec).text("stablehlo")
 
 
+def test_a_library_function_is_the_one_for_the_backend():
+    def text(backend):
+        return str(jax.make_jaxpr(resolve("tanh", backend=backend).function)(np.float32(1)))
+
+    assert text("tpu:v5e") == text("cuda:sm_90") != text("cpu")
+
+
 def test_float64_needs_no_mode():
     assert "f64" in dump(jnp.exp, jax.ShapeDtypeStruct((64,), np.float64)).text("stablehlo")
 
@@ -52,7 +59,7 @@ def test_files_have_stable_names(tmp_path):
     paths = made.write(tmp_path / "new")
     assert [path.name for path in paths][:2] == [
         "jnp.exp.cpu.stablehlo.mlir",
-        "jnp.exp.cpu.hlo.hlo",
+        "jnp.exp.cpu.hlo",
     ]
     assert paths[0].read_bytes() == made.texts["stablehlo"]
     assert made.write(tmp_path / "new") == paths

@@ -9,6 +9,8 @@ each cost, with the machine and versions, and writes the pairs.
 
 import argparse
 import json
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import jax
@@ -36,18 +38,18 @@ WEIGHTS = {
 }  # fmt: skip
 
 
-def random_programs(count: int, seed: int) -> list[Program]:
-    """Distinct programs in canonical form, sizes spread evenly."""
+def random_programs(seed: int) -> Iterator[Program]:
+    """Distinct programs in canonical form, sizes spread evenly; without end."""
     rng = np.random.default_rng(seed)
     found: list[Program] = []
-    while len(found) < count:
+    while True:
         size = int(rng.integers(8, 120))
         settings = Generator(dtypes=(F32, I32, BOOL), weights=WEIGHTS, size=size, specials=0.0)
         program = canonical(random_program(rng, settings))
         used = any(0 in item.operands for item in program.body)
         if used and program.operation_count() >= 3 and program not in found:
             found.append(program)
-    return found
+            yield program
 
 
 def main() -> None:
@@ -59,11 +61,13 @@ def main() -> None:
     args = parser.parse_args()
     library = [entry.program for entry in entries(dtype="float32")]
     library = [program for program in library if len(program.parameters) == 1]
-    programs = library[: args.programs // 2]
-    programs += random_programs(args.programs - len(programs), args.seed)
+    shipped = library[: args.programs // 2]
     spec = jax.ShapeDtypeStruct((ELEMENTS,), F32.numpy)
     kept, costs, loops = [], [], []
-    for program in programs:
+    # Those whose loop cannot be found are left out, and others take their place.
+    for program in chain(shipped, random_programs(args.seed)):
+        if len(kept) == args.programs:
+            break
         function = as_function(program)
         try:
             cost = cpu_cost(compile_stages(function, [spec], SINGLE_THREAD).objects, 4)
@@ -84,7 +88,8 @@ def main() -> None:
     machine = fingerprint(backend("cpu"))
     print("  ".join(f"{name}={value}" for name, value in machine.items()))
     print(
-        f"{len(kept)} programs, {len(library)} of the library; {args.rounds} rounds, best of each"
+        f"{len(kept)} programs, {sum(map(kept.__contains__, shipped))} of the library;"
+        f" {args.rounds} rounds, best of each"
     )
     correlations = {name: spearmanr(column, times).statistic for name, column in columns.items()}
     for name, value in correlations.items():

@@ -76,6 +76,8 @@ class Dump:
     def write(self, folder: Path | str) -> list[Path]:
         """Writes every stage to ``NAME.BACKEND.STAGE.EXTENSION`` and returns the paths.
 
+        An extension that is the stage's own name stands once: ``exp.cuda_sm_90.ptx``.
+
         Raises:
             ConfigError: the folder cannot be written.
         """
@@ -85,7 +87,9 @@ class Dump:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for name, content in self.texts.items():
-                path = folder / f"{stem}.{name}.{stage(self.platform, name).extension}"
+                row = stage(self.platform, name)
+                ending = name if name == row.extension else f"{name}.{row.extension}"
+                path = folder / f"{stem}.{ending}"
                 path.write_bytes(content)
                 paths.append(path)
         except OSError as error:
@@ -130,7 +134,7 @@ def dump(
         CompileError: the function cannot be lowered or compiled for it.
     """
     if isinstance(function, str):
-        subject = resolve(function)
+        subject = resolve(function, backend=backend)
         subject = Subject(name=subject.name, function=subject.function, specs=args or subject.specs)
     elif isinstance(function, Program):
         subject = _of_program(function, args)
@@ -238,7 +242,9 @@ def _spec(text: str) -> Any:
     return jax.ShapeDtypeStruct(shape, dtype_named(match[1]).numpy)
 
 
-def resolve(name: str, specs: Sequence[Any] = (), *, dtype: str = "float32") -> Subject:
+def resolve(
+    name: str, specs: Sequence[Any] = (), *, dtype: str = "float32", backend: str = "cpu"
+) -> Subject:
     """Finds what a name stands for.
 
     Args:
@@ -246,6 +252,7 @@ def resolve(name: str, specs: Sequence[Any] = (), *, dtype: str = "float32") -> 
             or a function of the library.
         specs: the arrays to compile it for; by default one of `DEFAULT_SHAPE` an argument.
         dtype: format of those default arrays, and of a program of the library.
+        backend: for which a program of the library is taken, where there are several.
 
     Raises:
         ConfigError: it stands for nothing; the message says what is understood.
@@ -261,7 +268,7 @@ def resolve(name: str, specs: Sequence[Any] = (), *, dtype: str = "float32") -> 
         module, _, attribute = f"{_MODULES[head]}.{rest}".rpartition(".")
         function = _attribute(module, attribute, name)
     else:
-        return _of_program(_library_program(name, dtype), specs, name=name)
+        return _of_program(_library_program(name, dtype, backend), specs, name=name)
     short = re.sub(r".*[.:]", "", name) if ":" in name else name
     return Subject(
         name=short, function=function, specs=tuple(specs) or _default_specs(function, name, dtype)
@@ -301,8 +308,9 @@ def _default_specs(function: Callable[..., Any], name: str, dtype: str) -> tuple
     return (spec,) * count
 
 
-def _library_program(name: str, dtype: str) -> Program:
-    from xla_evo.library.loader import entries
+def _library_program(name: str, dtype: str, backend: str) -> Program:
+    """The most accurate of those for a device, where there are any; else the library's first."""
+    from xla_evo.library.loader import MODELLED, entries
     from xla_evo.targets.catalogue import function as catalogue_function
 
     if "." in name or "/" in name:
@@ -313,6 +321,13 @@ def _library_program(name: str, dtype: str) -> Program:
         raise ConfigError(
             f"{error}; or give a program file, module:function or jnp.NAME"
         ) from error
+    made = [
+        (proof.max_ulp, entry)
+        for entry in entries(name, dtype_named(dtype).name, backend, folder=MODELLED)
+        for proof in entry.proofs("inline", backend)
+    ]
+    if made:
+        return min(made, key=lambda item: item[0])[1].program
     found = entries(name, dtype_named(dtype).name)
     if not found:
         hint = f"; {builtin.replace('jax.numpy', 'jnp')} shows the built-in" if builtin else ""

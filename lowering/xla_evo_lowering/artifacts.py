@@ -7,6 +7,7 @@ from typing import Any
 from xla_evo_lowering.ahead import AheadOfTime, lower_for
 from xla_evo_lowering.assembly import disassemble
 from xla_evo_lowering.backends import Backend
+from xla_evo_lowering.bundles import explain_bundles
 from xla_evo_lowering.compile import stages_of_lowered
 from xla_evo_lowering.errors import BackendError
 from xla_evo_lowering.sass import disassemble_ptx
@@ -70,6 +71,7 @@ def make_artifacts(
     derived = {
         "cpu": ("asm", lambda: disassemble(objects)),
         "cuda": ("sass", lambda: disassemble_ptx(texts.get("ptx", b"").decode())),
+        "tpu": ("bundles", lambda: explain_bundles(texts.get("llo", b"").decode())),
     }
     if row.platform in derived:
         name, make = derived[row.platform]

@@ -32,7 +32,7 @@ _PLANS = ((16, 2, 4), (8, 1, 2), (1, 1, 2))
 _BUNDLE = re.compile(r"^\s*0x[0-9a-f]+\s+[A-Z, ]*:\s*\{(.*)$", re.MULTILINE)
 _OPERATION = re.compile(r"(?:^|;;|=)\s*([a-z]\w*)(?:\.\w+)?(?=[\s.(])")
 SLOTS: tuple[tuple[str, str], ...] = (
-    ("transcendental", r"v(pow2|log2|rcp|rsqrt|tanh|sigshft|sinq?|cosq?|erf|pop)"),
+    ("transcendental", r"v(pow2|exp2|log2|rcp|rsqrt|tanh|sigshft|sinq?|cosq?|erf|pop)"),
     ("load", r"vld\w*"),
     ("store", r"vst\w*"),
     ("cross-lane", r"v(rot|perm|xlane|broadcast)\w*"),
@@ -69,13 +69,18 @@ def stacked(function: Callable[..., Any], depth: int) -> Callable[..., Any]:
     return apply
 
 
+def slot_of(name: str) -> str:
+    """Returns the slot of a bundle that an operation takes, by its name without a type."""
+    return next(slot for slot, pattern in SLOTS if re.fullmatch(pattern, name))
+
+
 def count_bundles(llo: str) -> tuple[int, Counter[str]]:
     """Returns the bundles of a final schedule and the operations in them by slot."""
     bundles = _BUNDLE.findall(llo)
     slots: Counter[str] = Counter()
     for bundle in bundles:
         for name in _OPERATION.findall(re.sub(r"/\*.*?\*/", "", bundle)):
-            slots[next(slot for slot, pattern in SLOTS if re.fullmatch(pattern, name))] += 1
+            slots[slot_of(name)] += 1
     return len(bundles), slots
 
 

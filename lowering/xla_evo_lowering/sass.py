@@ -1,7 +1,7 @@
 """SASS of PTX: assembled with ptxas and listed with nvdisasm, where both are installed.
 
-Both come with the CUDA toolkit, and as the packages nvidia-cuda-nvcc-cu12 (in the cuda extra) and
-nvidia-cuda-nvdisasm.
+Both come with the CUDA toolkit, and with the cuda extra: nvdisasm of CUDA 13, the first that is a
+package, reads what ptxas of CUDA 12 writes.
 """
 
 import importlib.util
@@ -38,9 +38,7 @@ def disassemble_ptx(ptx: str) -> str:
     """
     ptxas, nvdisasm = find_tool("ptxas"), find_tool("nvdisasm")
     if ptxas is None or nvdisasm is None:
-        raise BackendError(
-            "SASS needs ptxas and nvdisasm; install nvidia-cuda-nvcc-cu12 and nvidia-cuda-nvdisasm"
-        )
+        raise BackendError("SASS needs ptxas and nvdisasm: pip install 'xla-evo[cuda]'")
     modules = [text for text in _MODULE.split(ptx) if _TARGET.search(text)]
     with tempfile.TemporaryDirectory(prefix="xla-evo-") as folder:
         source, binary = Path(folder, "kernel.ptx"), Path(folder, "kernel.cubin")

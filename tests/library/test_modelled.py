@@ -7,7 +7,6 @@ from functools import partial
 import pytest
 
 from xla_evo.cli.main import main
-from xla_evo.integration.dispatch import forget_choices
 from xla_evo.library import (
     CertificationError,
     choose,
@@ -36,12 +35,7 @@ ROW = backend("cpu:sse4")
 SAMPLES = 4096
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path))
-    forget_choices()
-    yield
-    forget_choices()
+pytestmark = pytest.mark.usefixtures("fresh_store")
 
 
 @pytest.fixture(scope="module")

@@ -43,5 +43,5 @@ def test_ptx_that_does_not_assemble_is_told():
 
 def test_missing_tools_are_named(monkeypatch):
     monkeypatch.setattr(sass, "find_tool", lambda name: None)
-    with pytest.raises(BackendError, match="nvidia-cuda-nvcc-cu12 and nvidia-cuda-nvdisasm"):
+    with pytest.raises(BackendError, match=r"pip install 'xla-evo\[cuda\]'"):
         disassemble_ptx(PTX)

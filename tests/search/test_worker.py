@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from xla_evo.search import tasks
@@ -48,3 +51,21 @@ def test_a_worker_that_dies_or_hangs_is_replaced(pool):
     # Loading JAX is not what the limit is for.
     ((compiled, _),) = pool.run([Job("compile", ("x", PROGRAM), 0.0)])
     assert isinstance(compiled, tasks.Compiled)
+
+
+def test_a_script_needs_no_guard(tmp_path):
+    """Workers do not run the script that began the search, which would begin it anew in each."""
+    script = tmp_path / "script.py"
+    script.write_text("""\
+print("begun", flush=True)
+from xla_evo.search.worker import Job, Pool
+from xla_evo.targets.target import make_target
+
+target = make_target("exp2", "float32", 0.5, 0.5078125)
+with Pool(1, target, (0.5, 64, 0, "")) as pool:
+    ((answer, _),) = pool.run([Job("retest", ([], ()), 60)])
+print(answer)
+""")
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "begun\n[]\n"

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from xla_evo.cli.main import main
+from xla_evo.cli.tune import _against
 from xla_evo.errors import BackendError, ConfigError, StoreError, TargetError
-from xla_evo.integration.dispatch import forget_choices
 from xla_evo.library import choose, entries
 from xla_evo.library.modelled import prove_modelled
 from xla_evo.library.tuned import TIMES, record_ratios, tuned_ratios, user_library
@@ -18,10 +18,10 @@ from xla_evo.store.store import default_path
 from xla_evo.targets.target import make_target
 from xla_evo.tuning import tune
 from xla_evo.tuning.assess import Contender, builtins_of
-from xla_evo.tuning.compare import compare_one, contenders_of, difference
+from xla_evo.tuning.compare import compare_one, contenders_of, difference, winners
 from xla_evo.tuning.record import Found, found_programs, keep_program
 from xla_evo_lowering.ahead import AheadOfTime
-from xla_evo_lowering.backends import backend, fingerprint
+from xla_evo_lowering.backends import backend, fingerprint, processor
 from xla_evo_lowering.dtypes import F32, F64
 from xla_evo_lowering.program import Builder
 from xla_evo_lowering.text import parse_program
@@ -51,12 +51,7 @@ def _cubic():
 DIVIDES = parse_program("program exp(x: f32) -> f32 { %0: f32 = rsqrt x return %0 }")
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path))
-    forget_choices()
-    yield
-    forget_choices()
+pytestmark = pytest.mark.usefixtures("fresh_store")
 
 
 def test_a_choice_is_measured_recorded_and_followed():
@@ -133,6 +128,12 @@ def test_a_backend_chooses_among_what_it_can_model(tmp_path):
     assert wide.best.name == "crude"
     assert "sse4 does not contract" in difference([first, wide])
     assert difference([first, first]) == ""
+    cubic, crude = winners([first, wide])
+    assert cubic.startswith(f"{first.best.program[:8]}, found by tune, is best on cpu:sse4; on ")
+    assert cubic.endswith("no less than the best")
+    assert crude.startswith(f"{wide.best.program[:8]}, found by tune, is best on cpu:sse4; on ")
+    assert crude.endswith("ULP there, above 2")
+    assert len(winners([first, first])) == 1
 
 
 def test_what_has_no_certificate_is_not_chosen(tmp_path):
@@ -158,7 +159,7 @@ def test_builtins_have_their_accurate_form_where_jax_has_one():
         ({"names": ("sinus",)}, TargetError, "sinus"),
         ({"names": ("exp",), "backend": "gpu"}, BackendError, "unknown backend 'gpu'"),
         ({"names": ("exp",), "max_ulp": 0.0}, ConfigError, "above 0"),
-        ({"names": ("exp",), "budget": "500c"}, ConfigError, "is a time"),
+        ({"names": ("exp",), "budget": "soon"}, ConfigError, "is not a time"),
     ],
 )
 def test_bad_settings_are_told(call, error, message):
@@ -192,7 +193,26 @@ def test_the_command_prints_the_choice(capsys):
     (row,) = json.loads(capsys.readouterr().out)
     assert row["best"]["known"] == "certified"
     assert main(["tune", "--compare", "exp", "--backend", "cpu"]) == 0
-    assert "HIGHEST" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == [
+        "function", "backend", "best", "max", "ULP", "known", "by", "cost", "built-in", "HIGHEST",
+    ]  # fmt: skip
+    assert lines[1].split()[:2] == ["exp", "cpu"]
+    text = " ".join(line.strip() for line in lines)
+    assert f"Costs for cpu: ns an element, measured on this machine ({processor()})." in text
+    assert f"{row['best']['program'][:8]}, " in text
+    assert max(map(len, lines)) <= 100
+
+
+@pytest.mark.parametrize(
+    ("cost", "share", "text"),
+    [
+        (None, None, "-"), (1.125, None, "1.125"), (12.34, 0.369, "12.34 (+37%)"),
+        (1.0, -0.5, "1 (-50%)"), (1.125, -5.92, "1.125 (x6.9)"),
+    ],
+)  # fmt: skip
+def test_a_builtin_stands_beside_what_is_saved(cost, share, text):
+    assert _against(cost, share) == text
 
 
 def test_a_removed_record_is_made_again():

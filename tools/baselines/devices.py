@@ -6,13 +6,16 @@ python tools/baselines/devices.py tanh-quotient > tanh.prog
 
 float32 alone, without division and without contraction of a*b + c; see `xla_evo.scaffolds.devices`
 for the methods. ``--fill`` puts the minimax polynomial with so many terms into the hole of any
-scaffold, and ``--polish`` moves its constants by units in the last place.
+scaffold, and ``--polish`` moves its constants by units in the last place, also against the worst
+inputs of sweeps before (``--hard CERTIFICATE``), which samples miss.
 """
 
 import argparse
+import json
 import math
 import re
 import sys
+from pathlib import Path
 
 import mpmath as mp
 import numpy as np
@@ -260,7 +263,18 @@ def polynomial(name, terms):
     return builder.build(horner(Value(builder, 0, F32), best).number)
 
 
-def polished(name, hole, tries, flush):
+def worst_of(certificates):
+    """The worst inputs of some certificates, as an array; 0 is among the test points anyway."""
+    found = [
+        point["input"]
+        for path in certificates
+        for proof in json.loads(path.read_text(encoding="utf-8"))["proofs"]
+        for point in proof["measurement"]["worst_inputs"]
+    ]
+    return np.array(found or [0.0])
+
+
+def polished(name, hole, tries, flush, hard):
     """The hole with its constants moved by units in the last place, against ever more hard inputs.
 
     The error is that of the whole function without contraction; see `xla_evo.search.polish`.
@@ -268,6 +282,7 @@ def polished(name, hole, tries, flush):
     row = scaffold(name)
     frame, target = Frame(row, contracts=False, flush=flush), make_target(row.function, "float32")
     points, nodes = frame.pool(target, 0), from_program(hole)
+    points = points.join(frame.select(target, np.setdiff1d(hard, points.x)))
     for number in range(_ROUNDS):
         nodes, known = improve(nodes, points, tries, 0.5, number, frame)
         whole = row.fill(to_program(nodes, row.function))
@@ -284,6 +299,7 @@ def main():
     parser.add_argument("name", choices=(*SCAFFOLDS, *PROGRAMS))
     parser.add_argument("--fill", type=int, metavar="TERMS")
     parser.add_argument("--polish", type=int, metavar="TRIES", default=0)
+    parser.add_argument("--hard", type=Path, nargs="*", default=[], metavar="CERTIFICATE")
     parser.add_argument("--gradual", action="store_true", help="subnormal numbers are kept")
     args = parser.parse_args()
     if args.name in PROGRAMS:
@@ -291,7 +307,8 @@ def main():
     elif args.fill:
         hole = polynomial(args.name, args.fill)
         if args.polish:
-            hole = polished(args.name, hole, args.polish, not args.gradual)
+            hard = worst_of(args.hard)
+            hole = polished(args.name, hole, args.polish, not args.gradual, hard)
         print(print_program(scaffold(args.name).fill(hole), comments=False), end="")
     elif args.name in SCAFFOLD_FORMS:
         print(scaffold_text(args.name), end="")

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stage", default=_SUMMARY,
         help="stablehlo, hlo, optimized, llvm, llvm_optimized, asm (cpu), ptx, sass (cuda), llo,"
-        " schedule (tpu) or all (default: operation counts of each)",
+        " bundles, schedule (tpu) or all (default: operation counts of each)",
     )  # fmt: skip
     parser.add_argument(
         "--spec", action="append", default=[], metavar="ARRAY",
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         stage(row.platform, args.stage)
     config = _read(args.target_config) if args.target_config else ""
     specs = parse_specs(args.spec)
-    subjects = [resolve(args.function, specs, dtype=args.dtype)]
+    subjects = [resolve(args.function, specs, dtype=args.dtype, backend=row.name)]
     if args.against:
         subjects.append(_other(args.against, args.function, subjects[0], args.dtype))
     store = _store()

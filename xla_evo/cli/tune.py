@@ -1,7 +1,9 @@
 """``xla-evo tune``: the best program for a backend, found, certified and recorded."""
 
 import argparse
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--budget", type=argument(_limit), default="1m", metavar="T",
-        help="time to evolve each function further (30s, 5m), or none (default: 1m)",
+        help="how long each function is evolved further: a time (30s, 5m), candidates (20000c) or"
+        " none (default: 1m)",
     )  # fmt: skip
     parser.add_argument("--dtype", default="float32", help="format (default: float32)")
     parser.add_argument("--seed", type=int, default=0, help="of the searches (default: 0)")
@@ -71,10 +74,15 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("tune takes one --backend; with --compare it takes several")
     from xla_evo.tuning import tune
 
-    found = tune(
-        *args.functions, backend=args.backend[0] if args.backend else "cpu", max_ulp=args.max_ulp,
-        budget=args.budget, dtype=args.dtype, seed=args.seed, report=_report,
-    )  # fmt: skip
+    try:
+        found = tune(
+            *args.functions, backend=args.backend[0] if args.backend else "cpu",
+            max_ulp=args.max_ulp, budget=args.budget, dtype=args.dtype, seed=args.seed,
+            report=_report,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        _report("stopped; the same command goes on from here")
+        raise
     if args.json:
         print_json([_tuned_to_json(item) for item in found])
     else:
@@ -138,7 +146,6 @@ def _compare(args: argparse.Namespace) -> int:
     from xla_evo.store import Store
     from xla_evo.targets.target import make_target
     from xla_evo.tuning import compare
-    from xla_evo.tuning.compare import difference
 
     names = args.functions or list(SHOWN)
     for name in names:
@@ -164,11 +171,7 @@ def _compare(args: argparse.Namespace) -> int:
         return int(missing)
     _print_comparison(found)
     for name in names:
-        mine = [item for item in found if item.function == name]
-        print_line(f"\n{difference(mine) or name}")
-        for item in mine:
-            for line in item.reasons():
-                print_line(f"  {item.backend}: {line}")
+        _print_reasons(name, [item for item in found if item.function == name])
     return int(missing)
 
 
@@ -185,31 +188,74 @@ def _comparison_to_json(item: "Comparison") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _percent(share: float | None) -> str:
-    """A saving in per cent; what costs more than twice as much says how often the cost."""
-    if share is None:
+def _against(cost: float | None, share: float | None) -> str:
+    """A built-in's cost; in brackets what the best saves of it, or how many times it costs."""
+    if cost is None:
         return "-"
-    return f"{share:+.0%}" if share > -1.0 else f"{1.0 - share:.1f} times"
+    if share is None:
+        return _number(cost)
+    told = f"{share:+.0%}" if share > -1.0 else f"x{1.0 - share:.1f}"
+    return f"{_number(cost)} ({told})"
+
+
+_KNOWN = {"modelled, sampled": "sampled", "certified, sampled": "sampled"}
 
 
 def _print_comparison(found: "Sequence[Comparison]") -> None:
     columns = [
         Column(name="function", align="left"), Column(name="backend", align="left"),
-        Column(name="best", align="left"), Column(name="made", align="left"),
-        Column(name="max ULP"),
+        Column(name="best", align="left"), Column(name="max ULP"),
         Column(name="known by", align="left"), Column(name="cost"), Column(name="built-in"),
-        Column(name="saves"), Column(name="HIGHEST"), Column(name="saves"),
-        Column(name="unit", align="left"),
+        Column(name="HIGHEST"),
     ]  # fmt: skip
     cells: list[tuple[object, ...]] = []
+    units: dict[str, str] = {}
     for item in found:
         best, costs = item.best, [one.cost for one in item.builtins]
         unit = next((one.unit for one in (best, *item.builtins) if one and one.unit), "")
+        units.setdefault(item.backend, unit)
         cells.append((
-            item.function, item.backend, best.name if best else "none", item.origin or "-",
-            _number(best.max_ulp if best else None), best.known if best else "-",
-            _number(best.cost if best else None), _number(costs[0] if costs else None),
-            _percent(item.saving()), _number(costs[1] if len(costs) > 1 else None),
-            _percent(item.saving(1)), unit,
+            item.function, item.backend, best.name if best else "none",
+            _number(best.max_ulp if best else None),
+            _KNOWN.get(best.known, best.known) if best else "-",
+            _number(best.cost if best else None),
+            *(_against(costs[place] if place < len(costs) else None, item.saving(place))
+              for place in (0, 1)),
         ))  # fmt: skip
     print_table(columns, cells)
+    _print_wrapped(
+        "In brackets: what the best saves of the built-in's cost, or how many times it costs."
+        " HIGHEST is the built-in with jax.lax.AccuracyMode.HIGHEST. Errors are over every input,"
+        " on a device (certified) or in a model of its arithmetic (modelled); those of samples are"
+        " no bound."
+    )
+    for name, unit in units.items():
+        _print_wrapped(f"Costs for {name}: {unit}, {_source(name)}.")
+
+
+def _source(name: str) -> str:
+    """Where the costs for a backend come from."""
+    from xla_evo_lowering.backends import backend, processor
+
+    if backend(name).live:
+        return f"measured on this machine ({processor()})"
+    return "counted in what its compiler made"
+
+
+def _print_reasons(name: str, found: "Sequence[Comparison]") -> None:
+    """Why the backends differ on one function, by the programs that are best somewhere."""
+    from xla_evo.tuning.compare import difference, winners
+
+    print_line()
+    _print_wrapped(difference(found) or f"{name}: the same everywhere")
+    for line in winners(found):
+        _print_wrapped(line, indent="  ")
+
+
+def _print_wrapped(text: str, *, indent: str = "") -> None:
+    width = min(100, shutil.get_terminal_size().columns)
+    lines = textwrap.wrap(
+        text, width, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
+    )
+    for line in lines:
+        print_line(line)

@@ -16,7 +16,7 @@ from xla_evo_lowering.program import Program
 
 SCHEMA = 1
 Lowering = Literal["inline", "custom_call"]
-_IDENTITY = ("backend", "isa", "jaxlib", "xla_flags", "options", "native")
+_IDENTITY = ("backend", "isa", "jaxlib", "plugin", "xla_flags", "options", "native")
 _HARMLESS_FLAGS = ("--xla_force_host_platform_device_count", "--xla_dump_")
 
 
@@ -230,8 +230,9 @@ def _proof(data: Mapping[str, Any]) -> Proof:
 def machine_identity(fingerprint: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Returns what of a fingerprint decides the machine code.
 
-    The processor's model and JAX's own version do not; flags that neither optimiser nor code
-    generator reads are dropped. A custom call has the hash of its source and compiler, `native`.
+    The processor's model and JAX's own version do not, that of a platform's plugin does; flags that
+    neither optimiser nor code generator reads are dropped. A custom call has the hash of its source
+    and compiler, `native`.
     """
     found = {name: fingerprint.get(name, "") for name in _IDENTITY}
     flags = found["xla_flags"].split()

@@ -56,9 +56,10 @@ class Comparison:
 
     def reasons(self) -> list[str]:
         """Why each other program was not chosen, a line each."""
-        return [f"{item.name}: {self._reason(item)}" for item in self.others]
+        return [f"{item.name}: {self.reason(item)}" for item in self.others]
 
-    def _reason(self, item: Assessment) -> str:
+    def reason(self, item: Assessment) -> str:
+        """Why one of the other programs was not chosen."""
         if item.problem:
             return item.problem.removeprefix(f"{self.backend}: ")
         if item.max_ulp is None or item.cost is None:
@@ -159,6 +160,26 @@ def compare(
     finally:
         if store is None:
             opened.close()
+
+
+def winners(comparisons: Sequence[Comparison]) -> list[str]:
+    """A line for each program that a backend chose for one function, with why others did not."""
+    chosen: dict[str, list[Comparison]] = {}
+    for item in comparisons:
+        if item.best is not None:
+            chosen.setdefault(item.best.program, []).append(item)
+    lines: list[str] = []
+    for program, places in chosen.items():
+        where = " and ".join(item.backend for item in places)
+        fates = [
+            f"on {item.backend} {item.reason(other)}"
+            for item in comparisons
+            for other in item.others
+            if other.program == program
+        ]
+        head = f"{program[:8]}, {places[0].origin or 'of unknown origin'}, is best on {where}"
+        lines.append("; ".join([head, *fates]))
+    return lines
 
 
 def difference(comparisons: Sequence[Comparison]) -> str:

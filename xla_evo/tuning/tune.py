@@ -1,7 +1,8 @@
 """`tune`: measure what there is, evolve further, certify, record the choice that others follow.
 
-A tuned function is known by the machine's fingerprint, the bound and the programs that shipped, so
-a second run finds everything done. The searches are runs in the store's folder: stopped ones go on.
+A tuned function is known by the machine's fingerprint, the bound and the programs that shipped with
+their proofs, so a second run finds everything done. The searches are runs in the store's folder:
+stopped ones go on.
 """
 
 import hashlib
@@ -14,7 +15,8 @@ from xla_evo.budget import Budget, parse_budget
 from xla_evo.errors import ConfigError, XlaEvoError
 from xla_evo.library.certificate import Provenance
 from xla_evo.library.certify import certify
-from xla_evo.library.loader import entries, write_entry
+from xla_evo.library.choice import best_proof
+from xla_evo.library.loader import DATA, MODELLED, entries, write_entry
 from xla_evo.library.tuned import record_ratios, tuned_ratios, user_library
 from xla_evo.scaffolds import Scaffold, scaffolds_of
 from xla_evo.search.config import SearchConfig
@@ -24,6 +26,7 @@ from xla_evo.targets.target import Target, make_target
 from xla_evo.tuning.compare import Comparison, compare_one, contenders_of
 from xla_evo.tuning.record import Found, keep_program
 from xla_evo_lowering.backends import Backend, backend, fingerprint, require
+from xla_evo_lowering.canonical import content_hash
 from xla_evo_lowering.text import parse_program
 
 Report = Callable[[str], None]
@@ -91,7 +94,8 @@ def tune(
         *names: functions of the catalogue.
         backend: a row of the backend table.
         max_ulp: largest error allowed, in ULP over every input.
-        budget: time for the searches of one function; None to search nothing.
+        budget: of the searches of one function, all sittings together: a time, or candidates as in
+            ``20000c``; None to search nothing.
         dtype: format.
         seed: of the searches.
         store: where everything is kept; the user's when left out.
@@ -105,9 +109,6 @@ def tune(
     """
     row = _row(backend)
     limit = parse_budget(budget) if isinstance(budget, str) else budget
-    seconds = limit.seconds if limit else 0.0
-    if seconds is None:
-        raise ConfigError("the budget of tune is a time, such as 90s or 5m")
     if not max_ulp > 0:
         raise ConfigError(f"max_ulp must be above 0, not {max_ulp}")
     targets = [make_target(name, dtype) for name in names]
@@ -116,7 +117,7 @@ def tune(
     opened = store or Store.open()
     try:
         return [
-            _Tuning(target, row, max_ulp, seconds, seed, opened, observer, report).run()
+            _Tuning(target, row, max_ulp, limit, seed, opened, observer, report).run()
             for target in targets
         ]
     finally:
@@ -127,6 +128,18 @@ def tune(
 _row = backend
 
 
+def _limits(budget: Budget | None) -> tuple[float | None, int | None]:
+    return (budget.seconds, budget.candidates) if budget else (None, None)
+
+
+def _share(budget: Budget, parts: int) -> Budget:
+    seconds, candidates = _limits(budget)
+    return Budget(
+        seconds=None if seconds is None else seconds / parts,
+        candidates=None if candidates is None else max(1, candidates // parts),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Tuning:
     """One function on one backend."""
@@ -134,7 +147,7 @@ class _Tuning:
     target: Target
     row: Backend
     max_ulp: float
-    seconds: float
+    budget: Budget | None
     seed: int
     store: Store
     observer: Observer | None
@@ -146,7 +159,13 @@ class _Tuning:
 
     def _key(self) -> Key:
         function, dtype = self._names
-        shipped = sorted(entry.certificate.program_hash for entry in entries(function, dtype))
+        folders = (DATA,) if self.row.live else (DATA, MODELLED)
+        shipped = sorted(
+            f"{entry.certificate.program_hash} {len(entry.certificate.proofs)}"
+            f" {sum(proof.measurement.exhaustive for proof in entry.certificate.proofs)}"
+            for folder in folders
+            for entry in entries(function, dtype, folder=folder)
+        )
         return Key.of(
             "tune", function=function, dtype=dtype, max_ulp=repr(self.max_ulp),
             seed=str(self.seed), library=hashlib.sha256(" ".join(shipped).encode()).hexdigest(),
@@ -156,16 +175,11 @@ class _Tuning:
     def run(self) -> Tuned:
         key = self._key()
         entry = self.store.get(key)
-        if (
-            entry is not None
-            and float(str(entry.value["seconds"])) >= self.seconds
-            and self._followed(entry.value)
-        ):
+        if entry is not None and self._searched(entry.value) and self._followed(entry.value):
             return self._read(entry.value)
         before = len(contenders_of(self.target, self.store))
         notes: list[str] = []
-        if self.seconds:
-            self._evolve(notes)
+        ended = self._evolve(self.budget, notes) if self.budget else True
         contenders = contenders_of(self.target, self.store)
         self.report(f"{self._names[0]}: measuring {len(contenders)} programs for {self.row.name}")
         found = compare_one(
@@ -173,10 +187,19 @@ class _Tuning:
             report=self.report,
         )  # fmt: skip
         value = self._value(found, len(contenders) - before, notes)
+        value["budget"] = list(_limits(self.budget if ended else None))
         if self.row.live:
             self._record(found)
         self.store.put(key, value)
         return self._read(value, from_store=False)
+
+    def _searched(self, value: Any) -> bool:
+        """Whether as much was searched before as is asked for now, or more."""
+        spent: Any = value["budget"]
+        return self.budget is None or all(
+            wanted is None or (known is not None and known >= wanted)
+            for wanted, known in zip(_limits(self.budget), spent, strict=True)
+        )
 
     def _followed(self, value: Any) -> bool:
         """Whether choices still follow it: nothing was to be recorded, or the record is there."""
@@ -185,7 +208,7 @@ class _Tuning:
 
     def _read(self, value: Any, *, from_store: bool = True) -> Tuned:
         function, dtype = self._names
-        fields = {name: value[name] for name in value if name not in ("seconds", "notes")}
+        fields = {name: value[name] for name in value if name not in ("budget", "notes")}
         return Tuned(
             function=function, dtype=dtype, backend=self.row.name, max_ulp=self.max_ulp,
             notes=tuple(value["notes"]), from_store=from_store, **fields,
@@ -212,7 +235,6 @@ class _Tuning:
             "known": best.known if best else "",
             "evolved": evolved,
             "notes": [*notes, *found.reasons()],
-            "seconds": self.seconds,
         }
 
     def _record(self, found: Comparison) -> None:
@@ -230,22 +252,28 @@ class _Tuning:
 
         forget_choices()
 
-    def _evolve(self, notes: list[str]) -> None:
+    def _evolve(self, budget: Budget, notes: list[str]) -> bool:
+        """Searches in every scaffold; returns whether each search came to its end."""
         function, dtype = self._names
         frames = scaffolds_of(function, self.row) if dtype == "float32" else ()
         if not frames:
             notes.append("nothing was evolved: there is no scaffold for its whole range")
+        ended = True
         for frame in frames:
-            share = Budget(seconds=self.seconds / len(frames))
             try:
-                text = self._search(frame, share)
-            except (ConfigError, XlaEvoError) as error:
+                text = self._search(frame, _share(budget, len(frames)))
+            except XlaEvoError as error:
                 notes.append(f"scaffold {frame.name}: {error}")
+                ended = False
                 continue
             if not text:
                 notes.append(f"scaffold {frame.name}: nothing held {self.max_ulp:g} ULP in time")
                 continue
-            self._keep(text, frame, notes)
+            try:
+                self._keep(text, frame, notes)
+            except XlaEvoError as error:
+                notes.append(f"scaffold {frame.name}: what was evolved is refused: {error}")
+        return ended
 
     def _folder(self, frame: Scaffold) -> Path:
         name = "-".join([*self._names, self.row.name.replace(":", "-"), frame.name])
@@ -274,10 +302,24 @@ class _Tuning:
             found = Found(program=program, backend=self.row.name, origin=origin)
             keep_program(self.store, *self._names, found)
             return
+        digest = content_hash(program)
+        if self._certified(digest):
+            notes.append(f"scaffold {frame.name}: {digest[:8]} was certified before")
+            return
         self.report(f"{self._names[0]}: certifying what was evolved in scaffold {frame.name}")
         source = Provenance(kind=f"from scaffold {frame.name}", seed=self.seed)
         entry = certify(
             program, *self._names, provenance=source, max_ulp=self.max_ulp, time=False
         )  # fmt: skip
         write_entry(entry, user_library())
-        notes.append(f"scaffold {frame.name}: {entry.certificate.program_hash[:8]} certified")
+        notes.append(f"scaffold {frame.name}: {digest[:8]} certified")
+
+    def _certified(self, digest: str) -> bool:
+        """Whether a program is known with a proof of this very machine."""
+        live = fingerprint(self.row)
+        return any(
+            entry.certificate.program_hash == digest
+            and best_proof(entry, "inline", self.row.name, live)[1]
+            for folder in (DATA, user_library())
+            for entry in entries(*self._names, folder=folder)
+        )
