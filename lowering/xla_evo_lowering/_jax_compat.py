@@ -3,6 +3,7 @@
 Each function says which versions it was tried on: jax 0.10.2 to 0.12.
 """
 
+import inspect
 from typing import Any
 
 from jax._src import core, sharding_impls
@@ -29,6 +30,17 @@ def lowering_rules(primitive: Any) -> dict[str | None, tuple[Any, bool]]:
         if primitive in rules:
             found[platform] = (rules[primitive].rule, rules[primitive].inline)
     return found
+
+
+def register_in_place(primitive: Any, rule: Any, *, platform: str | None, inline: bool) -> None:
+    """Registers a rule that is called for every operation, with its operands in the graph.
+
+    JAX calls others once for all operations that are alike, with arguments of a function of their
+    own. Where a version of JAX has no such choice, the rule is called that way.
+    """
+    known = inspect.signature(mlir.register_lowering).parameters
+    options = {"cacheable": False} if "cacheable" in known else {}
+    mlir.register_lowering(primitive, rule, platform=platform, inline=inline, **options)
 
 
 def with_sharding(ctx: Any, value: Any, aval: Any) -> Any:

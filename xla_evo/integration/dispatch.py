@@ -5,7 +5,7 @@ do what JAX did before. Derivative, batching and sharding rules are not touched.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +13,7 @@ from jax import lax
 from jax.interpreters import mlir
 
 from xla_evo.integration.door import admitted
+from xla_evo.integration.neighbours import KEPT_AFTER_REDUCTIONS, follows_reduction
 from xla_evo.library.choice import Choice, choose
 from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo_lowering import _jax_compat
@@ -50,7 +51,10 @@ def register(current_scope: Callable[[], Any]) -> None:
     for name, primitive in replaceable().items():
         for platform, (rule, inline) in _jax_compat.lowering_rules(primitive).items():
             dispatching = _dispatching(name, rule, current_scope)
-            mlir.register_lowering(primitive, dispatching, platform=platform, inline=inline)
+            add = mlir.register_lowering
+            if name in KEPT_AFTER_REDUCTIONS:
+                add = _jax_compat.register_in_place
+            add(primitive, dispatching, platform=platform, inline=inline)
 
 
 def _dispatching(
@@ -60,7 +64,7 @@ def _dispatching(
         scope = current_scope()
         if scope is None:
             return original(ctx, *operands, **params)
-        choice = _select(scope, name, ctx, params)
+        choice = _select(scope, name, ctx, operands, params)
         if choice is None or choice.entry is None:
             return original(ctx, *operands, **params)
         return _lower(ctx, choice, scope.request(name).lowering, operands)
@@ -68,7 +72,9 @@ def _dispatching(
     return rule
 
 
-def _select(scope: Any, name: str, ctx: Any, params: Mapping[str, Any]) -> Choice | None:
+def _select(
+    scope: Any, name: str, ctx: Any, operands: Sequence[Any], params: Mapping[str, Any]
+) -> Choice | None:
     request = scope.request(name)
     backend = None if request is None else backend_of(ctx, request.backend)
     if request is None or backend is None:
@@ -78,6 +84,10 @@ def _select(scope: Any, name: str, ctx: Any, params: Mapping[str, Any]) -> Choic
     if dtypes or dtype not in _PRECISIONS:
         return None
     max_ulp, most_accurate = bound_of(params.get("accuracy"), request.max_ulp, dtype)
+    for_speed = max_ulp is None and not most_accurate
+    kept = for_speed and backend == "cpu" and name in KEPT_AFTER_REDUCTIONS
+    if kept and follows_reduction(operands):
+        return None
     choice = _choose(name, dtype, max_ulp, backend, request.lowering, most_accurate)
     if choice.entry is None or not admitted(choice, request.lowering):
         return None

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from xla_evo.errors import TargetError
 from xla_evo.integration.compositions import COMPOSITIONS, composition
 from xla_evo.integration.dispatch import replaceable
+from xla_evo.integration.neighbours import KEPT_AFTER_REDUCTIONS
 from xla_evo.integration.scope import current_scope
 from xla_evo.library.certificate import Lowering
 from xla_evo.library.choice import choose
@@ -55,6 +56,10 @@ def explain(
     else:
         state = "replaced here" if request is not None else "not replaced here"
         lines.append(f"under JAX: {state} (xla_evo.use or xla_evo.install)")
+        if max_ulp is None and backend == "cpu" and name in KEPT_AFTER_REDUCTIONS:
+            lines.append(
+                "note: computed from a reduction, as in softmax, the built-in stays: faster"
+            )
         if name in COMPOSITIONS:
             lines.append(f"note: {COMPOSITIONS[name]}")
     return "\n".join(lines)

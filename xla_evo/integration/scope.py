@@ -187,7 +187,8 @@ def use(
     Args:
         *names: functions of the catalogue that are primitives of JAX; none means every one.
         max_ulp: largest error over the whole domain in ULP. Without it a program must be faster
-            than the built-in and as accurate, or within 1 ULP.
+            than the built-in and as accurate, or within 1 ULP. Beside a reduction as in softmax,
+            where XLA's CPU compiler computes both in one kernel, exp stays the built-in then.
         lowering: ``inline`` puts the program's operations into the graph, where they fuse with
             their neighbours; ``custom_call`` calls machine code: C++ made by the system compiler on
             the CPU, a Pallas kernel elsewhere. `jax.export` takes such code only when its check of
