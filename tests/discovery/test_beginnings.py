@@ -8,14 +8,14 @@ def lives(epochs, max_ops):
     return [turn for turn in (life(epoch, max_ops) for epoch in range(epochs)) if turn]
 
 
-def test_every_other_epoch_is_a_young_one():
+def test_one_epoch_in_four_is_a_young_one():
     turns = [life(epoch, 12) for epoch in range(200)]
-    assert [turn is not None for turn in turns] == [False, True] * 100
-    assert EVERY == 2
+    assert [turn is not None for turn in turns] == [False, False, False, True] * 50
+    assert EVERY == 4
 
 
 def test_a_life_has_as_many_epochs_as_operations_and_the_next_has_one_operation_less():
-    turns = lives(2 * (6 + 5 + 4 + 6), 6)
+    turns = lives(EVERY * (6 + 5 + 4 + 6), 6)
     assert [turn.most for turn in turns] == [6] * 6 + [5] * 5 + [4] * 4 + [6] * 6
     assert [turn.number for turn in turns] == [0] * 6 + [1] * 5 + [2] * 4 + [3] * 6
     assert [turn.age for turn in turns] == [*range(6), *range(5), *range(4), *range(6)]
@@ -23,7 +23,7 @@ def test_a_life_has_as_many_epochs_as_operations_and_the_next_has_one_operation_
 
 
 def test_one_operation_has_lives_of_one_epoch():
-    assert [(turn.most, turn.last) for turn in lives(6, 1)] == [(1, True)] * 3
+    assert [(turn.most, turn.last) for turn in lives(3 * EVERY, 1)] == [(1, True)] * 3
 
 
 def test_a_renewed_island_is_a_new_one():
