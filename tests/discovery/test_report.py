@@ -1,3 +1,6 @@
+import dataclasses
+import re
+
 import pytest
 
 from xla_evo.discovery.emit import emit
@@ -22,6 +25,31 @@ def test_reports_hold_every_record(front, tmp_path):
     for record in front.records["removable"].values():
         assert record.python.strip() in content
         assert describe(record) in content
+
+
+def test_a_record_of_both_policies_stands_in_a_report_once(front):
+    content = markdown(front)
+    assert len(re.findall("^## 3 operations, removable and finite$", content, re.MULTILINE)) == 1
+    assert not re.search("^## 3 operations, (removable|finite)$", content, re.MULTILINE)
+    named = re.findall("^## .*operation", content, re.MULTILINE)
+    different = sum(
+        record.steps != front.records["finite"][n].steps
+        for n, record in front.records["removable"].items()
+    )
+    assert len(named) == 5 + different
+
+
+def test_what_is_below_every_baseline_is_bold(front):
+    rows = [line for line in markdown(front).splitlines() if line.startswith("| 5 |")]
+    assert re.match(r"\| 5 \| \*\*[0-9.e-]+\*\* \| \*\*[0-9.e-]+\*\* \| [0-9.e-]+ ", rows[0])
+    worse = {"known": dict.fromkeys(range(1, 6), 1e-9)}
+    assert "**" not in markdown(dataclasses.replace(front, baselines=worse))
+
+
+def test_a_finite_search_shows_its_policy_alone(front):
+    finite = dataclasses.replace(front, config=dataclasses.replace(front.config, finite=True))
+    assert front_table(finite)[0][:2] == ["operations", "finite"]
+    assert ", removable" not in markdown(finite)
 
 
 @pytest.mark.parametrize(("name", "ulp"), [("float64", 3e12), ("float32", 5000), ("bfloat16", 8)])

@@ -3,7 +3,7 @@
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from xla_evo.discovery.population import Island, new_island
 from xla_evo.errors import ConfigError, RunError, XlaEvoError
 
 CONFIG, STATE, FRONT = "config.json", "state.npz", "front.json"
-_FORMAT = 1
+_FORMAT = 2
+YOUNG = 100_000
+"""Streams of random numbers between one beginning and the next."""
 
 
 @dataclass(slots=True)
@@ -24,12 +26,14 @@ class State:
 
     Attributes:
         islands: by policy, in the order of the workers.
+        young: the islands that begin anew, likewise.
         epoch: epochs done.
         candidates: candidates fitted.
         seconds: wall-clock time spent.
     """
 
     islands: dict[str, list[Island]]
+    young: dict[str, list[Island]]
     epoch: int = 0
     candidates: int = 0
     seconds: float = 0.0
@@ -38,15 +42,29 @@ class State:
     def fresh(config: DiscoveryConfig) -> "State":
         """The start of a search: empty populations."""
         policies = ("finite",) if config.finite else ("removable", "finite")
-        return State(
+        old, young = (
             {
                 policy: [
-                    new_island(config.seed, 1000 * place + worker)
+                    new_island(config.seed, stream_of(place, worker, beginning))
                     for worker in range(config.workers)
                 ]
                 for place, policy in enumerate(policies)
             }
+            for beginning in (-1, 0)
         )
+        return State(old, young)
+
+    def named(self) -> Iterator[tuple[str, Island]]:
+        """All islands under the names that a checkpoint gives them."""
+        for head, group in (("", self.islands), ("young.", self.young)):
+            for policy, islands in group.items():
+                for number, island in enumerate(islands):
+                    yield f"{head}{policy}.{number}", island
+
+
+def stream_of(place: int, worker: int, beginning: int) -> int:
+    """Stream of random numbers of the old island (beginning -1) or a young one of a worker."""
+    return 1000 * place + worker + YOUNG * (beginning + 1)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -108,10 +126,9 @@ def write_state(out: Path, state: State) -> None:
         "counters": np.array([_FORMAT, state.epoch, state.candidates], np.int64),
         "seconds": np.array(state.seconds),
     }
-    for policy, islands in state.islands.items():
-        for number, island in enumerate(islands):
-            for name, array in _fields(island).items():
-                arrays[f"{policy}.{number}.{name}"] = array
+    for head, island in state.named():
+        for name, array in _fields(island).items():
+            arrays[f"{head}.{name}"] = array
     temporary = out / f"{STATE}.{os.getpid()}.tmp.npz"
     try:
         np.savez(temporary, **arrays)
@@ -140,10 +157,9 @@ def read_state(out: Path, config: DiscoveryConfig) -> State:
                 raise RunError(f"the checkpoint of {out} is of version {version}, not {_FORMAT}")
             state.epoch, state.candidates = epoch, candidates
             state.seconds = float(data["seconds"])
-            for policy, islands in state.islands.items():
-                for number, island in enumerate(islands):
-                    for name, array in _fields(island).items():
-                        array[...] = data[f"{policy}.{number}.{name}"]
+            for head, island in state.named():
+                for name, array in _fields(island).items():
+                    array[...] = data[f"{head}.{name}"]
     except XlaEvoError:
         raise
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:

@@ -112,7 +112,10 @@ class Explanation:
         for group in self.redundant:
             lines.append(f"redundant: {', '.join(group)} can move together without any change")
         for size, group in self.weak:
-            lines.append(f"weak ({size:.1e}): {', '.join(group)} nearly make up for one another")
+            lines.append(
+                f"weak: {', '.join(group)} nearly make up for one another; moved together they"
+                f" change the result by {size:.1e} of what one alone does"
+            )
         return "\n".join(lines)
 
 

@@ -4,13 +4,14 @@ An epoch fits the same number of candidates on each island, side by side in thre
 search releases the interpreter lock), and then the islands of a policy show one another their best
 members in a fixed order. So the outcome depends on the settings and on the number of candidates,
 not on timing. Three epochs of four search removable programs, one finite ones; finite programs are
-offered to the removable population and the other way round where they qualify.
+offered to the removable population and the other way round where they qualify. One epoch in four of
+a policy belongs to young islands, which begin anew (`xla_evo.discovery.beginnings`).
 """
 
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,14 @@ import numpy as np
 
 from xla_evo.budget import Budget
 from xla_evo.discovery.baselines import baselines
+from xla_evo.discovery.beginnings import life, renew
 from xla_evo.discovery.checkpoint import (
     FRONT,
     State,
     read_config,
     read_state,
     start_run,
+    stream_of,
     write_atomically,
     write_state,
 )  # fmt: skip
@@ -43,6 +46,8 @@ EPOCH = 2000
 """Candidates an island fits in an epoch."""
 MIGRANTS = 4
 """Members of each number of operations that an island shows to the others."""
+SHOWN_AT_THE_END = 16
+"""Members of each number of operations that a young island leaves to the old ones."""
 CHECKPOINT_SECONDS = 10.0
 CYCLE: tuple[Policy, ...] = ("removable", "removable", "removable", "finite")
 
@@ -196,15 +201,16 @@ class _Search:
 
     def _epoch(self, pool: ThreadPoolExecutor, policy: Policy, count: int) -> bool:
         """One epoch of a policy; an interrupt is kept until the epoch is whole."""
-        islands = self.state.islands[policy]
-        finite = policy == "finite"
+        state, finite = self.state, policy == "finite"
+        turn = life(self._epochs(policy), self.config.max_ops)
+        islands = state.islands[policy] if turn is None else state.young[policy]
+        most = self.config.max_ops if turn is None else turn.most
         jobs = [
             pool.submit(
-                evolve, island, self.problem, worker.grid, worker.bench, self.config.max_ops,
-                finite, count,
+                evolve, island, self.problem, worker.grid, worker.bench, most, finite, count
             )
             for island, worker in zip(islands, self.workers, strict=True)
-        ]  # fmt: skip
+        ]
         interrupted = False
         while True:
             try:
@@ -213,26 +219,41 @@ class _Search:
                 break
             except KeyboardInterrupt:
                 interrupted = True
-        self._migrate(policy)
+        self._offer(islands, policy, islands, MIGRANTS)
+        if turn is None or turn.last:
+            width = MIGRANTS if turn is None else SHOWN_AT_THE_END
+            for other, into in state.islands.items():
+                if into is not islands:
+                    self._offer(islands, other, into, width)
+        if turn is not None and turn.last:
+            place = list(state.young).index(policy)
+            for worker, island in enumerate(islands):
+                renew(island, self.config.seed, stream_of(place, worker, turn.number + 1))
         return interrupted
 
-    def _migrate(self, policy: Policy) -> None:
+    def _epochs(self, policy: Policy) -> int:
+        """How many epochs a policy has had."""
+        if self.config.finite:
+            return self.state.epoch
+        cycles, rest = divmod(self.state.epoch, len(CYCLE))
+        return cycles * CYCLE.count(policy) + CYCLE[:rest].count(policy)
+
+    def _offer(
+        self, sources: Sequence[Island], policy: str, into: Sequence[Island], width: int
+    ) -> None:
+        """Offers the best of islands to others, whose policy it is, or to one another."""
         worker, most = self.workers[0], self.config.max_ops
-        islands = self.state.islands
-        groups: list[tuple[list[Island], bool]] = [(islands[policy], policy == "finite")]
-        for other in islands:
-            if other != policy:
-                groups.append((islands[other], other == "finite"))
-        for into, finite in groups:
-            for island in into:
-                for source in islands[policy]:
-                    if source is not island:
-                        merge(island, source, most, MIGRANTS, worker.bench, worker.grid, finite)
+        for island in into:
+            for source in sources:
+                if source is not island:
+                    merge(
+                        island, source, most, width, worker.bench, worker.grid, policy == "finite"
+                    )
 
     def _show(self, stage: str) -> None:
         if self._progress is None:
             return
-        islands = self.state.islands["finite" if self.config.finite else "removable"]
+        islands = self._islands("finite" if self.config.finite else "removable")
         least = np.min([island.error.min(axis=1) for island in islands], axis=0)
         errors = {
             n: float(least[n]) for n in range(1, self.config.max_ops + 1) if np.isfinite(least[n])
@@ -244,12 +265,17 @@ class _Search:
             )
         )  # fmt: skip
 
+    def _islands(self, policy: Policy) -> list[Island]:
+        """Old and young islands of a policy."""
+        state = self.state
+        return [*state.islands.get(policy, []), *state.young.get(policy, [])]
+
     def _finish(self) -> Front:
         self._show("finish")
         finisher, verifier = Finisher.of(self.reference), Verifier(self.reference)
         records: dict[Policy, dict[int, Record]] = {policy: {} for policy in POLICIES}
         for policy in ("finite", "removable"):
-            islands = self.state.islands.get(policy, [])
+            islands = self._islands(policy)
             for n in range(1, self.config.max_ops + 1):
                 found = select(islands, n, policy, finisher, verifier)
                 other = records["finite"].get(n)

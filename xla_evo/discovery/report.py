@@ -4,7 +4,7 @@ from itertools import cycle
 from pathlib import Path
 
 from xla_evo.discovery.formula import formula, structure
-from xla_evo.discovery.record import POLICIES, Front, Record
+from xla_evo.discovery.record import POLICIES, Front, Policy, Record
 from xla_evo.errors import RunError
 from xla_evo.reports.figure import can_draw, new_axes
 
@@ -14,8 +14,10 @@ SHORT = (
     ("even-part quotient with squarings", "even-part"), (" in x*x", " x*x"), (" (", " "), (")", ""),
 )  # fmt: skip
 """What is left out of a baseline's name in the heading of a table."""
-EVOLVED = (("#08519c", "o"), ("#cb181d", "s"))
-"""Colour and marker of each policy."""
+EVOLVED: dict[Policy, tuple[str, str, float]] = {
+    "removable": ("#08519c", "o", 10.0), "finite": ("#cb181d", "s", 5.0),
+}  # fmt: skip
+"""Colour, marker and its size by policy: where both are one, the first frames the second."""
 KNOWN = (
     ("#525252", "x"), ("#a6761d", "v"), ("#66a61e", "^"), ("#7570b3", "<"), ("#1b9e77", ">"),
     ("#e7298a", "D"), ("#969696", "p"), ("#d95f02", "*"), ("#80b1d3", "h"), ("#b3de69", "P"),
@@ -26,18 +28,23 @@ Table = tuple[list[str], list[list[str]]]
 
 
 def front_table(front: Front) -> Table:
-    """Verified errors of both policies by number of operations, with all baselines."""
+    """Verified errors of the searched policies by number of operations, with all baselines."""
     names = sorted(front.baselines)
     counts = sorted({n for table in front.records.values() for n in table})
     rows: list[list[str]] = []
     for n in counts:
         row = [str(n)]
-        for policy in POLICIES:
+        for policy in searched(front):
             record = front.records[policy].get(n)
             row.append("" if record is None else f"{record.verified.error:.3g}")
         row += [_number(front.baselines[name].get(n)) for name in names]
         rows.append(row)
-    return ["operations", *POLICIES, *map(_short, names)], rows
+    return ["operations", *searched(front), *map(_short, names)], rows
+
+
+def searched(front: Front) -> tuple[Policy, ...]:
+    """The policies of a run; what is finite is removable too, but that was not what it sought."""
+    return ("finite",) if front.config.finite else POLICIES
 
 
 def _short(name: str) -> str:
@@ -105,18 +112,42 @@ def markdown(front: Front) -> str:
         "| " + " | ".join(headings) + " |",
         "|" + " ---: |" * len(headings),
     ]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    lines += ["", "![front](front.png)", ""] if can_draw() else [""]
-    for policy in POLICIES:
-        for n, record in sorted(front.records[policy].items()):
-            lines += [
-                f"## {_counted(n)}, {policy}", "",
-                f"Error {record.verified.error:.4g} at x = {record.verified.worst:.17g}."
-                f" {describe(record)}.",
-                "", f"`{structure(record.steps)}`", "",
-                "```python", record.python.rstrip(), "```", "",
-            ]  # fmt: skip
+    lines += ["| " + " | ".join(_bold(row, len(searched(front)))) + " |" for row in rows]
+    lines += ["", "Bold: below every baseline of so many operations.", ""]
+    lines += ["![front](front.png)", ""] if can_draw() else [""]
+    for n, policies, record in _records(front):
+        lines += [
+            f"## {_counted(n)}, {policies}", "",
+            f"Error {record.verified.error:.4g} at x = {record.verified.worst:.17g}."
+            f" {describe(record)}.",
+            "", f"`{structure(record.steps)}`", "",
+            "```python", record.python.rstrip(), "```", "",
+        ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _bold(row: list[str], policies: int) -> list[str]:
+    """A row of the table with what is below all its baselines in bold."""
+    known = [float(text) for text in row[1 + policies :] if text]
+    return [
+        f"**{text}**" if 0 < i <= policies and text and known and float(text) < min(known) else text
+        for i, text in enumerate(row)
+    ]
+
+
+def _records(front: Front) -> list[tuple[int, str, Record]]:
+    """Number of operations, policies and record; a record of both policies stands there once."""
+    found: list[tuple[int, str, Record]] = []
+    for policy in searched(front):
+        for n, record in sorted(front.records[policy].items()):
+            same = [
+                i for i, item in enumerate(found) if (item[0], item[2].steps) == (n, record.steps)
+            ]
+            if same:
+                found[same[0]] = n, f"{found[same[0]][1]} and {policy}", record
+            else:
+                found.append((n, policy, record))
+    return found
 
 
 def plot(front: Front, path: Path) -> None:
@@ -126,11 +157,12 @@ def plot(front: Front, path: Path) -> None:
         ConfigError: matplotlib is not installed.
     """
     axes = new_axes(9, 6.5, front.config.title)
-    for policy, (colour, marker) in zip(POLICIES, EVOLVED, strict=True):
+    for policy in searched(front):
+        colour, marker, size = EVOLVED[policy]
         table = {n: r.verified.error for n, r in sorted(front.records[policy].items())}
         axes.plot(
             list(table), list(table.values()), marker, color=colour, linestyle="-", linewidth=2.5,
-            markersize=7, label=f"evolved, {policy}", zorder=3,
+            markersize=size, label=f"evolved, {policy}", zorder=3,
         )  # fmt: skip
     known = [
         (name, {n: e for n, e in row.items() if 0 < e < min(10.0, row.get(n - 1, 10.0))})

@@ -1,0 +1,61 @@
+"""Beginnings: besides the long search, short ones that start from nothing again and again.
+
+What an old population lacks it hardly finds: its parents are good, alike, and far from the forms
+that no longer compete. A form of few operations is found early or not at all (2^x on [0, 1],
+finite, 7 operations: six of fourteen searches met the goal within 32,000 candidates, none of the
+others in 400,000 more). So one epoch in four belongs to young islands. They live for as many epochs
+as they have operations, show what they found to the old ones, and begin anew, each time with one
+operation less than before, down to half of what is asked, where short programs get more of the
+candidates. With every other epoch young, programs of 12 operations were left too little.
+"""
+
+from dataclasses import dataclass
+
+from xla_evo.discovery.population import Island, new_island
+
+EVERY = 4
+"""One epoch in so many is one of the young islands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """Where in its life a young island is.
+
+    Attributes:
+        number: which beginning, from 0.
+        age: epochs that it has had.
+        most: most operations of its programs.
+    """
+
+    number: int
+    age: int
+    most: int
+
+    @property
+    def last(self) -> bool:
+        """Whether the coming epoch is its last."""
+        return self.age == self.most - 1
+
+
+def life(epoch: int, max_ops: int) -> Life | None:
+    """Whose turn an epoch of a policy is: None for the old islands.
+
+    Args:
+        epoch: how many epochs of the policy there were.
+        max_ops: most operations of the search.
+    """
+    if epoch % EVERY != EVERY - 1:
+        return None
+    lengths = range(max_ops, max_ops // 2, -1)
+    cycles, age = divmod(epoch // EVERY, sum(lengths))
+    for number, most in enumerate(lengths, cycles * len(lengths)):
+        if age < most:
+            return Life(number=number, age=age, most=most)
+        age -= most
+    raise AssertionError("an age within the cycle belongs to one of its lives")
+
+
+def renew(island: Island, seed: int, stream: int) -> None:
+    """Empties an island and gives it another stream of random numbers."""
+    for array, value in zip(island, new_island(seed, stream), strict=True):
+        array[...] = value
