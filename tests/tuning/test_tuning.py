@@ -197,10 +197,12 @@ def test_the_command_prints_the_choice(capsys):
     assert lines[0].split() == [
         "function", "backend", "best", "max", "ULP", "known", "by", "cost", "built-in", "HIGHEST",
     ]  # fmt: skip
-    assert lines[1].split()[:2] == ["exp", "cpu"]
+    function, backend_name, best = lines[1].split()[:3]
+    assert (function, backend_name) == ("exp", "cpu")
     text = " ".join(line.strip() for line in lines)
     assert f"Costs for cpu: ns an element, measured on this machine ({processor()})." in text
-    assert f"{row['best']['program'][:8]}, " in text
+    assert f"exp {best}, " in text
+    assert text.endswith("is best on cpu")
     assert max(map(len, lines)) <= 100
 
 

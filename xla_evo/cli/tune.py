@@ -247,7 +247,8 @@ def _print_reasons(name: str, found: "Sequence[Comparison]") -> None:
     from xla_evo.tuning.compare import difference, winners
 
     print_line()
-    _print_wrapped(difference(found) or f"{name}: the same everywhere")
+    same = f"{name}: the same everywhere" if len(found) > 1 else name
+    _print_wrapped(difference(found) or same)
     for line in winners(found):
         _print_wrapped(line, indent="  ")
 
