@@ -119,7 +119,8 @@ def make_scope(
 
 def _check_bound(name: str, request: Request) -> None:
     """Refuses a bound for a named function that no program of any format meets."""
-    dtypes = sorted({entry.dtype for entry in entries(name)})
+    # float32 first: a refusal tells the reason of the first.
+    dtypes = sorted({e.dtype for e in entries(name)}, key=lambda d: (d != "float32", d))
     choices = [
         choose(
             name, dtype, request.max_ulp, lowering=request.lowering,
