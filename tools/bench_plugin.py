@@ -146,7 +146,8 @@ def inlined():
     """Whole calls of inlined exp, as XLA compiles it and without its splitting over threads.
 
     XLA splits a loop by a cost that counts HLO operations, so that it wakes a second thread for an
-    inlined program where it computes the built-in on one.
+    inlined program where it computes the built-in on one; and its client hands a program of 1,000
+    operations or more, an exp counting as none, to another thread (`--no-async-dispatch` keeps it).
     """
     unsplit = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
     for power in (12, 16, 20):
@@ -286,7 +287,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--no-async-dispatch", action="store_true", help="run each program on the calling thread"
+    )
     args = parser.parse_args()
+    if args.no_async_dispatch:
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
     if unknown := set(args.parts) - set(PARTS):
         parser.error(f"unknown part {', '.join(sorted(unknown))}; choose of {', '.join(PARTS)}")
     for part in args.parts or PARTS:
