@@ -140,7 +140,7 @@ def test_what_young_islands_found_is_left_to_the_old_ones_when_they_begin_anew(m
         engine, "evolve", lambda island, *rest: evolve(island, *rest) if island is young else 0
     )
     with ThreadPoolExecutor(1) as pool:
-        for _ in range(2 * EVERY - 1):  # a life has two epochs here
+        for _ in range(2 + 2 * EVERY - 1):  # a life has two epochs here
             search._epoch(pool, "finite", 300)
             search.state.epoch += 1
         found = young.error.min(axis=1)

@@ -39,13 +39,14 @@ class Life:
 
 
 def life(epoch: int, max_ops: int) -> Life | None:
-    """Whose turn an epoch of a policy is: None for the old islands.
+    """Whose turn an epoch of a policy is: None for the old islands, who have a life's length first.
 
     Args:
         epoch: how many epochs of the policy there were.
         max_ops: most operations of the search.
     """
-    if epoch % EVERY != EVERY - 1:
+    epoch -= max_ops
+    if epoch < 0 or epoch % EVERY != EVERY - 1:
         return None
     lengths = range(max_ops, max_ops // 2, -1)
     cycles, age = divmod(epoch // EVERY, sum(lengths))
