@@ -5,13 +5,13 @@ from xla_evo.discovery.population import new_island
 
 
 def lives(epochs, max_ops):
-    return [turn for turn in (life(epoch, max_ops) for epoch in range(epochs)) if turn]
+    return [turn for turn in (life(epoch, max_ops) for epoch in range(max_ops + epochs)) if turn]
 
 
-def test_one_epoch_in_four_is_a_young_one():
-    turns = [life(epoch, 12) for epoch in range(200)]
-    assert [turn is not None for turn in turns] == [False, False, False, True] * 50
-    assert EVERY == 4
+def test_once_the_old_islands_have_begun_one_epoch_in_three_is_a_young_one():
+    turns = [life(epoch, 12) for epoch in range(162)]
+    assert [turn is not None for turn in turns] == [False] * 12 + [False, False, True] * 50
+    assert EVERY == 3
 
 
 def test_a_life_has_as_many_epochs_as_operations_and_the_next_has_one_operation_less():

@@ -1,12 +1,17 @@
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import mpmath as mp
+import numpy as np
 import pytest
 
 from xla_evo.budget import Budget
-from xla_evo.discovery import DiscoveryConfig, Front, load_front, resume, run
-from xla_evo.discovery.checkpoint import is_discovery, read_config, read_state
+from xla_evo.discovery import DiscoveryConfig, Front, engine, load_front, resume, run
+from xla_evo.discovery.beginnings import EVERY
+from xla_evo.discovery.checkpoint import State, is_discovery, read_config, read_state
+from xla_evo.discovery.evolve import evolve
+from xla_evo.discovery.reference import Reference
 from xla_evo.errors import RunError
 
 SMALL = DiscoveryConfig(function="exp2", candidates=3000, max_ops=3, seed=1)
@@ -81,7 +86,8 @@ def test_the_same_seed_and_candidates_give_the_same_front():
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_run_that_goes_on_ends_like_one_that_never_stopped(tmp_path):
+def test_a_run_that_goes_on_ends_like_one_that_never_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "EPOCH", 100)  # so that young islands have their turns
     whole = run(dataclasses.replace(SMALL, candidates=12_000))
     part = run(dataclasses.replace(SMALL, candidates=8000), out=tmp_path / "run")
     assert part.candidates == 8000
@@ -124,3 +130,24 @@ def test_finite_searches_finite_programs_alone():
     front = run(dataclasses.replace(SMALL, finite=True, candidates=2000))
     assert front.record(3).policy == "finite"
     assert front.record(3).verified.finite
+
+
+def test_what_young_islands_found_is_left_to_the_old_ones_when_they_begin_anew(monkeypatch):
+    config = dataclasses.replace(SMALL, finite=True, max_ops=2, workers=1)
+    search = engine._Search(config, Reference(config), State.fresh(config), None, None)
+    (old,), (young,) = search.state.islands["finite"], search.state.young["finite"]
+    monkeypatch.setattr(
+        engine, "evolve", lambda island, *rest: evolve(island, *rest) if island is young else 0
+    )
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(2 + 2 * EVERY - 1):  # a life has two epochs here
+            search._epoch(pool, "finite", 300)
+            search.state.epoch += 1
+        found = young.error.min(axis=1)
+        assert np.isfinite(found[1:3]).all()
+        assert not np.isfinite(old.error).any()
+        stream = young.rng.copy()
+        search._epoch(pool, "finite", 300)
+    assert (old.error.min(axis=1)[1:3] <= found[1:3]).all()
+    assert not np.isfinite(young.error).any()
+    assert not np.array_equal(young.rng, stream)

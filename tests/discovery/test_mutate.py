@@ -4,28 +4,16 @@ import pytest
 from xla_evo._random import below, seeded, uniform
 from xla_evo.discovery import mutate
 from xla_evo.discovery.canonical import new_draft
-from xla_evo.discovery.encoding import ADD, ADDC, MUL, MULC, NODES
-from xla_evo.discovery.kernels import forward
+from xla_evo.discovery.encoding import ADD, ADDC, MUL, MULC
 
 from .drafts import make_draft, random_draft
-
-
-def values_of(draft, n, x):
-    values = np.zeros((n + 1, x.size))
-    values[0] = x
-    with np.errstate(all="ignore"):
-        forward(draft.op, draft.a, draft.b, draft.c, n, values)
-    return values[n]
 
 
 def parts(draft):
     return draft.op, draft.a, draft.b, draft.c, draft.cl
 
 
-MUTATIONS = ["insert", "remove", "rewire", "change", "swap", "substitute", "graft"]
-
-
-@pytest.mark.parametrize("name", MUTATIONS)
+@pytest.mark.parametrize("name", ["insert", "remove", "rewire", "change", "swap", "graft"])
 def test_every_child_is_well_formed(name):
     rng, numbers = seeded(1, 2), np.random.default_rng(5)
     made = 0
@@ -34,7 +22,7 @@ def test_every_child_is_well_formed(name):
         parent, draft = random_draft(numbers, n), new_draft()
         mutate.load(draft, *parts(parent), n, 0)
         if name == "insert":
-            width = int(numbers.integers(1, 4))
+            width = int(numbers.integers(1, 3))
             m = mutate.insert(draft, n, rng, width)
             assert m == n + width
         elif name == "graft":
@@ -67,34 +55,3 @@ def test_streams_are_reproducible_and_differ():
     state = seeded(7, 0)
     drawn = {below(state, 5) for _ in range(200)}
     assert drawn == set(range(5))
-
-
-def test_three_operations_add_a_term_that_begins_at_zero():
-    rng, numbers = seeded(3, 0), np.random.default_rng(1)
-    x = np.linspace(0.5, 1.5, NODES)
-    kept = 0
-    for _ in range(200):
-        draft = new_draft()
-        mutate.load(draft, *parts(random_draft(numbers, 4)), 4, 0)
-        before = values_of(draft, 4, x)
-        assert mutate.insert(draft, 4, rng, 3) == 7
-        after = values_of(draft, 7, x)
-        same = np.isclose(after, before, rtol=1e-9) | ~np.isfinite(before) | ~np.isfinite(after)
-        kept += bool(same.all())
-    assert kept == 200
-
-
-def test_substitution_replaces_x_by_its_square_everywhere_or_in_some_uses():
-    rng = seeded(2, 0)
-    x = np.linspace(0.5, 1.5, NODES)
-    everywhere, partly = 0, 0
-    for _ in range(400):
-        draft = make_draft((ADDC, 0, 1.5), (MUL, 1, 0))
-        assert mutate.substitute(draft, 2, rng) == 3
-        if draft.op[0] != MUL:
-            continue
-        y = values_of(draft, 3, x)
-        everywhere += np.allclose(y, (x * x + 1.5) * x * x)
-        partly += np.allclose(y, (x + 1.5) * x * x) or np.allclose(y, (x * x + 1.5) * x)
-    assert everywhere > 100
-    assert partly > 10

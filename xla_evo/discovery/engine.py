@@ -4,8 +4,8 @@ An epoch fits the same number of candidates on each island, side by side in thre
 search releases the interpreter lock), and then the islands of a policy show one another their best
 members in a fixed order. So the outcome depends on the settings and on the number of candidates,
 not on timing. Three epochs of four search removable programs, one finite ones; finite programs are
-offered to the removable population and the other way round where they qualify. One epoch in four of
-a policy belongs to young islands, which begin anew (`xla_evo.discovery.beginnings`).
+offered to the removable population and the other way round where they qualify. One epoch in three
+of a policy belongs to young islands that begin anew (`xla_evo.discovery.beginnings`).
 """
 
 import dataclasses

@@ -27,10 +27,10 @@ from xla_evo.discovery.kernels import forward
 from xla_evo.discovery.mutate import (
     CHANGE,
     GRAFT,
-    INSERT_THREE,
+    INSERT_ONE,
+    INSERT_TWO,
     REMOVE,
     REWIRE,
-    SUBSTITUTE,
     SWAP,
     change,
     graft,
@@ -38,7 +38,6 @@ from xla_evo.discovery.mutate import (
     load,
     remove,
     rewire,
-    substitute,
     swap,
 )  # fmt: skip
 from xla_evo.discovery.population import PLACES, Island, kind_of, offer, threshold, visits
@@ -58,12 +57,6 @@ GAUSS_NEWTON: Final = 1
 WEAKEST_TOO: Final = 2
 SLIDE_NEW: Final = 10
 SLIDE_MEMBER: Final = 30
-
-
-SHARES: Final = (0.18, 0.18, 0.08, 0.07, 0.14, 0.12, 0.07, 0.03, 0.13)
-"""How often each mutation is tried, by its number in `xla_evo.discovery.mutate`."""
-GROWTH: Final = (1, 2, 3, -1, 0, 0, 0, 1, 0)
-"""Operations that each mutation adds, before the canonical form."""
 
 
 class Grid(NamedTuple):
@@ -237,37 +230,46 @@ def _pick(island: Island, n: int, pressure: int) -> int:
 
 
 @njit
-def _kind(draw: float) -> int:
-    """The mutation that a number between 0 and 1 stands for."""
-    for kind in range(len(SHARES)):
-        draw -= SHARES[kind]
-        if draw < 0.0:
-            return kind
-    return GRAFT
-
-
-@njit
 def _propose(island: Island, bench: Bench, most: int) -> int:
     """Builds a child in ``bench.draft``: its operations before the canonical form, -1 for none."""
     rng = island.rng
     d = bench.draft
-    kind = _kind(uniform(rng))
-    n = 1 + int(most * uniform(rng) ** SKEW) - GROWTH[kind]
+    draw = uniform(rng)
+    kind = GRAFT
+    if draw < 0.22:
+        kind = INSERT_ONE
+    elif draw < 0.44:
+        kind = INSERT_TWO
+    elif draw < 0.52:
+        kind = REMOVE
+    elif draw < 0.66:
+        kind = REWIRE
+    elif draw < 0.78:
+        kind = CHANGE
+    elif draw < 0.85:
+        kind = SWAP
+    n = 1 + int(most * uniform(rng) ** SKEW)
+    if kind == INSERT_ONE:
+        n -= 1
+    elif kind == INSERT_TWO:
+        n -= 2
+    elif kind == REMOVE:
+        n += 1
     if n < 0 or n > most:
         return -1
     if n == 0:
-        return insert(d, 0, rng, GROWTH[kind]) if kind <= INSERT_THREE else -1
+        return insert(d, 0, rng, 1 if kind == INSERT_ONE else 2)
     place = _pick(island, n, 1 + below(rng, PRESSURE))
     if place < 0:
         return -1
     load(d, island.op[n, place], island.a[n, place], island.b[n, place], island.c[n, place],
          island.cl[n, place], n, 0)  # fmt: skip
-    if kind <= INSERT_THREE:
-        return insert(d, n, rng, GROWTH[kind])
+    if kind == INSERT_ONE:
+        return insert(d, n, rng, 1)
+    if kind == INSERT_TWO:
+        return insert(d, n, rng, 2)
     if kind == REMOVE:
         return remove(d, n, rng)
-    if kind == SUBSTITUTE:
-        return substitute(d, n, rng)
     if kind == GRAFT:
         donor = 1 + below(rng, most)
         other = _pick(island, donor, 2)

@@ -17,7 +17,6 @@ from xla_evo.discovery.encoding import (
     ADDC,
     DIV,
     MAX_OPS,
-    MUL,
     MULC,
     RDIVC,
     RSUBC,
@@ -29,13 +28,11 @@ from xla_evo.discovery.encoding import (
 
 INSERT_ONE: Final = 0
 INSERT_TWO: Final = 1
-INSERT_THREE: Final = 2
-REMOVE: Final = 3
-REWIRE: Final = 4
-CHANGE: Final = 5
-SWAP: Final = 6
-SUBSTITUTE: Final = 7
-GRAFT: Final = 8
+REMOVE: Final = 2
+REWIRE: Final = 3
+CHANGE: Final = 4
+SWAP: Final = 5
+GRAFT: Final = 6
 
 
 @njit
@@ -89,14 +86,6 @@ def _binary(d: Draft, i: int, source: int, other: int, rng: Words) -> None:
 
 
 @njit
-def _scaled_term(d: Draft, i: int, source: int, other: int, rng: Words) -> None:
-    """Adds ``other`` to ``source``, times or below a constant that begins at 0."""
-    d.op[i] = MULC if uniform(rng) < 0.5 else RDIVC
-    d.a[i], d.b[i], d.c[i], d.cl[i] = other, 0, 0.0, 0.0
-    d.op[i + 1], d.a[i + 1], d.b[i + 1], d.c[i + 1], d.cl[i + 1] = ADD, source, i + 1, 0.0, 0.0
-
-
-@njit
 def _attach(d: Draft, total: int, at: int, slot: int, old: int, new: int, rng: Words) -> None:
     """Feeds value ``new`` to the operation behind the edge, or to all later users of ``old``."""
     every = uniform(rng) < 0.3
@@ -109,11 +98,7 @@ def _attach(d: Draft, total: int, at: int, slot: int, old: int, new: int, rng: W
 
 @njit
 def insert(d: Draft, n: int, rng: Words, width: int) -> int:
-    """Puts one to three operations on an edge.
-
-    Three are a new value times or below a constant, added to the edge: c / (y + d) is the next
-    level of a continued fraction, and c begins at 0.
-    """
+    """Puts one or two operations on an edge."""
     at = below(rng, n + 1)
     slot = 0
     source = n
@@ -131,16 +116,13 @@ def insert(d: Draft, n: int, rng: Words, width: int) -> int:
             _unary(d, at, source, rng, uniform(rng) < 0.7)
         else:
             _binary(d, at, source, other, rng)
-    elif width == 3:
-        if uniform(rng) < 0.6:
-            _unary(d, at, other, rng, False)
-        else:
-            _binary(d, at, other, below(rng, at + 1), rng)
-        _scaled_term(d, at + 1, source, at + 1, rng)
     else:
         draw = uniform(rng)
         if draw < 0.35:
-            _scaled_term(d, at, source, other, rng)
+            d.op[at] = MULC if uniform(rng) < 0.5 else RDIVC
+            d.a[at], d.b[at], d.c[at], d.cl[at] = other, 0, 0.0, 0.0
+            d.op[at + 1], d.a[at + 1], d.b[at + 1] = ADD, source, at + 1
+            d.c[at + 1] = 0.0
         elif draw < 0.6:
             _unary(d, at, other, rng, False)
             _binary(d, at + 1, source, at + 1, rng)
@@ -238,31 +220,6 @@ def swap(d: Draft, n: int, rng: Words) -> int:
     d.c[i], d.c[m] = d.c[m], d.c[i]
     d.cl[i], d.cl[m] = d.cl[m], d.cl[i]
     return n
-
-
-@njit
-def substitute(d: Draft, n: int, rng: Words) -> int:
-    """Puts a simple function of x in the place of x: everywhere mostly, else in half the uses.
-
-    It is x * x in half the cases, so that what is even in x can be written in few operations.
-    """
-    for i in range(n - 1, -1, -1):
-        d.op[i + 1] = d.op[i]
-        d.a[i + 1] = d.a[i] + 1
-        d.b[i + 1] = d.b[i] + 1
-        d.c[i + 1] = d.c[i]
-        d.cl[i + 1] = d.cl[i]
-    if uniform(rng) < 0.5:
-        d.op[0], d.a[0], d.b[0], d.c[0], d.cl[0] = MUL, 0, 0, 0.0, 0.0
-    else:
-        _unary(d, 0, 0, rng, True)
-    everywhere = uniform(rng) < 0.7
-    for i in range(1, n + 1):
-        if d.a[i] == 1 and not everywhere and uniform(rng) < 0.5:
-            d.a[i] = 0
-        if d.op[i] < ADD or (d.b[i] == 1 and not everywhere and uniform(rng) < 0.5):
-            d.b[i] = 0
-    return n + 1
 
 
 @njit
