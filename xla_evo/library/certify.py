@@ -245,17 +245,21 @@ def sweep_together(
 
 
 def add_proof(entry: Entry, proof: Proof) -> Entry:
-    """Returns an entry with a proof added, in place of an older one of the same machine.
+    """Returns an entry with a proof added, in the place of an older one of the same machine.
 
     Code of the same machine that an older source of a custom call gave is replaced too.
     """
-    kept = tuple(
+    known = list(entry.certificate.proofs)
+    older = [
         other
-        for other in entry.certificate.proofs
-        if other.lowering != proof.lowering
-        or _without_source(other.fingerprint) != _without_source(proof.fingerprint)
-    )
-    return Entry(entry.program, replace(entry.certificate, proofs=(*kept, proof)))
+        for other in known
+        if other.lowering == proof.lowering
+        and _without_source(other.fingerprint) == _without_source(proof.fingerprint)
+    ]
+    place = known.index(older[0]) if older else len(known)
+    known.insert(place, proof)
+    proofs = tuple(other for other in known if other is proof or other not in older)
+    return Entry(entry.program, replace(entry.certificate, proofs=proofs))
 
 
 def _without_source(fingerprint: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
