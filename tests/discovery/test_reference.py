@@ -43,10 +43,13 @@ def test_bad_settings_are_told_in_one_line(name):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("expression", ["x - 0.5", "sin(x) - 0.25", "(x - 0.5)**2"])
-def test_relative_error_needs_a_function_without_zeros(expression):
+@pytest.mark.parametrize(
+    ("expression", "zero"),
+    [("x - 0.5", "0.5"), ("sin(x) - 0.25", "0.25268"), ("(x - 0.5)**2", "0.5")],
+)
+def test_relative_error_needs_a_function_without_zeros(expression, zero):
     config = settings(function="", expression=expression)
-    with pytest.raises(TargetError, match="changes its sign"):
+    with pytest.raises(TargetError, match=f"changes its sign or is zero near x = {zero},"):
         Reference(config)
     Reference(settings(function="", expression=expression, measure="absolute"))
 

@@ -109,13 +109,24 @@ class Reference:
                 " the zero in an expression, as in cos(x)/(pi/2-x)"
             )
         for i in range(1, len(points)):
-            inside_zero = 0 < i < len(points) - 1 and values[i] == 0
-            if inside_zero or values[i - 1] * values[i] < 0:
+            zero = float(points[i]) if i < len(points) - 1 and values[i] == 0 else None
+            if values[i - 1] * values[i] < 0:
+                zero = self._zero_between(float(points[i - 1]), float(points[i]))
+            if zero is not None:
                 raise TargetError(
-                    f"{name} changes its sign or is zero near x = {float(points[i]):.6g}, where"
+                    f"{name} changes its sign or is zero near x = {zero:.6g}, where"
                     " relative error has no bound; choose another domain, the absolute error, or"
                     " divide by the zero in an expression, as in sin(x)/x"
                 )
+
+    def _zero_between(self, low: float, high: float) -> float:
+        """Where the function is zero between two points at which its signs differ."""
+        with mp.workdps(DIGITS):
+            zero = mp.findroot(
+                lambda x: self.exact(x)[0], (low, high), solver="illinois", tol=mp.mpf(10) ** -12,
+                verify=False,
+            )  # fmt: skip
+            return float(mp.chop(zero, tol=1e-9))
 
 
 def _ends_near_zero(values: list[Mp]) -> bool:
