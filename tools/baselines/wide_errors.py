@@ -25,7 +25,9 @@ from xla_evo_lowering.dtypes import F64, DType
 INF, NAN = math.inf, math.nan
 _CENTRE, _MIDDLE = 1.625, 0.125
 _ERFC_END = 26.6
-_NEAR = 0.8427
+_NEAR = 0.8427007929497149
+"""erf(1): a unit in the last place is twice as large from there on, and so is the far form's error.
+"""
 _NEAR_MIDDLE = 0.62125
 _GRID = 1.5 * 2.0 ** (52 - 11)
 """Adding it rounds to multiples of 2^-11."""
@@ -53,7 +55,7 @@ def erfc_fits() -> tuple[float, float, Fit]:
     alpha = constant_parts(scaled(mp.mpf(0)) - touching, 20)[0]
     ends = -1 - middle, (_ERFC_END - k) / (_ERFC_END + k) - middle
     rest = shortest(
-        lambda w: scaled(w) - alpha - beta * (1 - w - middle) / (2 * k), *ends, 58.5,
+        lambda w: scaled(w) - alpha - beta * (1 - w - middle) / (2 * k), *ends, 58.9,
         weight=lambda w: 1 / scaled(w), least=27,
     )  # fmt: skip
     return alpha, beta, rest
@@ -72,8 +74,13 @@ def erfc(x: Value, working: DType, bits: float) -> Value:
     alpha, beta, found = erfc_fits()
     inverse = short_reciprocal(*any_sum(a, a.constant(_CENTRE)))
     linear, lost = any_sum(a.constant(alpha), inverse[0] * beta)
-    w = inverse[2] * (-2.0 * _CENTRE) + (1.0 - _MIDDLE)
-    bracket = shortened(linear, (lost + inverse[1] * beta) + horner(w, found.numerator))
+    # w in two parts; the rest of it needs the slope of p to two digits.
+    start = inverse[0] * (-2.0 * _CENTRE) + (1.0 - _MIDDLE)
+    w = (start + inverse[1] * (-2.0 * _CENTRE)).guard()
+    w_low = (start - w) + inverse[1] * (-2.0 * _CENTRE)
+    slope = w * horner(w, [(k + 2) * c for k, c in enumerate(found.numerator[2:5])])
+    p = horner(w, found.numerator) + w_low * slope
+    bracket = shortened(linear, (lost + inverse[1] * beta) + p)
     scaled = shortened(*short_product(inverse[:2], bracket))
     large, small = short_product(power, scaled)
     tail = ((large + small) * power_of_two(low_bits + 64, F64)).guard() * 2.0**-64
@@ -122,7 +129,7 @@ def far_erf_inv_fit() -> Fit:
 
 
 def erf_inv(x: Value, working: DType, bits: float) -> Value:
-    """X times a polynomial of log(1 - x^2), or s + p with s^2 = -log(1 - x) from 0.84 on."""
+    """X times a polynomial of log(1 - x^2), or s + p with s^2 = -log(1 - x) from erf(1) on."""
     a = abs(x)
     near = a < _NEAR
     # 1 - a^2 in two parts; far out 1 - a, which is exact.
