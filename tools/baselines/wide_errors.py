@@ -79,8 +79,16 @@ def erfc(x: Value, working: DType, bits: float) -> Value:
     w = (start + inverse[1] * (-2.0 * _CENTRE)).guard()
     w_low = (start - w) + inverse[1] * (-2.0 * _CENTRE)
     slope = w * horner(w, [(k + 2) * c for k, c in enumerate(found.numerator[2:5])])
-    p = horner(w, found.numerator) + w_low * slope
-    bracket = shortened(linear, (lost + inverse[1] * beta) + p)
+    # The square in two parts too: its term is nearly all of p.
+    (constant, linear_term, square_term), others = found.numerator[:3], found.numerator[3:]
+    w_first, w_rest = halves(w)
+    w_square, _ = halves(w * w)
+    square_rest = (w_first * w_first - w_square) + (w + w_first) * w_rest
+    short, short_rest = constant_parts(square_term, 26)
+    sum_so_far, lost_too = any_sum(linear, w_square * short)
+    p = (w * linear_term + constant) + (w * w) * (w * horner(w, others))
+    p = p + (square_rest * square_term + w_square * short_rest) + w_low * slope
+    bracket = shortened(sum_so_far, (lost_too + lost + inverse[1] * beta) + p)
     scaled = shortened(*short_product(inverse[:2], bracket))
     large, small = short_product(power, scaled)
     tail = ((large + small) * power_of_two(low_bits + 64, F64)).guard() * 2.0**-64
