@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from xla_evo.library import Entry, TimeRatio, entries
+from xla_evo.library.certificate import contracts
 from xla_evo.library.tiers import geometric_mean, places, tier
 from xla_evo_lowering.backends import backend, fingerprint
 
@@ -50,6 +51,17 @@ def test_fast_is_faster_than_the_builtin_and_as_accurate() -> None:
     unbounded = changed(entry, max_ulp=50.0, ratio=1.1, builtin=None)
     assert places([unbounded], LIVE)["fast"] is not None
     assert places([unbounded], LIVE)["one"] is None
+
+
+@pytest.mark.parametrize("function", sorted({e.function for e in entries(dtype="float32")}))
+def test_tier_one_is_proven_with_contraction_and_without(function: str) -> None:
+    held = {
+        contracts(proof.fingerprint)
+        for entry in entries(function, "float32")
+        for proof in entry.proofs("inline")
+        if proof.max_ulp <= 1.0
+    }
+    assert held == {True, False}
 
 
 def test_geometric_mean() -> None:
