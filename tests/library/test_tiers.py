@@ -53,6 +53,21 @@ def test_fast_is_faster_than_the_builtin_and_as_accurate() -> None:
     assert places([unbounded], LIVE)["one"] is None
 
 
+def test_a_proof_of_this_compiler_goes_before_a_faster_one_of_another() -> None:
+    entry = entries("exp", "float32")[0]
+    here = changed(entry, max_ulp=0.9, ratio=0.5, builtin=2.0)
+    proof = replace(here.proofs("inline")[0], fingerprint=LIVE)
+    here = Entry(here.program, replace(here.certificate, proofs=(proof,)))
+    other = changed(entry, max_ulp=0.9, ratio=3.0, builtin=2.0)
+    elsewhere = replace(other.proofs("inline")[0], fingerprint={**LIVE, "jaxlib": "0.0"})
+    other = Entry(other.program, replace(other.certificate, proofs=(elsewhere,)))
+    place = places([other, here], LIVE)["one"]
+    assert place is not None
+    assert place.exact
+    assert place.proof.ratio == 0.5
+    assert places([other], LIVE)["one"] is not None
+
+
 @pytest.mark.parametrize("function", sorted({e.function for e in entries(dtype="float32")}))
 def test_tier_one_is_proven_with_contraction_and_without(function: str) -> None:
     held = {

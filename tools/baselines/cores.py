@@ -222,15 +222,16 @@ def full_atanh_fit(count: int) -> Fit:
     return fit(quotient, 0, mp.mpf("0.17158") ** 2, range(count))
 
 
-def _full_log(exponent: Value, s: Value, polynomial: Callable = horner) -> Value:
+def _atanh_log(s: Value, polynomial: Callable = horner) -> Value:
+    """2 atanh(s) = log((1 + s) / (1 - s))."""
     z = s * s
-    return exponent * LN2 + ((z * s) * polynomial(z, full_atanh_fit(7).numerator) + (s + s))
+    return (z * s) * polynomial(z, full_atanh_fit(7).numerator) + (s + s)
 
 
-def full_log(x: Value) -> Value:
-    """Log of a positive normal number in float64, to about one unit in the last place."""
+def full_log_parts(x: Value) -> tuple[Value, Value]:
+    """(e, log m) in float64 of x = m 2^e, positive and normal, m between sqrt(1/2) and sqrt(2)."""
     exponent, m = split_exponent(x)
-    return _full_log(exponent.to(F64), (m.to(F64) - 1.0) / (m.to(F64) + 1.0))
+    return exponent.to(F64), _atanh_log((m.to(F64) - 1.0) / (m.to(F64) + 1.0))
 
 
 def full_logs(x: Value, y: Value) -> tuple[Value, Value]:
@@ -239,6 +240,6 @@ def full_logs(x: Value, y: Value) -> tuple[Value, Value]:
     m, n = m.to(F64), n.to(F64)
     inverse = 1.0 / ((m + 1.0) * (n + 1.0))
     return (
-        _full_log(e.to(F64), (m - 1.0) * ((n + 1.0) * inverse), estrin),
-        _full_log(f.to(F64), (n - 1.0) * ((m + 1.0) * inverse), estrin),
+        e.to(F64) * LN2 + _atanh_log((m - 1.0) * ((n + 1.0) * inverse), estrin),
+        f.to(F64) * LN2 + _atanh_log((n - 1.0) * ((m + 1.0) * inverse), estrin),
     )

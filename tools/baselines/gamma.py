@@ -13,9 +13,10 @@ import math
 from collections.abc import Callable
 
 import mpmath as mp
-from cores import full_log, full_logs
+from cores import full_log_parts, full_logs
 from expression import Value, estrin, horner, selected
 from fit import Fit, fit
+from wide_exponential import LN2_HIGH, LN2_LOW
 
 from xla_evo_lowering.dtypes import F32, F64, DType
 
@@ -142,7 +143,11 @@ def cotangent_fit(count: int) -> Fit:
 
 
 def digamma(x: Value, working: DType, bits: float) -> Value:
-    """Log y - 1 / (2 y) - D / y^2 from 5/2 on, two steps of the recurrence before it."""
+    """Log y - 1 / (2 y) - D / y^2 from 5/2 on, two steps of the recurrence before it.
+
+    The quotients go off the logarithm's large part first: at -66.795906 the result is -6.7e-9, a
+    sum of numbers near 4.
+    """
     reflected, near, y, f = _mirrored(x)
     # digamma(y) = digamma(y + 2) - (2 y + 1) / (y (y + 1))
     base = y + near.where(y.constant(2.0), 0.0)
@@ -155,7 +160,7 @@ def digamma(x: Value, working: DType, bits: float) -> Value:
     tail_bottom = square * below
     step_top = near.where(y + y + 1.0, 0.0)
     step_bottom = near.where(y * (y + 1.0), 1.0)
-    cot = cotangent_fit(5)
+    cot = cotangent_fit(6)
     wide = f.to(F64)
     z = wide * wide
     mirror_top = reflected.where(horner(z, cot.numerator), 0.0)
@@ -164,7 +169,9 @@ def digamma(x: Value, working: DType, bits: float) -> Value:
     side_top = step_top * mirror_bottom + mirror_top * step_bottom
     side_bottom = step_bottom * mirror_bottom
     quotient = (tail_top * side_bottom + side_top * tail_bottom) / (tail_bottom * side_bottom)
-    value = (full_log(base) - quotient).to(x.dtype)
+    exponent, rest = full_log_parts(base)
+    value = (exponent * LN2_HIGH - quotient).guard() + (rest + exponent * LN2_LOW)
+    value = value.to(x.dtype)
     value = (reflected & f.equals(0.0)).where(NAN, value)
     value = (x.equals(0.0)).where(-INF, value)
     return (x < INF).where(value, x)

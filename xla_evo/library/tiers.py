@@ -31,10 +31,11 @@ def tier(max_ulp: float) -> Tier:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A program in a tier, and the proof that puts it there."""
+    """A program in a tier, the proof that puts it there, and whether that is of this compiler."""
 
     entry: Entry
     proof: Proof
+    exact: bool
 
 
 def places(
@@ -44,14 +45,14 @@ def places(
 
     Args:
         found: the entries.
-        live: fingerprint of the compiler whose proofs count; another's where it has none.
+        live: fingerprint of the compiler whose proofs count; another's where a tier has none.
         lowering: how the programs are put into the compiled code.
     """
-    proven = [
-        Place(entry, proof)
-        for entry in found
-        if (proof := best_proof(entry, lowering, "cpu", live)[0]) is not None
-    ]
+    proven: list[Place] = []
+    for entry in found:
+        proof, exact = best_proof(entry, lowering, "cpu", live)
+        if proof is not None:
+            proven.append(Place(entry, proof, exact))
     return {name: _fastest([p for p in proven if _belongs(p, name)]) for name in TIERS}
 
 
@@ -64,7 +65,7 @@ def _belongs(place: Place, name: Tier) -> bool:
 
 
 def _fastest(among: list[Place]) -> Place | None:
-    return max(among, key=lambda p: (p.proof.ratio, -p.proof.max_ulp), default=None)
+    return max(among, key=lambda p: (p.exact, p.proof.ratio, -p.proof.max_ulp), default=None)
 
 
 def geometric_mean(ratios: Iterable[float]) -> float | None:
