@@ -1,12 +1,17 @@
 """Forms of float32 by tier: at most 1 ULP, in float32 alone or not, and *fast*, the built-in's."""
 
+from functools import partial
+
 import errors_one
+import gamma
 import single_errors
 import single_fast_errors
 import single_hyperbolic
 import single_logarithms
 import single_logistic
 from single_constants import with_constants
+
+from xla_evo_lowering.dtypes import F64
 
 TUNED = {
     "log2": single_logarithms.to_base,
@@ -44,5 +49,10 @@ FAST = {
     "gelu": single_fast_errors.gelu,
 }
 
-ONE = {"erfc": errors_one.erfc, "gelu": errors_one.gelu, "erf_inv": errors_one.erf_inv}
-"""Forms at 1 ULP with float64 inside, where float32 alone is slower."""
+ONE = {
+    "erfc": errors_one.erfc,
+    "gelu": errors_one.gelu,
+    "erf_inv": errors_one.erf_inv,
+    "digamma": partial(gamma.digamma, working=F64, bits=31.0),
+}
+"""Forms at 1 ULP with float64 inside, where float32 alone is slower or no form is nearer."""
