@@ -1,10 +1,12 @@
 """The functions that the library can replace, and where they are well inside their domains."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from xla_evo.integration.dispatch import replaceable
+from xla_evo.integration.scope import current_scope
 from xla_evo.library import entries
 from xla_evo.targets.catalogue import CATALOGUE
 
@@ -34,3 +36,18 @@ def builtin(name: str):
 @pytest.fixture(params=REPLACED)
 def name(request) -> str:
     return request.param
+
+
+X = jnp.linspace(-3.0, 3.0, 257)
+
+
+def is_patched(function=jnp.exp, x=X) -> bool:
+    """Whether a program of the library is in the lowered text: its guards are."""
+    return "reduce_precision" in jax.jit(function).lower(x).as_text()
+
+
+@pytest.fixture(autouse=True)
+def nothing_installed():
+    assert current_scope() is None
+    yield
+    assert current_scope() is None
