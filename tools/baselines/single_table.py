@@ -1,7 +1,12 @@
-"""Forms of float32 by tier: at most 1 ULP, in float32 alone or not, and *fast*, the built-in's."""
+"""Forms of float32 by tier: at most 1 ULP, in float32 alone or not, and *fast*, the built-in's.
+
+And those for custom calls alone.
+"""
 
 import errors_one
+import quarters
 import single_errors
+import single_exponential
 import single_fast_errors
 import single_hyperbolic
 import single_logarithms
@@ -35,6 +40,7 @@ SINGLE = {
 }
 
 FAST = {
+    "exp": single_exponential.exp_fast,
     "tanh": single_hyperbolic.tanh_fast,
     "logistic": single_logistic.logistic_fast,
     "silu": single_logistic.silu_fast,
@@ -46,3 +52,6 @@ FAST = {
 
 ONE = {"erfc": errors_one.erfc, "gelu": errors_one.gelu, "erf_inv": errors_one.erf_inv}
 """Forms at 1 ULP with float64 inside, where float32 alone is slower."""
+
+CALL = {"sin": quarters.sin, "cos": quarters.cos, "tan": quarters.tan}
+"""Forms at 1 ULP whose ordinary inputs need far less than others: faster as custom calls."""
