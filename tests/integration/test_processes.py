@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.called import CALLED
+
 SHARDED = """
 import jax, jax.numpy as jnp, numpy as np, xla_evo
 from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
@@ -83,6 +85,59 @@ print(hits.count("/jax/compilation_cache/cache_hits"), *sums)
 print(int((plain != patched).any(axis=1).sum()))
 """
 
+CALLED_SHARDED = """
+import jax, numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
+from tests.integration.called import CALLED
+jax.config.update("jax_enable_x64", True)
+mesh = Mesh(np.array(jax.devices()), ("d",))
+split, whole = NamedSharding(mesh, P("d")), NamedSharding(mesh, P())
+for case in CALLED:
+    if not case.is_proven:
+        continue
+    given = case.arguments()
+    parts = [jax.device_put(value, split) for value in given]
+    def slope(*values, case=case):
+        return jax.grad(lambda *values: case.function(*values).sum())(*values)
+    with case.use():
+        expected, slopes = jax.jit(case.function)(*given), jax.jit(slope)(*given)
+        specs = {"mesh": mesh, "in_specs": P("d"), "out_specs": P("d")}
+        made = {
+            "as it lies": (jax.jit(case.function), split),
+            "as asked": (jax.jit(case.function, in_shardings=split, out_shardings=split), split),
+            "to every device": (jax.jit(case.function, out_shardings=whole), whole),
+            "shard_map": (jax.jit(jax.shard_map(case.function, **specs)), split),
+        }
+        for how, (function, sharding) in made.items():
+            result, text = function(*parts), function.lower(*parts).compile().as_text()
+            assert 'custom_call_target="xla_evo_' in text, (case, how)
+            assert ("all-gather" in text) == (how == "to every device"), (case, how)
+            assert result.sharding.is_equivalent_to(sharding, 1), (case, how, result.sharding)
+            np.testing.assert_array_equal(result, expected, err_msg=f"{case} {how}")
+        np.testing.assert_allclose(jax.jit(slope)(*parts), slopes, rtol=1e-6)
+    print(case)
+"""
+CALLED_CACHED = """
+import jax, sys
+from tests.integration.called import CALLED
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_compilation_cache_dir", sys.argv[1])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+events = []
+jax.monitoring.register_event_listener(lambda name, **_: events.append(name))
+for case in CALLED:
+    if not case.is_proven:
+        continue
+    given = case.arguments()
+    plain = jax.jit(case.function)(*given)
+    before = events.count("/jax/compilation_cache/cache_hits")
+    with case.use():
+        called = jax.jit(case.function)(*given)
+    found = events.count("/jax/compilation_cache/cache_hits") - before
+    print(case, found, called.tobytes().hex() != plain.tobytes().hex(), called.tobytes().hex())
+"""
+
 
 def run(code: str, *args: str, **env: str) -> str:
     done = subprocess.run(
@@ -110,3 +165,19 @@ def test_persistent_compilation_cache(tmp_path) -> None:
     assert int(first.split()[0]) == 0
     assert int(second.split()[0]) >= (3 if shutil.which("c++") else 2)
     assert int(first.split()[-1]) > 5, "patched and plain code gave the same bits"
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler on this machine")
+def test_custom_calls_follow_the_sharding_that_arguments_have_or_are_given() -> None:
+    out = run(CALLED_SHARDED, XLA_FLAGS="--xla_force_host_platform_device_count=2")
+    assert out.split() == [str(case) for case in CALLED if case.is_proven]
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler on this machine")
+def test_custom_calls_are_found_in_the_persistent_compilation_cache(tmp_path) -> None:
+    rows = [run(CALLED_CACHED, str(tmp_path)).splitlines() for _ in range(2)]
+    first, second = ([line.split() for line in lines] for lines in rows)
+    assert [row[0] for row in first] == [str(case) for case in CALLED if case.is_proven]
+    for (case, found, replaced, bits), again in zip(first, second, strict=True):
+        assert (found, replaced) == ("0", "True"), case
+        assert again == [case, "1", "True", bits], case

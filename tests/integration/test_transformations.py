@@ -4,7 +4,6 @@ Results are held against the same code without the patch; that the patch was the
 lowered text, and often in the last bits.
 """
 
-import re
 import shutil
 
 import jax
@@ -154,25 +153,6 @@ def test_export_with_symbolic_shape(name: str) -> None:
         exported = export.export(jax.jit(builtin(name)))(spec)
     x = points(name).reshape(4, 16)
     np.testing.assert_allclose(exported.call(x), builtin(name)(x), **CLOSE)
-
-
-@pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler on this machine")
-def test_export_of_a_custom_call_has_to_be_asked_for() -> None:
-    from jax import export
-
-    pytest.importorskip("flatbuffers", reason="jax.export serialises with flatbuffers")
-    x = points("exp")
-    function = jax.jit(lambda x: jnp.exp(x) + 1)
-    with xla_evo.use("exp", lowering="custom_call", **PATCH):
-        with pytest.raises(ValueError, match=r"xla_evo_[0-9a-f]+"):
-            export.export(function)(x)
-        target = re.search(r"xla_evo_[0-9a-f]+", function.lower(x).as_text())
-        assert target is not None
-        allowed = [export.DisabledSafetyCheck.custom_call(target[0])]
-        exported = export.export(function, disabled_checks=allowed)(x)
-        expected = function(x)
-    reloaded = export.deserialize(exported.serialize())
-    np.testing.assert_array_equal(reloaded.call(x), expected)
 
 
 def test_donated_buffer(name: str) -> None:
