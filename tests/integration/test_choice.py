@@ -7,7 +7,7 @@ from jax import lax
 
 import xla_evo
 from tests.integration.conftest import EVERY, X, builtin, is_patched
-from xla_evo.errors import TargetError
+from xla_evo.errors import ConfigError, TargetError
 from xla_evo.integration import dispatch, door
 from xla_evo.library import CertificateError, choose, write_entry
 
@@ -107,6 +107,9 @@ def test_explain() -> None:
     assert "certificate of exp says nothing" in xla_evo.explain("logistic")
     with pytest.raises(TargetError):
         xla_evo.explain("expp")
+    for wrong in ({"lowering": "inlined"}, {"max_ulp": -1.0}, {"dtype": "float31"}):
+        with pytest.raises(ConfigError):
+            xla_evo.explain("exp", **wrong)
 
 
 def test_logistic_computes_with_the_replaced_exp() -> None:

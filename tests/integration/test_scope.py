@@ -133,6 +133,32 @@ def test_threads_with_different_scopes() -> None:
             np.testing.assert_array_equal(value, both if number % 2 else plain)
 
 
+def test_threads_may_share_a_scope_inside_different_ones() -> None:
+    shared, seen = xla_evo.use("exp", max_ulp=1), {}
+    inside, left = threading.Barrier(2), threading.Event()
+
+    def first() -> None:
+        with shared:
+            inside.wait()
+        left.set()
+        seen["first"] = is_patched()
+
+    def second() -> None:
+        with xla_evo.use("log", max_ulp=1):
+            with shared:
+                inside.wait()
+                left.wait()
+                seen["inside"] = is_patched()
+            seen["second"] = is_patched(), is_patched(jnp.log)
+
+    threads = [threading.Thread(target=work) for work in (second, first)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == {"first": False, "inside": True, "second": (False, True)}
+
+
 @pytest.mark.parametrize(
     ("names", "settings", "error", "match"),
     [
@@ -141,6 +167,10 @@ def test_threads_with_different_scopes() -> None:
         (("exp",), {"max_ulp": 0.01}, ConfigError, "replace exp with.* in float32"),
         (("exp",), {"max_ulp": 0}, ConfigError, "above 0"),
         (("exp",), {"max_ulp": float("nan")}, ConfigError, "above 0"),
+        (("exp",), {"max_ulp": "1"}, ConfigError, "above 0, not '1'"),
+        (("exp",), {"max_ulp": True}, ConfigError, "above 0"),
+        ((jnp.exp,), {}, ConfigError, "named by strings such as 'exp'"),
+        ((["exp", "log"],), {}, ConfigError, "named by strings such as 'exp'"),
         (("exp",), {"lowering": "inlined"}, ConfigError, "unknown lowering"),
         (("exp",), {"backend": "gpu"}, BackendError, "unknown backend"),
         (("lgamma",), {"max_ulp": 1e-3}, ConfigError, "nothing to replace lgamma with"),

@@ -8,7 +8,9 @@ caches on the way back.
 
 import functools
 import math
+import threading
 from dataclasses import dataclass
+from numbers import Real
 from types import TracebackType
 from typing import Any, get_args
 
@@ -81,27 +83,45 @@ def merged(outer: Scope | None, inner: Scope) -> Scope:
     return interned(tuple(sorted(named.items())), outer.others)
 
 
+def check_request(max_ulp: Any, lowering: Any) -> None:
+    """Refuses what is no bound or no lowering.
+
+    Raises:
+        ConfigError: says what would do.
+    """
+    is_number = isinstance(max_ulp, Real) and type(max_ulp) is not bool
+    if max_ulp is not None and not (is_number and 0 < float(max_ulp) < math.inf):
+        raise ConfigError(f"max_ulp is a number of ULP above 0, not {max_ulp!r}")
+    if lowering not in get_args(Lowering):
+        known = " or ".join(repr(word) for word in get_args(Lowering))
+        raise ConfigError(f"unknown lowering {lowering!r}; choose {known}")
+
+
+def _scope_of(names: tuple[Any, ...], max_ulp: Any, lowering: Any, backend: Any) -> Scope:
+    """`make_scope` of what a user gave: it remembers by value, and True has that of 1."""
+    for name in names:
+        if not isinstance(name, str):
+            raise ConfigError(f"functions are named by strings such as 'exp', not {name!r}")
+    check_request(max_ulp, lowering)
+    return make_scope(names, max_ulp, lowering, backend)
+
+
 @functools.lru_cache(maxsize=1024)
 def make_scope(
-    names: tuple[str, ...], max_ulp: float | None, lowering: str, backend: str | None
+    names: tuple[str, ...], max_ulp: float | None, lowering: Lowering, backend: str | None
 ) -> Scope:
     """Returns the scope of one `use` or `install`.
 
     Raises:
         TargetError: a name is not in the catalogue.
-        ConfigError: a function cannot be replaced, a setting is wrong, or no program meets the
-            bound for a function that is named.
+        ConfigError: a function cannot be replaced, or no program meets the bound for a function
+            that is named.
         BackendError: there is no such backend.
         CertificateError: an entry of the library is damaged.
     """
-    if max_ulp is not None and not (max_ulp > 0 and math.isfinite(max_ulp)):
-        raise ConfigError(f"max_ulp is a number of ULP above 0, not {max_ulp!r}")
-    if lowering not in get_args(Lowering):
-        known = " or ".join(repr(word) for word in get_args(Lowering))
-        raise ConfigError(f"unknown lowering {lowering!r}; choose {known}")
     if backend is not None:
         backend_row(backend)
-    request = Request(max_ulp=max_ulp, lowering=lowering, backend=backend)  # pyright: ignore[reportArgumentType] - checked above
+    request = Request(max_ulp=max_ulp, lowering=lowering, backend=backend)
     for name in names:
         catalogue_function(name)
         if name not in replaceable():
@@ -141,15 +161,22 @@ def current_scope() -> Scope | None:
     return _context.value
 
 
-class Use:
-    """A scope as a context manager; `use` makes it."""
+class _Entered(threading.local):
+    """The blocks of one scope that a thread is in."""
 
-    __slots__ = ("_active", "_scope")
+    def __init__(self) -> None:
+        self.blocks: list[Any] = []
+
+
+class Use:
+    """A scope as a context manager, which threads may share; `use` makes it."""
+
+    __slots__ = ("_entered", "_scope")
 
     def __init__(self, scope: Scope) -> None:
         """Keeps the scope; nothing is replaced before the block is entered."""
         self._scope = scope
-        self._active: list[Any] = []
+        self._entered = _Entered()
 
     def __enter__(self) -> None:
         if _jax_compat.is_staging():
@@ -159,7 +186,7 @@ class Use:
             )
         active = _context(merged(_context.value, self._scope))
         active.__enter__()
-        self._active.append(active)
+        self._entered.blocks.append(active)
 
     def __exit__(
         self,
@@ -167,7 +194,7 @@ class Use:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._active.pop().__exit__(kind, value, traceback)
+        self._entered.blocks.pop().__exit__(kind, value, traceback)
 
 
 def use(
@@ -203,7 +230,7 @@ def use(
         BackendError: there is no such backend.
         CertificateError: an entry of the library is damaged.
     """
-    return Use(make_scope(names, max_ulp, lowering, backend))
+    return Use(_scope_of(names, max_ulp, lowering, backend))
 
 
 def install(
@@ -219,7 +246,7 @@ def install(
     Raises:
         ConfigError, TargetError, BackendError, CertificateError: as `use`.
     """
-    scope = make_scope(names, max_ulp, lowering, backend)
+    scope = _scope_of(names, max_ulp, lowering, backend)
     if _jax_compat.is_staging():
         raise ConfigError("xla_evo.install inside a function that is being traced; call it before")
     _context.set_global(scope)
