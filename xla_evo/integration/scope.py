@@ -89,7 +89,7 @@ def check_request(max_ulp: Any, lowering: Any) -> None:
     Raises:
         ConfigError: says what would do.
     """
-    is_number = isinstance(max_ulp, Real) and type(max_ulp) is not bool
+    is_number = not isinstance(max_ulp, bool) and isinstance(max_ulp, Real)
     if max_ulp is not None and not (is_number and 0 < float(max_ulp) < math.inf):
         raise ConfigError(f"max_ulp is a number of ULP above 0, not {max_ulp!r}")
     if lowering not in get_args(Lowering):
