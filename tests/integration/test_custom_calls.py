@@ -131,3 +131,28 @@ def test_sixteen_bits_stay_built_in() -> None:
     with xla_evo.use("exp", lowering="custom_call"):
         assert jax.jit(jnp.exp).lower(x).as_text() == plain
         assert "proven for custom_call" in xla_evo.explain("exp", "bfloat16")
+
+
+@needs_compiler
+def test_donated_buffer(called: Called) -> None:
+    given = called.arguments(1 << 17)
+    with called.use():
+        expected = np.asarray(jax.jit(called.function)(*given))
+        donating = jax.jit(called.function, donate_argnums=0)
+        assert targets(donating, *given)
+        got = donating(jnp.array(given[0]), *given[1:])
+    np.testing.assert_array_equal(got, expected)
+
+
+@needs_compiler
+def test_disabled_jit_and_debug_nans(called: Called) -> None:
+    given = called.arguments()
+    wrong = [jnp.full_like(value, jnp.nan) for value in given]
+    with called.use():
+        expected = jax.jit(called.function)(*given)
+        with jax.disable_jit():
+            np.testing.assert_array_equal(called.function(*given), expected)
+        with jax.debug_nans(True):
+            np.testing.assert_array_equal(jax.jit(called.function)(*given), expected)
+            with pytest.raises(FloatingPointError):
+                jax.jit(lambda *values: called.function(*values))(*wrong)

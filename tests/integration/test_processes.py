@@ -138,12 +138,35 @@ for case in CALLED:
     print(case, found, called.tobytes().hex() != plain.tobytes().hex(), called.tobytes().hex())
 """
 
+EXPORTED = """
+import re, sys, jax, jax.numpy as jnp, numpy as np, xla_evo
+from jax import export
+function, x = jax.jit(jnp.exp), jnp.linspace(-2, 2, 64)
+def lowered():
+    with xla_evo.use("exp", max_ulp=1, lowering="custom_call"):
+        return function.lower(x).as_text()
+if sys.argv[1] == "write":
+    target = re.search(r"xla_evo_[0-9a-f]+", lowered())[0]
+    checks = [export.DisabledSafetyCheck.custom_call(target)]
+    with xla_evo.use("exp", max_ulp=1, lowering="custom_call"):
+        made = export.export(function, disabled_checks=checks)(x)
+    print(bytes(made.serialize()).hex())
+else:
+    made = export.deserialize(bytearray.fromhex(sys.stdin.read()))
+    try:
+        made.call(x)
+    except jax.errors.JaxRuntimeError as error:
+        print(re.search(r"xla_evo_[0-9a-f]+", str(error))[0])
+    lowered()
+    np.testing.assert_allclose(made.call(x), np.exp(np.asarray(x)), rtol=2e-7)
+"""
 
-def run(code: str, *args: str, **env: str) -> str:
+
+def run(code: str, *args: str, given: str = "", **env: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", code, *args],
         capture_output=True, text=True, timeout=300, env={**os.environ, **env}, check=False,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[2], input=given,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
@@ -181,3 +204,10 @@ def test_custom_calls_are_found_in_the_persistent_compilation_cache(tmp_path) ->
     for (case, found, replaced, bits), again in zip(first, second, strict=True):
         assert (found, replaced) == ("0", "True"), case
         assert again == [case, "1", "True", bits], case
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler on this machine")
+def test_an_exported_custom_call_is_loaded_where_it_was_lowered() -> None:
+    pytest.importorskip("flatbuffers", reason="jax.export serialises with flatbuffers")
+    written = run(EXPORTED, "write")
+    assert run(EXPORTED, "read", given=written).startswith("xla_evo_")

@@ -220,7 +220,8 @@ def use(
         lowering: ``inline`` puts the program's operations into the graph, where they fuse with
             their neighbours; ``custom_call`` calls machine code: C++ made by the system compiler on
             the CPU, a Pallas kernel elsewhere. `jax.export` takes such code only when its check of
-            custom calls is disabled, and only this machine can load it again.
+            custom calls is disabled, and only this machine can load it again: in a process where
+            the same function has been lowered under the same `use`, which registers the code.
         backend: replace on this backend alone.
 
     Raises:
