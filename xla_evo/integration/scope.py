@@ -27,6 +27,9 @@ from xla_evo_lowering import _jax_compat
 from xla_evo_lowering.backends import backend as backend_row
 
 
+_LOWERINGS = get_args(Lowering)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What a user asked for one function or all.
@@ -92,8 +95,8 @@ def check_request(max_ulp: Any, lowering: Any) -> None:
     is_number = not isinstance(max_ulp, bool) and isinstance(max_ulp, Real)
     if max_ulp is not None and not (is_number and 0 < float(max_ulp) < math.inf):
         raise ConfigError(f"max_ulp is a number of ULP above 0, not {max_ulp!r}")
-    if lowering not in get_args(Lowering):
-        known = " or ".join(repr(word) for word in get_args(Lowering))
+    if lowering not in _LOWERINGS:
+        known = " or ".join(map(repr, _LOWERINGS))
         raise ConfigError(f"unknown lowering {lowering!r}; choose {known}")
 
 
@@ -162,21 +165,20 @@ def current_scope() -> Scope | None:
 
 
 class _Entered(threading.local):
-    """The blocks of one scope that a thread is in."""
+    """The blocks that a thread is in, outermost first: whose each is, and its context."""
 
     def __init__(self) -> None:
-        self.blocks: list[Any] = []
+        self.blocks: list[tuple[Use, Any]] = []
 
 
 class Use:
     """A scope as a context manager, which threads may share; `use` makes it."""
 
-    __slots__ = ("_entered", "_scope")
+    __slots__ = ("_scope",)
 
     def __init__(self, scope: Scope) -> None:
         """Keeps the scope; nothing is replaced before the block is entered."""
         self._scope = scope
-        self._entered = _Entered()
 
     def __enter__(self) -> None:
         if _jax_compat.is_staging():
@@ -186,7 +188,7 @@ class Use:
             )
         active = _context(merged(_context.value, self._scope))
         active.__enter__()
-        self._entered.blocks.append(active)
+        _entered.blocks.append((self, active))
 
     def __exit__(
         self,
@@ -194,7 +196,15 @@ class Use:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._entered.blocks.pop().__exit__(kind, value, traceback)
+        blocks = _entered.blocks
+        # The last of this scope: a generator may leave its block after one that it was left in.
+        place = len(blocks) - 1
+        while blocks[place][0] is not self:
+            place -= 1
+        blocks.pop(place)[1].__exit__(kind, value, traceback)
+
+
+_entered = _Entered()
 
 
 def use(
