@@ -26,7 +26,6 @@ from xla_evo.targets.catalogue import function as catalogue_function
 from xla_evo_lowering import _jax_compat
 from xla_evo_lowering.backends import backend as backend_row
 
-
 _LOWERINGS = get_args(Lowering)
 
 
