@@ -13,7 +13,9 @@ import xla_evo
 from tests.integration.called import CALLED, Called
 from tests.integration.conftest import X, is_patched
 from xla_evo.errors import BackendError
+from xla_evo.integration import door
 from xla_evo.library import choose
+from xla_evo_lowering import native
 from xla_evo_lowering.stablehlo import as_function
 
 needs_compiler = pytest.mark.skipif(
@@ -50,8 +52,6 @@ def test_custom_call_gives_the_bits_of_the_inlined_form() -> None:
 
 
 def test_native_build_without_compiler_leaves_inline_working(monkeypatch) -> None:
-    from xla_evo_lowering import native
-
     monkeypatch.setattr(native, "_targets", {})
     monkeypatch.setattr(native.shutil, "which", lambda _: None)
     native.compiler.cache_clear()
@@ -156,3 +156,17 @@ def test_disabled_jit_and_debug_nans(called: Called) -> None:
             np.testing.assert_array_equal(jax.jit(called.function)(*given), expected)
             with pytest.raises(FloatingPointError):
                 jax.jit(lambda *values: called.function(*values))(*wrong)
+
+
+@needs_compiler
+def test_the_door_checks_the_machine_code(called: Called, monkeypatch) -> None:
+    choice = choose(called.name, called.dtype, 1.1, lowering="custom_call")
+    assert not door.check(choice, "custom_call", samples=1 << 14)
+    plain = native.emit_cpp
+    monkeypatch.setattr(native, "_targets", {})
+    monkeypatch.setattr(
+        native, "emit_cpp",
+        lambda *given: plain(*given).replace("result[i] = ", "result[i] = 2 * "),
+    )  # fmt: skip
+    assert door.check(choice, "custom_call", samples=1 << 14)
+    assert not door.check(choice, samples=1 << 14)
