@@ -87,6 +87,22 @@ def test_export_has_to_be_asked_for(called: Called) -> None:
 
 
 @needs_compiler
+def test_export_with_symbolic_shape(called: Called) -> None:
+    from jax import export
+
+    function, given = jax.jit(called.function), [v.reshape(4, 16) for v in called.arguments()]
+    shape = export.symbolic_shape("n, m")
+    specs = [jax.ShapeDtypeStruct(shape, value.dtype) for value in given]
+    with called.use():
+        (target,) = set(targets(function, *given))
+        allowed = [export.DisabledSafetyCheck.custom_call(target)]
+        exported = export.export(function, disabled_checks=allowed)(*specs)
+        expected = function(*given)
+    assert target in exported.mlir_module()
+    np.testing.assert_array_equal(exported.call(*given), expected)
+
+
+@needs_compiler
 def test_threads_with_different_scopes() -> None:
     cases = [case for case in CALLED if case.is_proven and case.dtype == "float32"]
     names = [case.name for case in cases]
