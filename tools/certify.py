@@ -12,9 +12,9 @@
 
 The text of a candidate may carry comments and any value names; what is shipped is its canonical
 form. `--again` measures the shipped entries of some functions, or of all, under the compiler at
-hand and adds the proof to their certificates. A custom call of one argument is held against its
-inlined form bit by bit, and swept where bits differ; `all` leaves those alone that were proven of
-the very same machine code.
+hand and adds the proof to their certificates. A custom call is held against its inlined form bit by
+bit, and measured by itself where bits differ or inputs are too many; `all` leaves those alone that
+were proven of the very same machine code.
 With `--backend` the program is modelled for devices that are not here, and joins the library for
 those; `--sampled` leaves the sweep for later, and `--again` makes up for it.
 """
@@ -188,9 +188,8 @@ def is_proven(entry, lowering):
 def proven(entry, args, measurement):
     time = not args.no_time
     graph = FORMS[args.lowering](entry.program)
-    if args.lowering == "custom_call" and len(entry.program.parameters) == 1:
-        threads = args.threads
-        proof = prove_other_form(entry, args.lowering, graph, time=time, threads=threads)
+    if args.lowering == "custom_call":
+        proof = prove_other_form(entry, args.lowering, graph, time=time, threads=args.threads)
         return add_proof(entry, proof)
     target = make_target(entry.function, entry.dtype)
     return add_proof(entry, prove(

@@ -1,10 +1,12 @@
 """The functions that the library can replace, and where they are well inside their domains."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from xla_evo.integration.dispatch import replaceable
+from xla_evo.integration.scope import current_scope
 from xla_evo.library import entries
 from xla_evo.targets.catalogue import CATALOGUE
 
@@ -19,6 +21,7 @@ RANGES = {
     "log": (0.1, 5.0), "asin": (-0.9, 0.9), "acos": (-0.9, 0.9), "cbrt": (0.2, 5.0),
     "acosh": (1.1, 5.0), "atanh": (-0.9, 0.9), "erf_inv": (-0.9, 0.9), "log1p": (-0.9, 5.0),
     "rsqrt": (0.1, 5.0), "lgamma": (0.1, 5.0), "digamma": (0.1, 1.4), "tan": (-1.4, 1.4),
+    "pow": (0.2, 5.0),
 }  # fmt: skip
 
 
@@ -34,3 +37,18 @@ def builtin(name: str):
 @pytest.fixture(params=REPLACED)
 def name(request) -> str:
     return request.param
+
+
+X = jnp.linspace(-3.0, 3.0, 257)
+
+
+def is_patched(function=jnp.exp, x=X) -> bool:
+    """Whether a program of the library is in the lowered text: its guards are."""
+    return "reduce_precision" in jax.jit(function).lower(x).as_text()
+
+
+@pytest.fixture(autouse=True)
+def nothing_installed():
+    assert current_scope() is None
+    yield
+    assert current_scope() is None

@@ -4,7 +4,6 @@ Results are held against the same code without the patch; that the patch was the
 lowered text, and often in the last bits.
 """
 
-import re
 import shutil
 
 import jax
@@ -14,17 +13,12 @@ import pytest
 from jax import lax
 
 import xla_evo
-from tests.integration.conftest import EVERY, builtin, points
+from tests.integration.conftest import EVERY, builtin, is_patched, points
 from xla_evo.library import choose
 from xla_evo.targets.catalogue import function as catalogue_function
 
 CLOSE = {"rtol": 2e-5, "atol": 2e-6}
 PATCH = {"max_ulp": 1.1}
-
-
-def patched_text(function, *args) -> bool:
-    """Whether a program of the library is in the lowered text: its guards are."""
-    return "reduce_precision" in jax.jit(function).lower(*args).as_text()
 
 
 def check(make, name: str) -> None:
@@ -33,8 +27,8 @@ def check(make, name: str) -> None:
     plain = make(builtin(name))(x)
     with xla_evo.use(name, **PATCH):
         patched = make(builtin(name))(x)
-        assert patched_text(make(builtin(name)), x)
-    assert not patched_text(make(builtin(name)), x)
+        assert is_patched(make(builtin(name)), x)
+    assert not is_patched(make(builtin(name)), x)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **CLOSE), plain, patched)
 
 
@@ -161,25 +155,6 @@ def test_export_with_symbolic_shape(name: str) -> None:
     np.testing.assert_allclose(exported.call(x), builtin(name)(x), **CLOSE)
 
 
-@pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler on this machine")
-def test_export_of_a_custom_call_has_to_be_asked_for() -> None:
-    from jax import export
-
-    pytest.importorskip("flatbuffers", reason="jax.export serialises with flatbuffers")
-    x = points("exp")
-    function = jax.jit(lambda x: jnp.exp(x) + 1)
-    with xla_evo.use("exp", lowering="custom_call", **PATCH):
-        with pytest.raises(ValueError, match=r"xla_evo_[0-9a-f]+"):
-            export.export(function)(x)
-        target = re.search(r"xla_evo_[0-9a-f]+", function.lower(x).as_text())
-        assert target is not None
-        allowed = [export.DisabledSafetyCheck.custom_call(target[0])]
-        exported = export.export(function, disabled_checks=allowed)(x)
-        expected = function(x)
-    reloaded = export.deserialize(exported.serialize())
-    np.testing.assert_array_equal(reloaded.call(x), expected)
-
-
 def test_donated_buffer(name: str) -> None:
     x = points(name)
     expected = builtin(name)(x)
@@ -213,7 +188,7 @@ def test_formats_without_a_program_stay_built_in(dtype) -> None:
         x = jnp.asarray([0.5, 1.5], dtype)
         plain = jnp.exp(x)
         with xla_evo.use("exp", **PATCH):
-            assert not patched_text(jnp.exp, x)
+            assert not is_patched(jnp.exp, x)
             np.testing.assert_array_equal(jnp.exp(x), plain)
 
 
@@ -221,7 +196,7 @@ def test_formats_without_a_program_stay_built_in(dtype) -> None:
 def test_sixteen_bits_are_replaced_by_their_own_program(dtype) -> None:
     x = jnp.asarray([0.5, 1.5, 3.0], dtype)
     with xla_evo.use("rsqrt", max_ulp=0.51):
-        assert patched_text(lax.rsqrt, x)
+        assert is_patched(lax.rsqrt, x)
         exact = 1 / np.sqrt(np.asarray(x, np.float64))
         np.testing.assert_array_equal(jax.jit(lax.rsqrt)(x), exact.astype(dtype))
 
@@ -231,7 +206,7 @@ def test_double_is_replaced_by_its_own_program() -> None:
         x = jnp.asarray(np.random.default_rng(0).uniform(-5, 5, 200))
         exact = catalogue_function("sinh").pair(np.asarray(x))[0]
         with xla_evo.use("sinh", max_ulp=1.0):
-            assert patched_text(jnp.sinh, x)
+            assert is_patched(jnp.sinh, x)
             replaced = np.asarray(jax.jit(jnp.sinh)(x))
             slopes = jax.vmap(jax.grad(jnp.sinh))(x)
         built_in = np.asarray(jnp.sinh(x))
@@ -242,7 +217,7 @@ def test_double_is_replaced_by_its_own_program() -> None:
 
 def test_integer_inputs_become_float32() -> None:
     with xla_evo.use("exp", **PATCH):
-        assert patched_text(jnp.exp, jnp.arange(4))
+        assert is_patched(jnp.exp, jnp.arange(4))
         np.testing.assert_allclose(jnp.exp(jnp.arange(4)), np.exp(np.arange(4.0)), **CLOSE)
 
 

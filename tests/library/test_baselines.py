@@ -11,7 +11,10 @@ from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs, measure_sampled
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.compile import Executable
-from xla_evo_lowering.dtypes import F32, F64
+from xla_evo_lowering.contraction import contract
+from xla_evo_lowering.dtypes import F32, F64, I64, U64
+from xla_evo_lowering.interpret import evaluate
+from xla_evo_lowering.ordinary import ordinary
 from xla_evo_lowering.text import parse_program
 
 TOOL = Path(__file__).parents[2] / "tools" / "baselines"
@@ -83,6 +86,10 @@ def test_float32_form_is_within_its_tier_on_a_sample() -> None:
         ("logistic", "fast", 2.35),
         ("erfc", "one", 1),
         ("gelu", "one", 1),
+        ("exp", "fast", 5),
+        ("sin", "call", 1),
+        ("cos", "call", 1),
+        ("tan", "call", 1),
     ],
 )
 def test_form_is_within_its_bound_on_a_sample(name: str, form: str, bound: float) -> None:
@@ -92,6 +99,24 @@ def test_form_is_within_its_bound_on_a_sample(name: str, form: str, bound: float
     assert found.max_ulp <= bound
     low, high = target.low, target.high
     assert not check_specials(run, target.function, F32, low, high, flush_to_zero=True)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_forms_for_calls_hold_next_to_multiples_of_half_pi(name: str) -> None:
+    program = parse_program(printed(name, "--form", "call"))
+    part = ordinary(contract(program))
+    assert part is not None
+    assert {F64, I64, U64}.isdisjoint(part.program.types)
+    largest = 2.0**13
+    assert part.base + part.span == int(np.float32(largest).view(np.uint32)) - 1
+    multiples = (np.arange(largest * 2 / np.pi) * (np.pi / 2)).astype(np.float32)
+    beside = multiples.view(np.int32)[1:, None] + np.arange(-2, 3, dtype=np.int32)
+    ends = np.float32(largest).view(np.int32) + np.arange(-9, 9, dtype=np.int32)
+    inputs = np.concatenate([beside.ravel(), ends]).view(np.float32)
+    target = make_target(name, "float32")
+    for run in (Executable.of_program(program), lambda x: evaluate(contract(program), x)):
+        found = measure_inputs(run, target, inputs, flush_to_zero=True)
+        assert found.bound_ulp <= 1.0
 
 
 def test_unknown_function_is_one_line() -> None:

@@ -323,6 +323,20 @@ def test_a_form_of_other_bits_is_swept_and_must_not_depend_on_its_neighbours(
     assert [options["contexts"] for options in swept] == [False]
 
 
+def test_forms_of_too_many_inputs_are_measured_by_themselves(monkeypatch) -> None:
+    double, pair = entries("sinh", "float64")[0], entries("pow", "float32")[0]
+    monkeypatch.setattr(same_bits, "_SAMPLES", 1 << 14)
+    monkeypatch.setattr(same_bits, "prove", lambda *_, **__: "measured")
+
+    def careless(x):
+        return jnp.where(jnp.isnan(x).any(), x * 2, x)
+
+    with pytest.raises(CertificationError, match="custom_call gives"):
+        prove_other_form(double, "custom_call", careless, time=False)
+    assert prove_other_form(double, "custom_call", jnp.sinh, time=False) == "measured"
+    assert prove_other_form(pair, "custom_call", jnp.power, time=False) == "measured"
+
+
 @pytest.mark.parametrize("entry", DOUBLE, ids=named)
 def test_double_entry_keeps_its_bound_beside_other_operations(entry: Entry) -> None:
     found = measure_contexts(

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from xla_evo.library import DATA, Entry, entries
+from xla_evo.library import DATA, Entry, entries, same_bits
 from xla_evo.library.certificate import machine_identity
+from xla_evo.library.choice import best_proof
 from xla_evo.library.recheck import recheck, recheck_all, recheck_part, recheck_rotating
 from xla_evo_lowering.backends import backend, fingerprint
 
@@ -40,6 +41,26 @@ def test_full_check_confirms_and_refutes(small: Entry) -> None:
         miscounted = recheck(claiming(small, not_correctly_rounded=7))
         assert miscounted is not None
         assert "not_correctly_rounded 7" in miscounted.problem
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler on this machine")
+def test_a_custom_call_of_the_same_bits_has_the_errors_measured_inlined(monkeypatch) -> None:
+    entry = entries("exp", "float32")[0]
+    proof, here = best_proof(entry, "inline", "cpu", LIVE)
+    if proof is None or not here:
+        pytest.skip("no proof of the inlined form here to hold another form against")
+    for check in ("_hold_against", "check_length_invariance"):
+        monkeypatch.setattr(same_bits, check, lambda *_: None)
+    fresh = replace(proof.measurement, seconds=1e9)
+    found = recheck(entry, "custom_call", measurement=fresh)
+    assert found is not None
+    assert not found.problem
+    assert (found.found_ulp, found.count) == (fresh.max_ulp, 1 << 32)
+    assert found.seconds < 1e6
+    worse = recheck(entry, "custom_call", measurement=replace(fresh, max_ulp=9.0, bound_ulp=9.0))
+    assert worse is not None
+    assert worse.found_ulp == 9.0
+    assert "9.0" in worse.problem
 
 
 def test_programs_of_one_function_are_swept_together(small: Entry) -> None:

@@ -4,6 +4,7 @@ python tools/baselines erfc > erfc.prog
 python tools/baselines erfc sinh --check --time
 python tools/baselines all --dtype bfloat16 --certify
 python tools/baselines tanh --form single --certify --time
+python tools/baselines sin cos tan --form call --certify --time
 python tools/baselines expm1 --dtype float64 --certify --time
 """
 
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from expression import build
 from single import PROGRAMS
-from single_table import FAST, ONE, SINGLE
+from single_table import CALL, FAST, ONE, SINGLE
 from table import FORMS, WIDE_FORMS, bits_of, forms
 
 from xla_evo.accuracy.directed import measure_directed
@@ -30,8 +31,9 @@ from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import print_program
 
 KINDS = ("float32", "bfloat16", "float16", "float64")
-SINGLE_FORMS = {"single": {**SINGLE, **PROGRAMS}, "one": ONE, "fast": FAST}
-"""Forms of float32 by tier: in float32 alone at 1 ULP, not alone, and at the built-in's error."""
+SINGLE_FORMS = {"single": {**SINGLE, **PROGRAMS}, "one": ONE, "fast": FAST, "call": CALL}
+"""Forms of float32 by tier: in float32 alone at 1 ULP, not alone, and at the built-in's error; and
+those for custom calls."""
 
 
 def programs(name, kind, bits=None, form="wide"):
@@ -70,9 +72,10 @@ def check(name, made, kind, samples):
     )
 
 
-def put_into_library(name, made, kind, max_ulp, *, time, threads):
+def put_into_library(name, made, kind, form, max_ulp, *, time, threads):
     inside = "float64" if F64 in made.types else "float32"
     note = "sums and products in two parts" if kind is F64 else f"{inside} inside"
+    note += ", for huge arguments alone; for custom calls" if form == "call" else ""
     provenance = Provenance(kind="baseline by hand", note=f"{note}; tools/baselines")
     try:
         entry = certify(
@@ -123,7 +126,9 @@ def main():
             print(f"   {name} {min(t.candidate_ns):.3f} ns, {t.ratio:.2f} times the built-in")
         if args.certify:
             bound = args.max_ulp or (1.0 if kind is F64 or args.form != "wide" else 0.51)
-            put_into_library(name, made, kind, bound, time=args.time, threads=args.threads)
+            put_into_library(
+                name, made, kind, args.form, bound, time=args.time, threads=args.threads
+            )
         if not (args.out or args.check or args.time or args.certify):
             print(print_program(made), end="")
     return 0

@@ -99,6 +99,12 @@ class Value:
     def __invert__(self):
         return self._one("not")
 
+    def fma(self, factor, term) -> "Value":
+        """This times a factor and a term more, rounded once where the machine can."""
+        factor, term = self._as_value(factor), self._as_value(term)
+        number = self.builder.apply("fma", self.number, factor.number, term.number)
+        return Value(self.builder, number, self.dtype)
+
     def equals(self, other) -> "Value":
         """Comparison; nan equals nothing."""
         return self._two("eq", other)

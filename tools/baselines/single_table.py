@@ -1,10 +1,15 @@
-"""Forms of float32 by tier: at most 1 ULP, in float32 alone or not, and *fast*, the built-in's."""
+"""Forms of float32 by tier: at most 1 ULP, in float32 alone or not, and *fast*, the built-in's.
+
+And those for custom calls alone.
+"""
 
 from functools import partial
 
 import errors_one
 import gamma
+import quarters
 import single_errors
+import single_exponential
 import single_fast_errors
 import single_hyperbolic
 import single_logarithms
@@ -40,6 +45,7 @@ SINGLE = {
 }
 
 FAST = {
+    "exp": single_exponential.exp_fast,
     "tanh": single_hyperbolic.tanh_fast,
     "logistic": single_logistic.logistic_fast,
     "silu": single_logistic.silu_fast,
@@ -56,3 +62,6 @@ ONE = {
     "digamma": partial(gamma.digamma, working=F64, bits=31.0),
 }
 """Forms at 1 ULP with float64 inside, where float32 alone is slower or no form is nearer."""
+
+CALL = {"sin": quarters.sin, "cos": quarters.cos, "tan": quarters.tan}
+"""Forms at 1 ULP whose ordinary inputs need far less than others: faster as custom calls."""

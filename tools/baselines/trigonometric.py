@@ -84,7 +84,7 @@ def _flip(y: Value, parity: Value) -> Value:
     return (y.signed() ^ (parity << (y.dtype.bits - 1))).floating(y.dtype)
 
 
-def _float32_sine(x: Value, bits: float, quarters: int) -> Value:
+def float32_sine(x: Value, bits: float, quarters: int) -> Value:
     """sin(|x| + quarters pi / 2) of a float32 number.
 
     The last three terms are summed apart: that is a shorter chain, and the sums are infinities of
@@ -103,7 +103,7 @@ def _float32_sine(x: Value, bits: float, quarters: int) -> Value:
 def sin(x: Value, working: DType, bits: float) -> Value:
     """Sine of pi w, by w the nearest half turn less."""
     if x.dtype is F32:
-        y = _float32_sine(x, bits, 0)
+        y = float32_sine(x, bits, 0)
         return (y.unsigned() ^ sign_of(x)).floating()
     w, parity = half_turns(x)
     y = _flip(sine_of_half_turns(w, bits), parity)
@@ -119,7 +119,7 @@ def with_sign_of_zero(y: Value, x: Value) -> Value:
 def cos(x: Value, working: DType, bits: float) -> Value:
     """sin(pi (x / pi + 1/2))."""
     if x.dtype is F32:
-        return _float32_sine(x, bits, 1)
+        return float32_sine(x, bits, 1)
     w, parity = half_turns(x, 0.5)
     return _flip(sine_of_half_turns(w, bits), parity).to(x.dtype)
 

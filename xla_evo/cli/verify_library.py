@@ -92,7 +92,7 @@ def _ignore(outcome: Recheck) -> None:
 
 
 def _report(outcome: Recheck) -> None:
-    measured = "the same" if outcome.found_ulp is None else f"{outcome.found_ulp:.4f}"
+    measured = "" if outcome.found_ulp is None else f"{outcome.found_ulp:.4f}"
     here = "holds" if outcome.exact_machine else "holds on this machine too"
     elsewhere = "" if outcome.exact_machine else "not on this machine: "
     verdict = f"{elsewhere}{outcome.problem}" if outcome.problem else here

@@ -6,7 +6,7 @@ from xla_evo.errors import TargetError
 from xla_evo.integration.compositions import COMPOSITIONS, composition
 from xla_evo.integration.dispatch import replaceable
 from xla_evo.integration.neighbours import KEPT_AFTER_REDUCTIONS
-from xla_evo.integration.scope import current_scope
+from xla_evo.integration.scope import check_request, current_scope
 from xla_evo.library.certificate import Lowering
 from xla_evo.library.choice import choose
 from xla_evo.targets.catalogue import CATALOGUE
@@ -33,13 +33,14 @@ def explain(
 
     Raises:
         TargetError: there is no such function.
-        ConfigError: there is no such format.
+        ConfigError: there is no such format or lowering, or the bound is none.
         BackendError: there is no such backend.
     """
     if name not in CATALOGUE:
         raise TargetError(
             f"unknown function {name!r}; choose one of {', '.join(sorted(CATALOGUE))}"
         )
+    check_request(max_ulp, lowering or "inline")
     scope = current_scope()
     request = scope.request(name) if scope is not None else None
     if request is not None:

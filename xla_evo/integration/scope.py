@@ -8,7 +8,9 @@ caches on the way back.
 
 import functools
 import math
+import threading
 from dataclasses import dataclass
+from numbers import Real
 from types import TracebackType
 from typing import Any, get_args
 
@@ -23,6 +25,8 @@ from xla_evo.library.loader import entries
 from xla_evo.targets.catalogue import function as catalogue_function
 from xla_evo_lowering import _jax_compat
 from xla_evo_lowering.backends import backend as backend_row
+
+_LOWERINGS = get_args(Lowering)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,27 +85,45 @@ def merged(outer: Scope | None, inner: Scope) -> Scope:
     return interned(tuple(sorted(named.items())), outer.others)
 
 
+def check_request(max_ulp: Any, lowering: Any) -> None:
+    """Refuses what is no bound or no lowering.
+
+    Raises:
+        ConfigError: says what would do.
+    """
+    is_number = not isinstance(max_ulp, bool) and isinstance(max_ulp, Real)
+    if max_ulp is not None and not (is_number and 0 < float(max_ulp) < math.inf):
+        raise ConfigError(f"max_ulp is a number of ULP above 0, not {max_ulp!r}")
+    if lowering not in _LOWERINGS:
+        known = " or ".join(map(repr, _LOWERINGS))
+        raise ConfigError(f"unknown lowering {lowering!r}; choose {known}")
+
+
+def _scope_of(names: tuple[Any, ...], max_ulp: Any, lowering: Any, backend: Any) -> Scope:
+    """`make_scope` of what a user gave: it remembers by value, and True has that of 1."""
+    for name in names:
+        if not isinstance(name, str):
+            raise ConfigError(f"functions are named by strings such as 'exp', not {name!r}")
+    check_request(max_ulp, lowering)
+    return make_scope(names, max_ulp, lowering, backend)
+
+
 @functools.lru_cache(maxsize=1024)
 def make_scope(
-    names: tuple[str, ...], max_ulp: float | None, lowering: str, backend: str | None
+    names: tuple[str, ...], max_ulp: float | None, lowering: Lowering, backend: str | None
 ) -> Scope:
     """Returns the scope of one `use` or `install`.
 
     Raises:
         TargetError: a name is not in the catalogue.
-        ConfigError: a function cannot be replaced, a setting is wrong, or no program meets the
-            bound for a function that is named.
+        ConfigError: a function cannot be replaced, or no program meets the bound for a function
+            that is named.
         BackendError: there is no such backend.
         CertificateError: an entry of the library is damaged.
     """
-    if max_ulp is not None and not (max_ulp > 0 and math.isfinite(max_ulp)):
-        raise ConfigError(f"max_ulp is a number of ULP above 0, not {max_ulp!r}")
-    if lowering not in get_args(Lowering):
-        known = " or ".join(repr(word) for word in get_args(Lowering))
-        raise ConfigError(f"unknown lowering {lowering!r}; choose {known}")
     if backend is not None:
         backend_row(backend)
-    request = Request(max_ulp=max_ulp, lowering=lowering, backend=backend)  # pyright: ignore[reportArgumentType] - checked above
+    request = Request(max_ulp=max_ulp, lowering=lowering, backend=backend)
     for name in names:
         catalogue_function(name)
         if name not in replaceable():
@@ -141,15 +163,21 @@ def current_scope() -> Scope | None:
     return _context.value
 
 
-class Use:
-    """A scope as a context manager; `use` makes it."""
+class _Entered(threading.local):
+    """The blocks that a thread is in, outermost first: whose each is, and its context."""
 
-    __slots__ = ("_active", "_scope")
+    def __init__(self) -> None:
+        self.blocks: list[tuple[Use, Any]] = []
+
+
+class Use:
+    """A scope as a context manager, which threads may share; `use` makes it."""
+
+    __slots__ = ("_scope",)
 
     def __init__(self, scope: Scope) -> None:
         """Keeps the scope; nothing is replaced before the block is entered."""
         self._scope = scope
-        self._active: list[Any] = []
 
     def __enter__(self) -> None:
         if _jax_compat.is_staging():
@@ -159,7 +187,7 @@ class Use:
             )
         active = _context(merged(_context.value, self._scope))
         active.__enter__()
-        self._active.append(active)
+        _entered.blocks.append((self, active))
 
     def __exit__(
         self,
@@ -167,7 +195,15 @@ class Use:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._active.pop().__exit__(kind, value, traceback)
+        blocks = _entered.blocks
+        # The last of this scope: a generator may leave its block after one that it was left in.
+        place = len(blocks) - 1
+        while blocks[place][0] is not self:
+            place -= 1
+        blocks.pop(place)[1].__exit__(kind, value, traceback)
+
+
+_entered = _Entered()
 
 
 def use(
@@ -193,7 +229,8 @@ def use(
         lowering: ``inline`` puts the program's operations into the graph, where they fuse with
             their neighbours; ``custom_call`` calls machine code: C++ made by the system compiler on
             the CPU, a Pallas kernel elsewhere. `jax.export` takes such code only when its check of
-            custom calls is disabled, and only this machine can load it again.
+            custom calls is disabled, and only this machine can load it again: in a process where
+            the same function has been lowered under the same `use`, which registers the code.
         backend: replace on this backend alone.
 
     Raises:
@@ -203,7 +240,7 @@ def use(
         BackendError: there is no such backend.
         CertificateError: an entry of the library is damaged.
     """
-    return Use(make_scope(names, max_ulp, lowering, backend))
+    return Use(_scope_of(names, max_ulp, lowering, backend))
 
 
 def install(
@@ -219,7 +256,7 @@ def install(
     Raises:
         ConfigError, TargetError, BackendError, CertificateError: as `use`.
     """
-    scope = make_scope(names, max_ulp, lowering, backend)
+    scope = _scope_of(names, max_ulp, lowering, backend)
     if _jax_compat.is_staging():
         raise ConfigError("xla_evo.install inside a function that is being traced; call it before")
     _context.set_global(scope)

@@ -44,7 +44,7 @@ class Recheck:
         entry: name of the entry.
         lowering: how the program was compiled.
         claimed_ulp: the certificate's bound.
-        found_ulp: largest error met now; None where bits were compared.
+        found_ulp: largest error met now; None where it came to no measurement.
         count: inputs met.
         exact_machine: whether the proof is of this very compiler.
         problem: what does not hold, empty when all does.
@@ -80,8 +80,7 @@ def recheck_all(
             found = {}  # what is wrong comes out when each is proven by itself
         for entry in members:
             for lowering in get_args(Lowering):
-                measured = found.get(entry.name) if lowering == "inline" else None
-                outcome = recheck(entry, lowering, measurement=measured)
+                outcome = recheck(entry, lowering, measurement=found.get(entry.name))
                 if outcome is not None:
                     done.append(outcome)
                     if report is not None:
@@ -97,7 +96,8 @@ def recheck(
     Args:
         entry: what ships.
         lowering: which of its proofs.
-        measurement: of its whole domain, if it was made just now; its time is counted.
+        measurement: of its inlined form over its whole domain, if it was made just now; its time is
+            counted as that of this form. A custom call of the same bits has the same errors.
 
     Returns:
         The outcome; None where the entry has no such proof that could be made anew here.
@@ -105,18 +105,22 @@ def recheck(
     proof, exact = _proof(entry, lowering)
     if proof is None or (lowering == "custom_call" and not _is_provable(entry)):
         return None
-    started = time.perf_counter() - (measurement.seconds if measurement else 0.0)
+    earlier = measurement.seconds if measurement and lowering == "inline" else 0.0
+    started = time.perf_counter() - earlier
     found: ErrorMeasurement | None = None
     try:
         if lowering == "custom_call":
-            fresh = prove_other_form(entry, lowering, as_custom_call(entry.program), time=False)
+            measurement = measurement or sweep_together([entry]).get(entry.name)
+            fresh = prove_other_form(
+                entry, lowering, as_custom_call(entry.program), time=False, measurement=measurement
+            )
         else:
             target = make_target(entry.function, entry.dtype)
             graph = as_function(entry.program)
             fresh = prove(
                 entry.program, target, lowering, graph, time=False, measurement=measurement
             )
-            found = fresh.measurement
+        found = fresh.measurement
         problem = difference(proof, fresh, exact=exact)
     except XlaEvoError as error:
         problem = str(error)

@@ -1,14 +1,18 @@
 """Proves another compiled form of a program: by the same bits for every input, or by a sweep."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from xla_evo.accuracy.inputs import sample_inputs
 from xla_evo.accuracy.lengths import check_length_invariance
+from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.library.certificate import Lowering, Proof, code_fingerprint, machine_identity
-from xla_evo.library.certify import CertificationError, prove, time_ratio
+from xla_evo.library.certify import CertificationError, is_swept, prove, time_ratio
 from xla_evo.library.loader import Entry
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend, fingerprint
@@ -16,6 +20,8 @@ from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.compile import Function as Graph
 
 _BLOCK, _NEAR = 1 << 18, 1 << 10
+_SAMPLES = 1 << 22
+"""Inputs of a format that has too many to meet all."""
 
 
 class DifferentBitsError(CertificationError):
@@ -23,11 +29,18 @@ class DifferentBitsError(CertificationError):
 
 
 def prove_other_form(
-    entry: Entry, lowering: Lowering, graph: Graph, *, time: bool = True, threads: int | None = None
+    entry: Entry,
+    lowering: Lowering,
+    graph: Graph,
+    *,
+    time: bool = True,
+    threads: int | None = None,
+    measurement: ErrorMeasurement | None = None,
 ) -> Proof:
-    """Proves another form by the bits of the inlined one, or by a sweep of its own.
+    """Proves another form by the bits of the inlined one, or by a measurement of its own.
 
-    A form whose bits differ, since it contracts other products, must give each input one result
+    It is measured where its bits differ, since it contracts other products, and where there are too
+    many inputs to hold all bits against each other. Then it must give each input one result
     whatever stands beside it.
 
     Args:
@@ -36,20 +49,31 @@ def prove_other_form(
         graph: the other form, as a function of JAX arrays.
         time: also time it against the built-in.
         threads: of a sweep.
+        measurement: as for `prove_same_bits`.
 
     Raises:
         CertificationError: as `prove_same_bits` and `xla_evo.library.prove`.
     """
-    try:
-        return prove_same_bits(entry, lowering, graph, time=time)
-    except DifferentBitsError:
-        other = Executable(graph, [parameter.dtype for parameter in entry.program.parameters])
-        _hold_against(entry, other, other, lowering)
     target = make_target(entry.function, entry.dtype)
+    try:
+        if is_swept(target):
+            return prove_same_bits(entry, lowering, graph, time=time, measurement=measurement)
+    except DifferentBitsError:
+        pass
+    if target.function.arity == 1:
+        other = Executable(graph, [target.dtype])
+        _hold_against(entry, other, other, lowering)
     return prove(entry.program, target, lowering, graph, time=time, threads=threads, contexts=False)
 
 
-def prove_same_bits(entry: Entry, lowering: Lowering, graph: Graph, *, time: bool = True) -> Proof:
+def prove_same_bits(
+    entry: Entry,
+    lowering: Lowering,
+    graph: Graph,
+    *,
+    time: bool = True,
+    measurement: ErrorMeasurement | None = None,
+) -> Proof:
     """Proves another compiled form of a program by holding every bit against the inlined one.
 
     Both are run on every bit pattern of the format; where all results are the same bits (any nan
@@ -60,6 +84,8 @@ def prove_same_bits(entry: Entry, lowering: Lowering, graph: Graph, *, time: boo
         lowering: how ``graph`` computes the program.
         graph: the other form, as a function of JAX arrays.
         time: also time it against the built-in.
+        measurement: of the inlined form over its whole domain, if it was made just now; that of the
+            certificate when left out.
 
     Raises:
         CertificationError: there is no such proof.
@@ -80,14 +106,35 @@ def prove_same_bits(entry: Entry, lowering: Lowering, graph: Graph, *, time: boo
     return replace(
         known[0],
         lowering=lowering,
+        measurement=measurement or known[0].measurement,
         fingerprint=code_fingerprint(entry.program, lowering, fingerprint(row)),
         contexts={},
         time=time_ratio(graph, target) if time else None,
     )
 
 
+def _blocks(entry: Entry) -> tuple[int, Callable[[int], np.ndarray[Any, Any]]]:
+    """(how many, the block of a number) of every bit pattern, or of a sample of the domain.
+
+    Both are in ascending order.
+    """
+    dtype = entry.program.dtype
+    if dtype.bits > 32:
+        sample = sample_inputs(make_target(entry.function, entry.dtype), _SAMPLES)
+        count = -(-len(sample) // _BLOCK)
+        return count, np.resize(sample, (count, _BLOCK)).__getitem__
+    unsigned = np.dtype(f"uint{dtype.bits}")
+    length = min(_BLOCK, 1 << dtype.bits)
+    steps = np.arange(length, dtype=unsigned)
+
+    def block(number: int) -> np.ndarray[Any, Any]:
+        return (steps + unsigned.type(number * length)).view(dtype.numpy)
+
+    return (1 << dtype.bits) // length, block
+
+
 def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: str) -> None:
-    """Compares every bit of two forms on every bit pattern, a block a thread.
+    """Compares every bit of two forms on all inputs, a block a thread.
 
     The other form is given each input twice: in order, and not far from a nan, since machine code
     may compute ordinary inputs apart where they stand alone.
@@ -97,14 +144,14 @@ def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: 
     """
     dtype = entry.program.dtype
     unsigned = np.dtype(f"uint{dtype.bits}")
-    length = min(_BLOCK, 1 << dtype.bits)
-    steps = np.arange(length, dtype=unsigned)
+    count, block = _blocks(entry)
+    length = len(block(0))
     beside = np.full((length // _NEAR, _NEAR + 1), np.nan, dtype.numpy)
     for form, size in ((known, length), (other, length), (other, beside.size)):
         form.compiled((size,))
 
-    def compare(start: int) -> str:
-        x = (steps + unsigned.type(start)).view(dtype.numpy)
+    def compare(number: int) -> str:
+        x = block(number)
         mixed = beside.copy()
         mixed[:, :_NEAR] = x.reshape(-1, _NEAR)
         first = known(x)
@@ -118,7 +165,7 @@ def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: 
         return ""
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for found in pool.map(compare, range(0, 1 << dtype.bits, length)):
+        for found in pool.map(compare, range(count)):
             if found:
                 pool.shutdown(cancel_futures=True)
                 raise DifferentBitsError(f"{entry.name}: {lowering} gives {found}")

@@ -1,0 +1,143 @@
+"""Which program serves an operation, what it reaches, and what is refused at the door."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax import lax
+
+import xla_evo
+from tests.integration.conftest import EVERY, X, builtin, is_patched
+from xla_evo.errors import ConfigError, TargetError
+from xla_evo.integration import dispatch, door
+from xla_evo.library import CertificateError, choose, write_entry
+
+
+def test_a_program_that_was_edited_is_refused_when_it_would_be_used(tmp_path, monkeypatch) -> None:
+    entry = choose("exp", max_ulp=1).entry
+    path = write_entry(entry, tmp_path)
+    path.write_text(path.read_text().replace("0x1.8p+23", "0x1.9p+23"))
+
+    def chosen(name, dtype, max_ulp, backend, lowering, most_accurate):
+        return choose(name, dtype, max_ulp, folder=tmp_path)
+
+    monkeypatch.setattr(dispatch, "_choose", chosen)
+    with (
+        xla_evo.use("exp", max_ulp=1),
+        pytest.raises(CertificateError, match=f"library entry {path} is refused: the program is"),
+    ):
+        jax.jit(lambda x: jnp.exp(x) + 7)(X)
+
+
+def test_tolerance_of_the_operation_is_honoured() -> None:
+    accuracy = lax.Tolerance(ulps=1)
+    loose, tight = lax.Tolerance(ulps=2), lax.Tolerance(rtol=1e-9)
+    with xla_evo.use(max_ulp=0.1):
+        assert not is_patched(jnp.exp)
+        assert is_patched(lambda x: lax.exp(x, accuracy=accuracy))
+        assert is_patched(lambda x: lax.exp(x, accuracy=loose))
+    with xla_evo.use("exp", max_ulp=1):
+        assert not is_patched(lambda x: lax.exp(x, accuracy=tight))
+        assert is_patched(lambda x: lax.exp(x, accuracy=lax.AccuracyMode.HIGHEST))
+
+
+def test_bound_of_an_accuracy() -> None:
+    assert dispatch.bound_of(None, 1.5, "float32") == (1.5, False)
+    assert dispatch.bound_of(lax.Tolerance(ulps=2), 1.0, "float32") == (2.0, False)
+    assert dispatch.bound_of(lax.Tolerance(rtol=2.0**-23), None, "float32") == (1.0, False)
+    assert dispatch.bound_of(lax.Tolerance(atol=1e-3), 1.0, "float32") == (1.0, False)
+    assert dispatch.bound_of(lax.AccuracyMode.HIGHEST, None, "float32") == (None, True)
+
+
+def test_reaches_nn_and_special_functions() -> None:
+    with xla_evo.use("exp", "tanh", "log", max_ulp=1):
+        for function in (jax.nn.softmax, jax.nn.gelu, jax.nn.logsumexp, jax.nn.sigmoid):
+            assert is_patched(function), function
+        assert is_patched(jax.scipy.special.entr, X + 4)
+
+
+@pytest.mark.parametrize(
+    ("function", "made_of"),
+    [
+        (jnp.exp2, ["exp2"]),
+        (jnp.log2, ["log"]),
+        (jnp.log10, ["log"]),
+        (jax.nn.sigmoid, ["exp", "logistic"]),
+        (jax.nn.silu, ["exp", "logistic"]),
+        (jax.nn.softplus, ["exp", "log1p"]),
+        (jax.nn.log_sigmoid, ["exp", "log1p"]),
+        (jax.nn.mish, ["exp", "log1p", "tanh"]),
+        (jax.nn.gelu, ["tanh"]),
+        (lambda x: jax.nn.gelu(x, approximate=False), ["erfc"]),
+        (jax.nn.logsumexp, ["exp", "log"]),
+        (jax.nn.softmax, ["exp"]),
+        (jnp.sinc, ["sin"]),
+    ],
+)
+def test_compositions_have_in_them_what_is_replaced(function, made_of: list[str]) -> None:
+    if function in (jnp.log2, jnp.sinc) and jax.__version_info__ >= (0, 11):
+        pytest.skip("log2 is a primitive and sinc a polynomial in this JAX")
+    for name in made_of:
+        with xla_evo.use(name, max_ulp=1.1):
+            assert is_patched(function, X + 4), name
+    others = [name for name in EVERY if name not in made_of]
+    with xla_evo.use(*others, max_ulp=1.1):
+        assert not is_patched(function, X + 4)
+
+
+def test_one_fusion_with_neighbours(name: str) -> None:
+    def function(x):
+        return builtin(name)(x * 0.25 + 0.5) * 3 - x
+
+    with xla_evo.use(name, max_ulp=1.1):
+        text = jax.jit(function).lower(jnp.ones(4096)).compile().as_text()
+    entry = text[text.index("ENTRY") :]
+    assert entry.count(" fusion(") + entry.count(" call(") == 1, entry
+    assert "custom-call" not in entry
+
+
+def test_explain() -> None:
+    text = xla_evo.explain("exp", max_ulp=1.0)
+    assert "chosen: exp/float32/" in text
+    assert "not replaced here" in text
+    with xla_evo.use("exp", max_ulp=1):
+        assert "chosen" in xla_evo.explain("exp")
+        assert "replaced here" in xla_evo.explain("exp")
+    assert "log(x)/log(2)" in xla_evo.explain("log2")
+    assert "the built-in" in xla_evo.explain("exp", "float64")
+    assert "certificate of exp says nothing" in xla_evo.explain("logistic")
+    with pytest.raises(TargetError):
+        xla_evo.explain("expp")
+    for wrong in ({"lowering": "inlined"}, {"max_ulp": -1.0}, {"dtype": "float31"}):
+        with pytest.raises(ConfigError):
+            xla_evo.explain("exp", **wrong)
+
+
+def test_logistic_computes_with_the_replaced_exp() -> None:
+    with xla_evo.use("exp", max_ulp=1):
+        assert is_patched(lax.logistic)
+        assert not is_patched(jnp.exp2)
+
+
+def test_door_admits_and_refuses(monkeypatch) -> None:
+    choice = choose("exp", max_ulp=1.0)
+    assert choice.entry is not None
+    assert door.check(choice, samples=1 << 14) == ""
+    wrong = type(choice)(
+        function="log", dtype="float32", entry=choice.entry, proof=choice.proof,
+        exact_machine=False, reasons=(),
+    )  # fmt: skip
+    monkeypatch.setattr(door, "_verdicts", {})
+    with pytest.warns(door.RefusedEntryWarning, match="the built-in stays"):
+        assert not door.admitted(wrong, "inline")
+    # The second time there is no warning, nor another check.
+    assert not door.admitted(wrong, "inline")
+
+
+def test_door_remembers(monkeypatch) -> None:
+    choice = choose("exp", max_ulp=1.0, fingerprint={"backend": "cpu", "isa": "other+fma"})
+    assert not choice.exact_machine
+    monkeypatch.setattr(door, "_verdicts", {})
+    assert door.admitted(choice, "inline")
+    monkeypatch.setattr(door, "_verdicts", {})
+    monkeypatch.setattr(door, "check", lambda *_: pytest.fail("checked twice"))
+    assert door.admitted(choice, "inline")
