@@ -69,6 +69,40 @@ def log_gradual(x, hole, named):
     return (x > 0.0).where(y, ends)
 
 
+def masked(x):
+    """(k in units of the exponent's bits, m - 1) for positive x = 2^k m, m from 0.7 to 1.4.
+
+    The exponent is masked once: it is subtracted from the bits, and converted as it stands.
+    """
+    bits = x.signed()
+    exponent = (bits - 0x3F333333) & -0x800000
+    return exponent.to(F32), (bits - exponent).floating() - 1.0
+
+
+_OCTAVE = LN2 * 2.0**-23  # a step of the exponent's bits
+
+
+def log_masked(x, hole, named):
+    """K log(2), rounded once, + r + r^2 hole; subnormal inputs are zero."""
+    k, r = masked(x)
+    named(r)
+    y = k * _OCTAVE + (r + r * (r * hole))
+    y = (x < math.inf).where(y, x)
+    ends = (x > -(2.0**-126)).where(x.constant(-math.inf), math.nan)
+    return (x < 2.0**-126).where(ends, y)
+
+
+def log_masked_gradual(x, hole, named):
+    """As `log_masked`, with subnormal inputs scaled by 2^24."""
+    tiny = x < 2.0**-126
+    k, r = masked(tiny.where(x * 2.0**24, x))
+    k = k + tiny.where(x.constant(-24.0 * 2.0**23), 0.0)
+    named(r)
+    y = (x < math.inf).where(k * _OCTAVE + (r + r * (r * hole)), x)
+    ends = x.equals(0.0).where(x.constant(-math.inf), math.nan)
+    return (x > 0.0).where(y, ends)
+
+
 def exp2_of(power, shifted):
     """2^power, given power + MAGIC behind a guard."""
     root = fit(lambda r: mp.mpf(2) ** r, -0.5001, 0.5001, range(6))
@@ -113,6 +147,32 @@ def erf_exp2(x, hole, named):
     power = horner(t, exponent.numerator)
     far = 1.0 - exp2_of(power, (power + MAGIC).guard())
     return with_sign((a >= _ERF_SPLIT).where(far, near), sign_of(x))
+
+
+_ERF_FROM, _ERF_TO, _SQUARINGS = 1.0, 3.93, 3
+
+
+def erf_power(x, hole, named):
+    """T hole below 1; above, 1 - p^8 with a polynomial p near the eighth root of erfc(t).
+
+    After Abramowitz and Stegun 7.1.28, which has the sixteenth power of a reciprocal.
+    """
+    power = 2**_SQUARINGS
+
+    def root(v):
+        return mp.erfc(v) ** (mp.mpf(1) / power)
+
+    a = abs(x)
+    t = a.min(_ERF_TO)
+    near = t * (named(t * t), hole)[1]
+    found = fit(
+        root, _ERF_FROM, _ERF_TO, range(7), points=300,
+        weight=lambda v: power * mp.erfc(v) / root(v),
+    )  # fmt: skip
+    p = horner(t, found.numerator)
+    for _ in range(_SQUARINGS):
+        p = p * p
+    return with_sign((a >= _ERF_FROM).where(1.0 - p, near), sign_of(x))
 
 
 _WORDS = 8
@@ -177,7 +237,8 @@ def sin_words(x, hole, named):
 
 SCAFFOLD_FORMS = {
     "exp-gradual": exp_gradual, "log-gradual": log_gradual, "tanh-exp2": tanh_exp2,
-    "erf-exp2": erf_exp2, "sin-words": sin_words,
+    "erf-exp2": erf_exp2, "sin-words": sin_words, "log-masked": log_masked,
+    "log-masked-gradual": log_masked_gradual, "erf-power": erf_power,
 }  # fmt: skip
 
 
