@@ -149,11 +149,11 @@ def erf_exp2(x, hole, named):
     return with_sign((a >= _ERF_SPLIT).where(far, near), sign_of(x))
 
 
-_ERF_FROM, _ERF_TO, _SQUARINGS = 1.0, 3.93, 3
+_ERF_FROM, _ERF_TO, _SQUARINGS = 1.2, 3.93, 2
 
 
 def erf_power(x, hole, named):
-    """T hole below 1; above, 1 - p^8 with a polynomial p near the eighth root of erfc(t).
+    """T hole below 1.2; above, 1 - p^4 with a polynomial p near the fourth root of erfc(t).
 
     After Abramowitz and Stegun 7.1.28, which has the sixteenth power of a reciprocal.
     """
@@ -166,7 +166,7 @@ def erf_power(x, hole, named):
     t = a.min(_ERF_TO)
     near = t * (named(t * t), hole)[1]
     found = fit(
-        root, _ERF_FROM, _ERF_TO, range(7), points=300,
+        root, _ERF_FROM, _ERF_TO, range(8), points=300,
         weight=lambda v: power * mp.erfc(v) / root(v),
     )  # fmt: skip
     p = horner(t, found.numerator)

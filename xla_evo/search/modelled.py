@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from xla_evo.accuracy.measurement import ErrorMeasurement
     from xla_evo.proof import Examination
 
-_KEPT = 512
+_KEPT, _WORST = 512, 16
+"""Programs whose cost and model are kept; inputs that a compilation tells, the worst of as many
+rows of the sample: what breaks one candidate breaks others, and compiling is what takes the time.
+"""
 
 
 class ModelledTasks(Tasks):
@@ -57,6 +60,10 @@ class ModelledTasks(Tasks):
         self._known: dict[str, tuple[StaticCost, DeviceModel]] = {}
         self._builtin_cost: StaticCost | None = None
 
+    def close(self) -> None:
+        """Ends the compiler process."""
+        self._process.close()
+
     def _made(self, text: str) -> tuple[StaticCost, DeviceModel]:
         if text not in self._known:
             if len(self._known) >= _KEPT:
@@ -74,8 +81,14 @@ class ModelledTasks(Tasks):
         dtype = self._target.dtype
         form = format_constants(dtype, flush_to_zero=self._row.flushes(dtype))
         errors = compute_errors(model(flat), reference, form)
-        worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
-        return Compiled(model.code_hash, float(errors[worst]), float(flat[worst]), {})
+        errors = np.where(np.isnan(errors), np.inf, errors).reshape(inputs.shape)
+        at = errors.argmax(axis=1)
+        largest, places = (
+            np.take_along_axis(one, at[:, None], 1)[:, 0] for one in (errors, inputs)
+        )
+        order = np.argsort(-largest, kind="stable")[:_WORST]
+        worst, *others = places[order].tolist()
+        return Compiled(model.code_hash, float(largest[order[0]]), worst, {}, tuple(others))
 
     def race(self, texts: dict[str, str], rounds: int) -> dict[str, Timed]:
         """Static costs; `rounds` is of no use, since a cost does not vary."""
