@@ -9,6 +9,7 @@ from typing import Any
 from xla_evo.budget import Budget
 from xla_evo.errors import ConfigError
 from xla_evo.scaffolds import scaffold as find_scaffold
+from xla_evo.scaffolds import scaffolds_of
 from xla_evo.search.genome import Nodes, from_program, to_program
 from xla_evo.search.points import fit_points
 from xla_evo.targets.target import Target
@@ -103,6 +104,13 @@ class SearchConfig:
                 f"scaffold {self.scaffold} is one of {find_scaffold(self.scaffold).function},"
                 f" not of {self.target.function.name}"
             )
+        elif self.scaffold not in (names := [
+            one.name for one in scaffolds_of(self.target.function.name, backend(self.backend))
+        ]):  # fmt: skip
+            raise ConfigError(
+                f"scaffold {self.scaffold} is not one that {self.backend} can compute, or is made"
+                f" for; choose {' or '.join(names) or 'another backend'}"
+            )
         if not self.max_ulp > 0:
             raise ConfigError(f"--max-ulp must be above 0, not {self.max_ulp}")
         if min(self.offspring, self.bucket, self.test_points, self.workers) < 1:
@@ -119,9 +127,13 @@ class SearchConfig:
         """
         if not self.begin:
             return ()
-        nodes = from_program(parse_program(self.begin, source="begin"))
+        program = parse_program(self.begin, source="the program to begin with")
+        nodes = from_program(program)
         if nodes is None:
-            raise ConfigError("the search cannot begin with this program; see `evolve --help`")
+            raise ConfigError(
+                f"the search cannot begin with program {program.name}: it must have one float32"
+                f" input and operations that are evolved, {', '.join(DEFAULT_OPS)}"
+            )
         return nodes
 
     @property

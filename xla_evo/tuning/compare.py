@@ -69,8 +69,8 @@ class Comparison:
         if item.max_ulp is None or item.cost is None:
             return "nothing is known of its error there"
         if item.max_ulp > self.max_ulp:
-            how = "wrong by" if item.max_ulp > _WRONG else "of"
-            return f"{how} {item.max_ulp:.3g} ULP there, above {self.max_ulp:g}"
+            wrong = "wrong by " if item.max_ulp > _WRONG else ""
+            return f"{wrong}{item.max_ulp:.3g} ULP there, above {self.max_ulp:g}"
         if self.best is not None and item.cost >= (self.best.cost or 0.0):
             return f"costs {item.cost:.4g}, no less than the best"
         return f"{item.max_ulp:.3g} ULP on a sample only"
