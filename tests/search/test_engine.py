@@ -79,7 +79,9 @@ def test_a_search_begins_with_a_given_program(search, config, store):
 
 
 def test_a_program_that_is_no_genome_is_refused(config):
-    with pytest.raises(ConfigError, match="cannot begin with program exp2: it must have one float32"):
+    with pytest.raises(
+        ConfigError, match="cannot begin with program exp2: it must have one float32"
+    ):
         replace(config, begin="program exp2(x: f64) -> f64 { return x }")
 
 

@@ -153,7 +153,7 @@ _ERF_FROM, _ERF_TO, _SQUARINGS = 1.2, 3.93, 2
 
 
 def erf_power(x, hole, named):
-    """T hole below 1.2; above, 1 - p^4 with a polynomial p near the fourth root of erfc(t).
+    """T hole below 1.2, of t^2 - 3/4; above, 1 - p^4 with a polynomial p near erfc(t)^(1/4).
 
     After Abramowitz and Stegun 7.1.28, which has the sixteenth power of a reciprocal.
     """
@@ -164,7 +164,7 @@ def erf_power(x, hole, named):
 
     a = abs(x)
     t = a.min(_ERF_TO)
-    near = t * (named(t * t), hole)[1]
+    near = t * (named(t * t - 0.75), hole)[1]
     found = fit(
         root, _ERF_FROM, _ERF_TO, range(8), points=300,
         weight=lambda v: power * mp.erfc(v) / root(v),
@@ -173,6 +173,22 @@ def erf_power(x, hole, named):
     for _ in range(_SQUARINGS):
         p = p * p
     return with_sign((a >= _ERF_FROM).where(1.0 - p, near), sign_of(x))
+
+
+_ERF_NEAR = tuple(map(float.fromhex, (
+    "0x1.ccbe8ap-1", "-0x1.f4eacep-3", "0x1.1219b6p-4", "-0x1.efc2aep-7",
+    "0x1.750aap-9", "-0x1.e50f32p-12", "0x1.11e494p-14",
+)))  # fmt: skip
+"""Of erf(t)/t in t^2 - 3/4, polished: ``erf-power --fill 7 --polish 3000``."""
+
+
+def erf_tail(x, hole, named):
+    """1 - hole from 1.2 on; below it t times a polynomial in t^2 - 3/4."""
+    a = abs(x)
+    t = a.min(_ERF_TO)
+    named(t)
+    near = t * horner(t * t - 0.75, _ERF_NEAR)
+    return with_sign((a >= _ERF_FROM).where(1.0 - hole, near), sign_of(x))
 
 
 _WORDS = 8
@@ -239,6 +255,7 @@ SCAFFOLD_FORMS = {
     "exp-gradual": exp_gradual, "log-gradual": log_gradual, "tanh-exp2": tanh_exp2,
     "erf-exp2": erf_exp2, "sin-words": sin_words, "log-masked": log_masked,
     "log-masked-gradual": log_masked_gradual, "erf-power": erf_power,
+    "erf-tail": erf_tail,
 }  # fmt: skip
 
 
