@@ -35,7 +35,9 @@ _FRONT = 64
 _BATCH, _BATCH_MODELLED = 10, 4
 _FITS_A_STRUCTURE = 3
 _COST_SLACK = 4.0
-_PROVE_EVERY, _REFINE_EVERY = 8, 4
+_PROVE_EVERY, _PROVE_MODELLED_EVERY, _REFINE_EVERY = 8, 24, 4
+"""Generations. A sweep of a model is slower than one of compiled code: on a busy machine the first
+took as long as 20,000 candidates."""
 _WORTH_PROVING = 0.93
 _REFINE_TRIES, _REFINED = 20_000, 4
 _NEAR_BOUND, _WORTH_COMPILING, _WORTH_MODELLING = 2.0, 3.0, 1.5
@@ -120,7 +122,8 @@ class Search:
             self.phase = "polishing"
             self._retest()
             self._refine(random)
-        if counters.generation % _PROVE_EVERY == _PROVE_EVERY - 1:
+        every = _PROVE_MODELLED_EVERY if self.config.modelled else _PROVE_EVERY
+        if counters.generation % every == every - 1:
             self.prove_leader(report)
         self._start_again_if_stuck()
         counters.generation += 1
