@@ -132,6 +132,7 @@ def test_a_compilation_tells_the_worst_of_several_rows():
     text = "program exp2(x: f32) -> f32 { %0: f32 = const 0x1.8p+0 %1: f32 = mul x, %0 return %1 }"
     try:
         found = tasks.compile("crude", text)
+        assert tasks.compile("swapped", text.replace("x, %0", "%0, x")) == found
     finally:
         tasks.close()
     told = np.array([found.worst, *found.others])

@@ -36,8 +36,8 @@ _BATCH, _BATCH_MODELLED = 10, 4
 _FITS_A_STRUCTURE = 3
 _COST_SLACK = 4.0
 _PROVE_EVERY, _PROVE_MODELLED_EVERY, _REFINE_EVERY = 8, 24, 4
-"""Generations. A sweep of a model is slower than one of compiled code: on a busy machine the first
-took as long as 20,000 candidates."""
+"""Generations. A sweep of a model is slower than one of compiled code, and takes as long as
+thousands of candidates."""
 _WORTH_PROVING = 0.93
 _REFINE_TRIES, _REFINED = 20_000, 4
 _NEAR_BOUND, _WORTH_COMPILING, _WORTH_MODELLING = 2.0, 3.0, 1.5

@@ -16,6 +16,7 @@ from xla_evo.search.tasks import Compiled, Report, Tasks, Timed
 from xla_evo.targets.target import Target
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend as backend_row
+from xla_evo_lowering.canonical import canonical
 from xla_evo_lowering.costs import StaticCost, cost_and_model, static_cost
 from xla_evo_lowering.device_model import DeviceModel
 from xla_evo_lowering.errors import BackendError
@@ -68,7 +69,9 @@ class ModelledTasks(Tasks):
         if text not in self._known:
             if len(self._known) >= _KEPT:
                 self._known.pop(next(iter(self._known)))
-            function = as_function(parse_program(text))
+            program = parse_program(text)
+            # What is certified is the canonical form, whose order the device's scheduler sees.
+            function = as_function(program if self._contracts else canonical(program))
             dtypes = (self._target.dtype,)
             self._known[text] = cost_and_model(self._row, function, dtypes, self._process)
         return self._known[text]
