@@ -246,7 +246,8 @@ def sin_words(x, hole, named):
     )
     small = above < 0
     r = small.where(size.floating(F32), angle)
-    y = r + r * (named(r * r) * hole)
+    z = named(r * r)
+    y = r + (r * z) * hole
     flip = (small.where(word(0), high + (1 << 30)) ^ bits) & (1 << 31)
     y = (y.unsigned() ^ flip).floating()
     return (size._bits(I32) < form(F32).one + (128 << 23)).where(y, math.nan)
