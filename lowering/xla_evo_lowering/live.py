@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from xla_evo_lowering.backends import BACKENDS, Backend
+from xla_evo_lowering.backends import BACKENDS, Backend, backend
 from xla_evo_lowering.errors import BackendError
 
 PLATFORMS: Mapping[str, str] = {"cpu": "CPU", "cuda": "NVIDIA GPU", "tpu": "TPU"}
@@ -30,11 +30,14 @@ def live_device(name: str) -> tuple[Any, Backend]:
         name: a platform (``cuda``), or a backend (``cuda:sm_90``) that the device must be.
 
     Raises:
-        BackendError: there is no such device here, it is of another kind, or it has no row.
+        BackendError: there is no such backend, no such device here, it is of another kind, or it
+            has no row.
     """
     platform, _, kind = name.partition(":")
     if platform not in PLATFORMS:
         raise BackendError(f"unknown backend {name!r}; choose {', '.join(PLATFORMS)} or a kind")
+    if kind:
+        backend(name)
     try:
         device = jax.local_devices(backend=platform)[0]
     except RuntimeError:

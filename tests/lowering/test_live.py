@@ -19,6 +19,7 @@ def test_this_cpu_is_live():
     [
         ("cpu:avx2", "the CPU of this machine is cpu, not cpu:avx2"),
         ("gpu", "unknown backend 'gpu'; choose cpu, cuda, tpu or a kind"),
+        ("tpu:v9", "unknown backend 'tpu:v9'; choose one of cpu"),
     ],
 )
 def test_devices_that_cannot_be_had_are_told(name, message):

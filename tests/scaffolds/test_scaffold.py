@@ -110,6 +110,19 @@ def test_a_scaffold_of_another_function_is_refused():
         )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("name", "backend", "choice"),
+    [("sin", "tpu:v5e", "choose sin-words"), ("exp", "cuda:sm_90", "choose exp-gradual")],
+)
+def test_a_scaffold_that_a_backend_has_no_use_for_is_refused(name, backend, choice):
+    """The first computes in float64; the second takes subnormal numbers for zero."""
+    with pytest.raises(ConfigError, match=rf"scaffold {name} is not one that {backend}.*{choice}"):
+        SearchConfig(
+            target=make_target(name, "float32"), max_ulp=1.0, budget=parse_budget("10s"),
+            scaffold=name, backend=backend,
+        )  # fmt: skip
+
+
 def test_a_float64_hole_has_no_operations_on_bits():
     config = SearchConfig(
         target=make_target("sin", "float32"), max_ulp=1.0, budget=parse_budget("10s"),

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
+from xla_evo.errors import ConfigError
 from xla_evo.search import engine
 from xla_evo.search.checkpoint import State, state_from_json, state_to_json
 from xla_evo.search.engine import Search
-from xla_evo.search.genome import float_constant
+from xla_evo.search.genome import MUL, float_constant, node
 from xla_evo.search.population import Population, Sketch
+from xla_evo.search.structure import simplify
 
 
 def sketch(key, ulp):
@@ -57,3 +61,42 @@ def test_beginnings_are_kept_in_checkpoints(search):
     screen_without_progress(search)
     state = search.state
     assert state_from_json(state_to_json(state)) == state
+
+
+BEGIN = "program exp2(x: f32) -> f32 { %0: f32 = const 0x1p+0 %1: f32 = mul x, %0 return %1 }"
+
+
+def test_a_search_begins_with_a_given_program(search, config, store):
+    begun = replace(config, begin=BEGIN)
+    first = Search(begun, store, None, None)
+    nodes, key = engine._first(begun)[-1]
+    assert nodes == (float_constant(1.0), node(MUL, 0, 1))
+    assert key == simplify(nodes)[1]
+    assert len(engine._first(begun)) == len(engine._first(config)) + 1
+    assert first.population.sketches == {}
+    assert "begun with" in begun.provenance(nodes)
+    assert "begun" not in config.provenance(nodes)
+
+
+def test_a_program_that_is_no_genome_is_refused(config):
+    with pytest.raises(
+        ConfigError, match="cannot begin with program exp2: it must have one float32"
+    ):
+        replace(config, begin="program exp2(x: f64) -> f64 { return x }")
+
+
+def holding(cost, key, ulp=1.0):
+    nodes = (float_constant(float(key)),)
+    return Sketch(key, cost, nodes, nodes, ulp, ulp, ulp)
+
+
+def test_what_a_static_cost_cannot_favour_is_not_compiled(config, store):
+    """A sketch far above the bound, or dearer by operations than one that holds."""
+    queued = {}
+    for name in ("cpu", "tpu:v5e"):
+        searched = Search(replace(config, backend=name), store, None, None)
+        for key, (cost, ulp) in enumerate(((5.0, 260.0), (6.0, 120.0), (7.0, 90.0), (9.5, 80.0))):
+            searched.population.add_sketch(holding(cost, key + 2, ulp))
+        queue = searched._queue()
+        queued[name] = sorted(item.sketch.cost for item in queue)
+    assert queued == {"cpu": [5.0, 6.0, 7.0, 9.5], "tpu:v5e": [6.0, 7.0]}

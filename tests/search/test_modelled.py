@@ -12,6 +12,7 @@ from xla_evo.errors import BackendError
 from xla_evo.reports import summary
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.genome import ADD, MUL, float_constant, node, static_cost
+from xla_evo.search.modelled import ModelledTasks
 from xla_evo.search.points import Points
 from xla_evo.search.run import PROGRAM, RunFolder, evolve, resume
 from xla_evo.search.screen import improve
@@ -123,3 +124,19 @@ def test_a_missing_plugin_is_told_before_a_folder_is_made(outcome, tmp_path, mon
     with pytest.raises(BackendError, match=r"pip install 'xla-evo\[tpu\]'"):
         evolve(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_compilation_tells_the_worst_of_several_rows():
+    """They join the hard points, so that the next candidates are not compiled to fail there."""
+    tasks = ModelledTasks(make_target("exp2", "float32", 0.5, 0.75), 1.0, 64, 0, backend="cpu:sse4")
+    text = "program exp2(x: f32) -> f32 { %0: f32 = const 0x1.8p+0 %1: f32 = mul x, %0 return %1 }"
+    try:
+        found = tasks.compile("crude", text)
+        assert tasks.compile("swapped", text.replace("x, %0", "%0, x")) == found
+    finally:
+        tasks.close()
+    told = np.array([found.worst, *found.others])
+    assert len(np.unique(told)) > 8
+    errors = np.abs(1.5 * told - np.exp2(told)) * 2.0**23
+    assert errors[0] == pytest.approx(found.ulp, abs=1)
+    assert errors.min() > 0.99 * errors[0]

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from xla_evo.cli.comparison import saves
 from xla_evo.cli.main import main
-from xla_evo.cli.tune import _against
 from xla_evo.errors import BackendError, ConfigError, StoreError, TargetError
 from xla_evo.library import choose, entries
 from xla_evo.library.modelled import prove_modelled
@@ -18,7 +18,7 @@ from xla_evo.store.store import default_path
 from xla_evo.targets.target import make_target
 from xla_evo.tuning import tune
 from xla_evo.tuning.assess import Contender, builtins_of
-from xla_evo.tuning.compare import compare_one, contenders_of, difference, winners
+from xla_evo.tuning.compare import arithmetic, compare_one, contenders_of, losers, winners
 from xla_evo.tuning.record import Found, found_programs, keep_program
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend, fingerprint, processor
@@ -126,8 +126,7 @@ def test_a_backend_chooses_among_what_it_can_model(tmp_path):
     assert reason.endswith("ULP there, above 2")
     assert wide.best is not None
     assert wide.best.name == "crude"
-    assert "sse4 does not contract" in difference([first, wide])
-    assert difference([first, first]) == ""
+    assert losers([first, wide]) == []
     cubic, crude = winners([first, wide])
     assert cubic.startswith(f"{first.best.program[:8]}, found by tune, is best on cpu:sse4; on ")
     assert cubic.endswith("no less than the best")
@@ -143,7 +142,8 @@ def test_what_has_no_certificate_is_not_chosen(tmp_path):
         here = compare_one(target, backend("cpu"), 1e9, store, contenders=contenders)
     assert here.best is None
     assert here.saving() is None
-    assert here.reasons() == ["new: no certificate for cpu"]
+    assert here.reasons() == ["new: not certified there"]
+    assert losers([here]) == ["on cpu none is within 1e+09 ULP"]
 
 
 def test_builtins_have_their_accurate_form_where_jax_has_one():
@@ -195,26 +195,45 @@ def test_the_command_prints_the_choice(capsys):
     assert main(["tune", "--compare", "exp", "--backend", "cpu"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == [
-        "function", "backend", "best", "max", "ULP", "known", "by", "cost", "built-in", "HIGHEST",
+        "function", "backend", "best", "made", "max", "ULP", "known", "by", "cost",
+        "built-in", "saves", "HIGHEST", "saves",
     ]  # fmt: skip
     function, backend_name, best = lines[1].split()[:3]
     assert (function, backend_name) == ("exp", "cpu")
     text = " ".join(line.strip() for line in lines)
-    assert f"Costs for cpu: ns an element, measured on this machine ({processor()})." in text
+    assert (
+        f"cpu: costs in ns an element, measured on this machine ({processor()}); contracts a*b + c;"
+        " subnormal numbers are zero."
+    ) in text
     assert f"exp {best}, " in text
     assert text.endswith("is best on cpu")
     assert max(map(len, lines)) <= 100
 
 
 @pytest.mark.parametrize(
-    ("cost", "share", "text"),
-    [
-        (None, None, "-"), (1.125, None, "1.125"), (12.34, 0.369, "12.34 (+37%)"),
-        (1.0, -0.5, "1 (-50%)"), (1.125, -5.92, "1.125 (x6.9)"),
-    ],
+    ("share", "text"),
+    [(None, "-"), (0.369, "37%"), (0.0, "0%"), (-0.5, "x1.5"), (-5.92, "x6.9")],
 )  # fmt: skip
-def test_a_builtin_stands_beside_what_is_saved(cost, share, text):
-    assert _against(cost, share) == text
+def test_what_is_saved_is_a_share_or_a_multiple(share, text):
+    assert saves(share) == text
+
+
+def test_the_nearest_program_stands_where_none_holds(tmp_path):
+    target = make_target("exp", "float32", 0.5, 0.515625)
+    contenders = [Contender(name="crude", program=CRUDE)]
+    with Store.open(tmp_path) as store:
+        found = compare_one(target, backend("cpu:sse4"), 2.0, store, contenders=contenders)
+    (line,) = losers([found])
+    assert line.startswith("on cpu:sse4 none is within 2 ULP; nearest is crude: ")
+    assert winners([found]) == []
+
+
+def test_the_arithmetic_that_decides_is_told():
+    assert arithmetic("cpu:sse4") == "does not contract a*b + c; subnormal numbers are zero"
+    assert arithmetic("cuda:sm_90") == (
+        "does not contract a*b + c; subnormal numbers count; bits of div/rsqrt/sqrt not known"
+    )
+    assert "no float16/float64" in arithmetic("tpu:v5e")
 
 
 def test_a_removed_record_is_made_again():

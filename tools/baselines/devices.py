@@ -69,6 +69,40 @@ def log_gradual(x, hole, named):
     return (x > 0.0).where(y, ends)
 
 
+def masked(x):
+    """(k in units of the exponent's bits, m - 1) for positive x = 2^k m, m from 0.7 to 1.4.
+
+    The exponent is masked once: it is subtracted from the bits, and converted as it stands.
+    """
+    bits = x.signed()
+    exponent = (bits - 0x3F333333) & -0x800000
+    return exponent.to(F32), (bits - exponent).floating() - 1.0
+
+
+_OCTAVE = LN2 * 2.0**-23  # a step of the exponent's bits
+
+
+def log_masked(x, hole, named):
+    """K log(2), rounded once, + r + r^2 hole; subnormal inputs are zero."""
+    k, r = masked(x)
+    named(r)
+    y = k * _OCTAVE + (r + r * (r * hole))
+    y = (x < math.inf).where(y, x)
+    ends = (x > -(2.0**-126)).where(x.constant(-math.inf), math.nan)
+    return (x < 2.0**-126).where(ends, y)
+
+
+def log_masked_gradual(x, hole, named):
+    """As `log_masked`, with subnormal inputs scaled by 2^24."""
+    tiny = x < 2.0**-126
+    k, r = masked(tiny.where(x * 2.0**24, x))
+    k = k + tiny.where(x.constant(-24.0 * 2.0**23), 0.0)
+    named(r)
+    y = (x < math.inf).where(k * _OCTAVE + (r + r * (r * hole)), x)
+    ends = x.equals(0.0).where(x.constant(-math.inf), math.nan)
+    return (x > 0.0).where(y, ends)
+
+
 def exp2_of(power, shifted):
     """2^power, given power + MAGIC behind a guard."""
     root = fit(lambda r: mp.mpf(2) ** r, -0.5001, 0.5001, range(6))
@@ -113,6 +147,49 @@ def erf_exp2(x, hole, named):
     power = horner(t, exponent.numerator)
     far = 1.0 - exp2_of(power, (power + MAGIC).guard())
     return with_sign((a >= _ERF_SPLIT).where(far, near), sign_of(x))
+
+
+_ERF_FROM, _ERF_TO, _SQUARINGS = 1.2, 3.93, 2
+
+
+def erf_power(x, hole, named):
+    """T hole below 1.2, of t^2 - 3/4; above, 1 - p^4 with a polynomial p near erfc(t)^(1/4).
+
+    After Abramowitz and Stegun 7.1.28, which has the sixteenth power of a reciprocal.
+    """
+    power = 2**_SQUARINGS
+
+    def root(v):
+        return mp.erfc(v) ** (mp.mpf(1) / power)
+
+    a = abs(x)
+    t = a.min(_ERF_TO)
+    near = t * (named(t * t - 0.75), hole)[1]
+    found = fit(
+        root, _ERF_FROM, _ERF_TO, range(8), points=300,
+        weight=lambda v: power * mp.erfc(v) / root(v),
+    )  # fmt: skip
+    p = horner(t, found.numerator)
+    for _ in range(_SQUARINGS):
+        p = p * p
+    return with_sign((a >= _ERF_FROM).where(1.0 - p, near), sign_of(x))
+
+
+_ERF_NEAR = tuple(map(float.fromhex, (
+    "0x1.ccbe8ap-1", "-0x1.f4ead6p-3", "0x1.1219bp-4", "-0x1.efc168p-7", "0x1.750dap-9",
+    "-0x1.e50c72p-12", "0x1.11d9f2p-14",
+)))  # fmt: skip
+"""Of erf(t)/t in t^2 - 3/4: a minimax polynomial whose constants a search in scaffold erf-power
+moved until every input below 1.2 was within 1.981 ULP."""
+
+
+def erf_tail(x, hole, named):
+    """1 - hole from 1.2 on; below it t times a polynomial in t^2 - 3/4."""
+    a = abs(x)
+    t = a.min(_ERF_TO)
+    named(t)
+    near = t * horner(t * t - 0.75, _ERF_NEAR)
+    return with_sign((a >= _ERF_FROM).where(1.0 - hole, near), sign_of(x))
 
 
 _WORDS = 8
@@ -169,7 +246,8 @@ def sin_words(x, hole, named):
     )
     small = above < 0
     r = small.where(size.floating(F32), angle)
-    y = r + r * (named(r * r) * hole)
+    z = named(r * r)
+    y = r + (r * z) * hole
     flip = (small.where(word(0), high + (1 << 30)) ^ bits) & (1 << 31)
     y = (y.unsigned() ^ flip).floating()
     return (size._bits(I32) < form(F32).one + (128 << 23)).where(y, math.nan)
@@ -177,7 +255,9 @@ def sin_words(x, hole, named):
 
 SCAFFOLD_FORMS = {
     "exp-gradual": exp_gradual, "log-gradual": log_gradual, "tanh-exp2": tanh_exp2,
-    "erf-exp2": erf_exp2, "sin-words": sin_words,
+    "erf-exp2": erf_exp2, "sin-words": sin_words, "log-masked": log_masked,
+    "log-masked-gradual": log_masked_gradual, "erf-power": erf_power,
+    "erf-tail": erf_tail,
 }  # fmt: skip
 
 

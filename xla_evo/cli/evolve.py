@@ -8,6 +8,7 @@ from xla_evo.cli import real
 from xla_evo.cli.arguments import add_json, argument
 from xla_evo.cli.common import add_target, print_outcome, target_of
 from xla_evo.cli.output import print_line
+from xla_evo.errors import ConfigError
 from xla_evo.scaffolds import SCAFFOLDS
 
 NAME = "evolve"
@@ -33,6 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="evolve what fills the hole of a scaffold, for the whole range: "
         + ", ".join(SCAFFOLDS),
     )  # fmt: skip
+    parser.add_argument(
+        "--begin", type=Path, metavar="FILE",
+        help="begin with this program of one input (that of the hole, with --scaffold)",
+    )  # fmt: skip
     parser.add_argument("--backend", default="cpu", help="compiler backend (default: cpu)")
     parser.add_argument(
         "--budget", type=argument(parse_budget), default="3m", metavar="B",
@@ -47,6 +52,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     real.add_arguments(parser)
     add_json(parser)
+
+
+def _text(path: Path | None) -> str:
+    """What is in a file, nothing where there is none."""
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise ConfigError(f"cannot read {path}: {reason}") from None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         workers=args.workers,
         scaffold=args.scaffold,
+        begin=_text(args.begin),
     )
     out = args.out or default_folder(config)
     with Progress(config) as progress:

@@ -1,20 +1,23 @@
 """``xla-evo tune``: the best program for a backend, found, certified and recorded."""
 
 import argparse
-import shutil
 import sys
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from xla_evo.budget import Budget, parse_budget
 from xla_evo.cli.arguments import add_json, argument
+from xla_evo.cli.comparison import (
+    comparison_to_json,
+    number,
+    print_comparison,
+    print_reasons,
+)
 from xla_evo.cli.output import Column, print_json, print_line, print_table
 from xla_evo.errors import BackendError, ConfigError
 
 if TYPE_CHECKING:
     from xla_evo.tuning import Comparison, Tuned
-    from xla_evo.tuning.assess import Assessment
 
 NAME = "tune"
 HELP = "Measures programs on a backend, evolves further, certifies, and records the choice."
@@ -95,10 +98,6 @@ def _report(line: str) -> None:
     sys.stderr.flush()
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
-
-
 def _tuned_to_json(item: "Tuned") -> dict[str, Any]:
     return {name: getattr(item, name) for name in type(item).__slots__} | {"speedup": item.speedup}
 
@@ -113,8 +112,8 @@ def _print_tuned(found: "Sequence[Tuned]") -> None:
     cells = [
         (
             item.function, item.backend, item.chosen[:8] or "the built-in",
-            _number(item.error_ulp), item.known or "-", _number(item.cost),
-            _number(item.builtin_cost), item.unit,
+            number(item.error_ulp), item.known or "-", number(item.cost),
+            number(item.builtin_cost), item.unit,
             f"{item.speedup:.2f}x" if item.speedup and item.chosen else "-", item.evolved,
         )
         for item in found
@@ -167,96 +166,9 @@ def _compare(args: argparse.Namespace) -> int:
                     backends.remove(backend)
     missing = bool(args.backend) and len(backends) < len(args.backend)
     if args.json:
-        print_json([_comparison_to_json(item) for item in found])
+        print_json([comparison_to_json(item) for item in found])
         return int(missing)
-    _print_comparison(found)
+    print_comparison(found)
     for name in names:
-        _print_reasons(name, [item for item in found if item.function == name])
+        print_reasons(name, [item for item in found if item.function == name])
     return int(missing)
-
-
-def _comparison_to_json(item: "Comparison") -> dict[str, Any]:
-    def plain(one: "Assessment | None") -> dict[str, Any] | None:
-        return None if one is None else {name: getattr(one, name) for name in type(one).__slots__}
-
-    return {
-        "function": item.function, "backend": item.backend, "max_ulp": item.max_ulp,
-        "origin": item.origin,
-        "best": plain(item.best), "builtins": [plain(one) for one in item.builtins],
-        "others": [plain(one) for one in item.others], "saving": item.saving(),
-        "saving_against_highest": item.saving(1),
-    }  # fmt: skip
-
-
-def _against(cost: float | None, share: float | None) -> str:
-    """A built-in's cost; in brackets what the best saves of it, or how many times it costs."""
-    if cost is None:
-        return "-"
-    if share is None:
-        return _number(cost)
-    told = f"{share:+.0%}" if share > -1.0 else f"x{1.0 - share:.1f}"
-    return f"{_number(cost)} ({told})"
-
-
-_KNOWN = {"modelled, sampled": "sampled", "certified, sampled": "sampled"}
-
-
-def _print_comparison(found: "Sequence[Comparison]") -> None:
-    columns = [
-        Column(name="function", align="left"), Column(name="backend", align="left"),
-        Column(name="best", align="left"), Column(name="max ULP"),
-        Column(name="known by", align="left"), Column(name="cost"), Column(name="built-in"),
-        Column(name="HIGHEST"),
-    ]  # fmt: skip
-    cells: list[tuple[object, ...]] = []
-    units: dict[str, str] = {}
-    for item in found:
-        best, costs = item.best, [one.cost for one in item.builtins]
-        unit = next((one.unit for one in (best, *item.builtins) if one and one.unit), "")
-        units.setdefault(item.backend, unit)
-        cells.append((
-            item.function, item.backend, best.name if best else "none",
-            _number(best.max_ulp if best else None),
-            _KNOWN.get(best.known, best.known) if best else "-",
-            _number(best.cost if best else None),
-            *(_against(costs[place] if place < len(costs) else None, item.saving(place))
-              for place in (0, 1)),
-        ))  # fmt: skip
-    print_table(columns, cells)
-    _print_wrapped(
-        "In brackets: what the best saves of the built-in's cost, or how many times it costs."
-        " HIGHEST is the built-in with jax.lax.AccuracyMode.HIGHEST. Errors are over every input,"
-        " on a device (certified) or in a model of its arithmetic (modelled); those of samples are"
-        " no bound."
-    )
-    for name, unit in units.items():
-        _print_wrapped(f"Costs for {name}: {unit}, {_source(name)}.")
-
-
-def _source(name: str) -> str:
-    """Where the costs for a backend come from."""
-    from xla_evo_lowering.backends import backend, processor
-
-    if backend(name).live:
-        return f"measured on this machine ({processor()})"
-    return "counted in what its compiler made"
-
-
-def _print_reasons(name: str, found: "Sequence[Comparison]") -> None:
-    """Why the backends differ on one function, by the programs that are best somewhere."""
-    from xla_evo.tuning.compare import difference, winners
-
-    print_line()
-    same = f"{name}: the same everywhere" if len(found) > 1 else name
-    _print_wrapped(difference(found) or same)
-    for line in winners(found):
-        _print_wrapped(line, indent="  ")
-
-
-def _print_wrapped(text: str, *, indent: str = "") -> None:
-    width = min(100, shutil.get_terminal_size().columns)
-    lines = textwrap.wrap(
-        text, width, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
-    )
-    for line in lines:
-        print_line(line)

@@ -14,6 +14,12 @@ _EXP2 = (
     "1 - 2 E / (1 + E) from 0.9 on as a polynomial in E = exp(-2x), which range reduction in"
     " base two gives; below it the hole"
 )
+_MASKED = (
+    "the exponent masked once, subtracted from the bits and converted as it stands; k log(2) is"
+    " rounded once"
+)
+_POWER = "1 - p(x)^4 from 1.2 on, p near the fourth root of erfc(x); below it x hole, in x^2 - 3/4"
+_TAIL = "1 - hole from 1.2 on; below it x times a polynomial in x^2 - 3/4"
 _ERF = "1 - exp2(p(x)) from 0.9 on, p near log2(erfc(x)); below it x + x hole"
 _WORDS = (
     "x/(2 pi) modulo 1 in integers for every input: the bits of 1/(2 pi) that count as three words,"
@@ -28,13 +34,22 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
     ("tanh-exp2", "tanh", "(tanh(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 0.81,
      ((-0.9, 0.9), (-1.2, 1.2)), _EXP2),
     ("erf-exp2", "erf", "erf(sqrt(x))/sqrt(x) - 1", 1e-9, 0.81, ((-0.9, 0.9), (-1.2, 1.2)), _ERF),
+    ("log-masked", "log", "(log1p(x) - x)/x**2", -0.3001, 0.4001,
+     ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), _MASKED),
+    ("log-masked-gradual", "log", "(log1p(x) - x)/x**2", -0.3001, 0.4001,
+     ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), f"{_SCALED}; {_MASKED}"),
+    ("erf-power", "erf", "erf(sqrt(x + 0.75))/sqrt(x + 0.75)", -0.749999999, 0.6901,
+     ((-1.21, 1.21), (-0.5, 0.5)), _POWER),
+    ("erf-tail", "erf", "erfc(x)", 1.2, 3.93, ((1.2, 4.0), (1.2, 1.6), (-4.0, -1.2)), _TAIL),
     ("sin-words", "sin", "(sin(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 2.4675,
      ((-1.6, 1.6), (-40.0, 40.0)), _WORDS),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
 PLATFORMS: dict[str, tuple[str, ...]] = {
-    "exp-gradual": ("cuda",), "log-gradual": ("cuda",), "tanh-exp2": ("cuda", "tpu"),
+    "exp-gradual": ("cuda",), "log-gradual": ("cuda",), "log-masked-gradual": ("cuda",),
+    "log-masked": ("tpu",), "erf-power": ("cuda", "tpu"), "erf-tail": ("cuda", "tpu"),
+    "tanh-exp2": ("cuda", "tpu"),
     "erf-exp2": ("cuda", "tpu"), "erf": ("cpu",),
     "sin-words": ("tpu",), "exp": ("cpu", "tpu"), "exp2": ("cpu", "tpu"), "log": ("cpu", "tpu"),
     "log2": ("cpu", "tpu"), "log10": ("cpu", "tpu"),

@@ -9,13 +9,16 @@ from typing import Any
 from xla_evo.budget import Budget
 from xla_evo.errors import ConfigError
 from xla_evo.scaffolds import scaffold as find_scaffold
-from xla_evo.search.genome import Nodes, to_program
+from xla_evo.scaffolds import scaffolds_of
+from xla_evo.search.genome import Nodes, from_program, to_program
 from xla_evo.search.points import fit_points
 from xla_evo.targets.target import Target
 from xla_evo_lowering.backends import backend
+from xla_evo_lowering.canonical import content_hash
 from xla_evo_lowering.device_model import ARITHMETIC
 from xla_evo_lowering.dtypes import F32
 from xla_evo_lowering.program import Program
+from xla_evo_lowering.text import parse_program
 
 DEFAULT_OPS: Mapping[str, float] = {
     "add": 3.0,
@@ -64,6 +67,7 @@ class SearchConfig:
         workers: processes that screen, compile and time.
         compile_limit_s: a compilation that takes longer counts as failed, and its worker is ended.
         scaffold: name of a scaffold: the genome is what fills its hole. Empty: the whole program.
+        begin: text of a program to begin with, of one input, as the genome is; empty: nothing.
     """
 
     target: Target
@@ -79,6 +83,7 @@ class SearchConfig:
     workers: int = 2
     compile_limit_s: float = 30.0
     scaffold: str = ""
+    begin: str = ""
 
     def __post_init__(self) -> None:
         backend(self.backend)
@@ -99,12 +104,37 @@ class SearchConfig:
                 f"scaffold {self.scaffold} is one of {find_scaffold(self.scaffold).function},"
                 f" not of {self.target.function.name}"
             )
+        elif self.scaffold not in (names := [
+            one.name for one in scaffolds_of(self.target.function.name, backend(self.backend))
+        ]):  # fmt: skip
+            raise ConfigError(
+                f"scaffold {self.scaffold} is not one that {self.backend} can compute, or is made"
+                f" for; choose {' or '.join(names) or 'another backend'}"
+            )
         if not self.max_ulp > 0:
             raise ConfigError(f"--max-ulp must be above 0, not {self.max_ulp}")
         if min(self.offspring, self.bucket, self.test_points, self.workers) < 1:
             raise ConfigError("offspring, bucket, test points and workers must be at least 1")
+        self.beginning()
         if not any(self.ops.get(name, 0) > 0 for name in ("add", "sub", "mul", "div")):
             raise ConfigError("ops must allow at least one of add, sub, mul and div")
+
+    def beginning(self) -> Nodes:
+        """Returns the genome of `begin`, none where the search begins from nothing.
+
+        Raises:
+            ConfigError: the program has operations or a format that genomes have not.
+        """
+        if not self.begin:
+            return ()
+        program = parse_program(self.begin, source="the program to begin with")
+        nodes = from_program(program)
+        if nodes is None:
+            raise ConfigError(
+                f"the search cannot begin with program {program.name}: it must have one float32"
+                f" input and operations that are evolved, {', '.join(DEFAULT_OPS)}"
+            )
+        return nodes
 
     @property
     def modelled(self) -> bool:
@@ -134,16 +164,21 @@ class SearchConfig:
 
     def provenance(self, nodes: Nodes) -> str:
         """Returns one line on what of a genome's program was evolved and what was there before."""
+        seed = f", begun with {self._begin_hash()}" if self.begin else ""
         if not self.scaffold:
-            return "from scratch"
+            return f"from a program{seed}" if seed else "from scratch"
         frame = find_scaffold(self.scaffold)
         found = frame.evolved(to_program(nodes, self.target.function.name, frame.dtype))
         if not found:
-            return f"from scaffold {self.scaffold}: nothing is evolved"
+            return f"from scaffold {self.scaffold}{seed}: nothing is evolved"
         return (
-            f"from scaffold {self.scaffold}: %{found[0]} to %{found[-1]} are evolved,"
+            f"from scaffold {self.scaffold}{seed}: %{found[0]} to %{found[-1]} are evolved,"
             " the rest is by hand"
         )
+
+    def _begin_hash(self) -> str:
+        """First digits of the content hash of what the search begins with."""
+        return content_hash(parse_program(self.begin))[:8]
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON data that `from_json` reads back."""

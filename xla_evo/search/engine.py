@@ -35,10 +35,15 @@ _FRONT = 64
 _BATCH, _BATCH_MODELLED = 10, 4
 _FITS_A_STRUCTURE = 3
 _COST_SLACK = 4.0
-_PROVE_EVERY, _REFINE_EVERY = 8, 4
+_PROVE_EVERY, _PROVE_MODELLED_EVERY, _REFINE_EVERY = 8, 24, 4
+"""Generations. A sweep of a model is slower than one of compiled code, and takes as long as
+thousands of candidates."""
 _WORTH_PROVING = 0.93
 _REFINE_TRIES, _REFINED = 20_000, 4
-_NEAR_BOUND, _WORTH_COMPILING = 2.0, 3.0
+_NEAR_BOUND, _WORTH_COMPILING, _WORTH_MODELLING = 2.0, 3.0, 1.5
+_SLACK_MODELLED = 2.0
+"""Estimated operations above those of the cheapest that holds, from which a static cost, which
+follows them closely, cannot be the least."""
 _PATIENCE, _PROGRESS, _TOGETHER = 25_000, 0.95, 3
 """Candidates without progress before the search begins anew; a lesser error that counts as
 progress; how many beginnings are then put together."""
@@ -48,10 +53,11 @@ Observer = Callable[["Search"], None]
 Report = Callable[[int, int], None]
 
 
-def _first() -> list[tuple[Nodes, int]]:
-    """What a population grows from: the input, and a constant."""
+def _first(config: SearchConfig) -> list[tuple[Nodes, int]]:
+    """What a population grows from: the input, a constant, and what a user begins with."""
     constant = (float_constant(1.0),)
-    return [((), 1), (constant, simplify(constant)[1])]
+    begin = config.beginning()
+    return [((), 1), *((nodes, simplify(nodes)[1]) for nodes in (constant, begin) if nodes)]
 
 
 class Search:
@@ -107,7 +113,7 @@ class Search:
         random = Random(f"{self.config.seed}:{counters.generation}")
         started = time.monotonic()
         if counters.generation == 0:
-            self.state.offspring = _first()
+            self.state.offspring = _first(self.config)
         self._screen(random)
         counters.spend("screen", time.monotonic() - started)
         self.phase = "compiling and timing"
@@ -116,7 +122,8 @@ class Search:
             self.phase = "polishing"
             self._retest()
             self._refine(random)
-        if counters.generation % _PROVE_EVERY == _PROVE_EVERY - 1:
+        every = _PROVE_MODELLED_EVERY if self.config.modelled else _PROVE_EVERY
+        if counters.generation % every == every - 1:
             self.prove_leader(report)
         self._start_again_if_stuck()
         counters.generation += 1
@@ -139,7 +146,7 @@ class Search:
         self.population.forget()
         state.seen.clear()
         state.beginnings += 1
-        state.offspring = _first()
+        state.offspring = _first(self.config)
         if state.beginnings % _TOGETHER == 0:
             for sketch in state.reserve:
                 self.population.add_sketch(sketch)
@@ -215,9 +222,11 @@ class Search:
         """Sketches that earned compilation: those that hold, then those no cheaper one matches.
 
         What is far from the bound is left alone: its time does not matter, and compiling costs a
-        thousand times as much as screening.
+        thousand times as much as screening. Where the time is a static cost, what is above the
+        bound need not be compiled unless polishing may help it, nor what is clearly dearer.
         """
-        bound = self.config.max_ulp
+        bound, modelled = self.config.max_ulp, self.config.modelled
+        worth = _WORTH_MODELLING if modelled else _WORTH_COMPILING
         holding: list[Sketch] = []
         leading: list[Sketch] = []
         for buckets in self.population.by_family():
@@ -226,11 +235,16 @@ class Search:
                 for rank, sketch in enumerate(bucket):
                     if sketch.ulp <= bound:
                         holding.append(sketch)
-                    elif sketch.ulp < min(best, _WORTH_COMPILING * bound) and rank < 2:
+                    elif sketch.ulp < min(best, worth * bound) and rank < 2:
                         leading.append(sketch)
                 best = min(best, bucket[0].ulp)
         holding.sort(key=lambda sketch: sketch.cost)
         leading.sort(key=lambda sketch: sketch.cost)
+        if modelled and holding:
+            dear = holding[0].cost + _SLACK_MODELLED
+            holding, leading = (
+                [sketch for sketch in found if sketch.cost <= dear] for found in (holding, leading)
+            )
         queue: list[Candidate] = []
         for sketch in (*holding, *leading):
             if not sketch.rounded:

@@ -104,7 +104,8 @@ class Evaluator:
                 failure = value.get("failure")
                 if failure is None:
                     error = float(str(value["ulp"]))
-                    self._compare(item, error, float.fromhex(str(value["worst"])))
+                    worst = [str(value["worst"]), *map(str, _listed(value.get("others")))]
+                    self._compare(item, error, [float.fromhex(text) for text in worst])
                     results.append((item, str(value["code_hash"]), error, None))
                 else:
                     self._counters.fail(str(failure))
@@ -122,20 +123,21 @@ class Evaluator:
                 "code_hash": answer.code_hash,
                 "ulp": repr(answer.ulp),
                 "worst": answer.worst.hex(),
+                **({"others": [point.hex() for point in answer.others]} if answer.others else {}),
             }
             blobs = {**answer.blobs, "program": item.text.encode()}
             items.append((keys[index], record, blobs))
-            self._compare(item, answer.ulp, answer.worst)
+            self._compare(item, answer.ulp, [answer.worst, *answer.others])
             results.append((item, answer.code_hash, answer.ulp, worker))
         if items:
             self._store.put_many(items)
         return results
 
-    def _compare(self, item: Candidate, ulp: float, worst: float) -> None:
+    def _compare(self, item: Candidate, ulp: float, worst: Sequence[float]) -> None:
         model, bound = item.sketch.ulp, self._config.max_ulp
         broken = model <= bound < ulp or (model <= _NEAR * bound and ulp > _SURPRISE * model)
         if broken and ulp < float("inf"):
-            self.surprises.append(worst)
+            self.surprises += worst
 
     def _relative(
         self, name: str, text: str, code_hash: str, worker: Worker | None
@@ -172,6 +174,11 @@ class Evaluator:
         chosen = [worker or self._pool.workers[0]]
         job = Job("race", (texts, rounds), TIMING_LIMIT_S)
         return self._pool.run([job], workers=chosen)[0][0]
+
+
+def _listed(value: object) -> list[object]:
+    """A list of a record of the store, empty where it has none."""
+    return list(value) if isinstance(value, list) else []  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 
 def relative_time(timed: Timed) -> float:

@@ -16,6 +16,7 @@ from xla_evo.search.tasks import Compiled, Report, Tasks, Timed
 from xla_evo.targets.target import Target
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend as backend_row
+from xla_evo_lowering.canonical import canonical
 from xla_evo_lowering.costs import StaticCost, cost_and_model, static_cost
 from xla_evo_lowering.device_model import DeviceModel
 from xla_evo_lowering.errors import BackendError
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from xla_evo.accuracy.measurement import ErrorMeasurement
     from xla_evo.proof import Examination
 
-_KEPT = 512
+_KEPT, _WORST = 512, 16
+"""Programs whose cost and model are kept; inputs that a compilation tells, the worst of as many
+rows of the sample: what breaks one candidate breaks others, and compiling is what takes the time.
+"""
 
 
 class ModelledTasks(Tasks):
@@ -57,11 +61,17 @@ class ModelledTasks(Tasks):
         self._known: dict[str, tuple[StaticCost, DeviceModel]] = {}
         self._builtin_cost: StaticCost | None = None
 
+    def close(self) -> None:
+        """Ends the compiler process."""
+        self._process.close()
+
     def _made(self, text: str) -> tuple[StaticCost, DeviceModel]:
         if text not in self._known:
             if len(self._known) >= _KEPT:
                 self._known.pop(next(iter(self._known)))
-            function = as_function(parse_program(text))
+            program = parse_program(text)
+            # What is certified is the canonical form, whose order the device's scheduler sees.
+            function = as_function(program if self._contracts else canonical(program))
             dtypes = (self._target.dtype,)
             self._known[text] = cost_and_model(self._row, function, dtypes, self._process)
         return self._known[text]
@@ -74,8 +84,14 @@ class ModelledTasks(Tasks):
         dtype = self._target.dtype
         form = format_constants(dtype, flush_to_zero=self._row.flushes(dtype))
         errors = compute_errors(model(flat), reference, form)
-        worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
-        return Compiled(model.code_hash, float(errors[worst]), float(flat[worst]), {})
+        errors = np.where(np.isnan(errors), np.inf, errors).reshape(inputs.shape)
+        at = errors.argmax(axis=1)
+        largest, places = (
+            np.take_along_axis(one, at[:, None], 1)[:, 0] for one in (errors, inputs)
+        )
+        order = np.argsort(-largest, kind="stable")[:_WORST]
+        worst, *others = places[order].tolist()
+        return Compiled(model.code_hash, float(largest[order[0]]), worst, {}, tuple(others))
 
     def race(self, texts: dict[str, str], rounds: int) -> dict[str, Timed]:
         """Static costs; `rounds` is of no use, since a cost does not vary."""

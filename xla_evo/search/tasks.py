@@ -40,12 +40,14 @@ class Compiled:
         ulp: largest error of the compiled program over the sample.
         worst: input with that error.
         blobs: stage name to bytes.
+        others: further inputs with large errors, the largest first.
     """
 
     code_hash: str
     ulp: float
     worst: float
     blobs: dict[str, bytes]
+    others: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ def assess_here(
             cost=next(times).best_ns if proof else None,
             max_ulp=proof.max_ulp if proof else None,
             known="certified" if proof and proof.measurement.exhaustive else "",
-            problem="" if proof else f"no certificate for {row.name}",
+            problem="" if proof else "not certified there",
         )
         for item, (proof, _) in zip(contenders, proofs, strict=True)
     ]  # fmt: skip

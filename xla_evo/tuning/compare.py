@@ -13,6 +13,10 @@ from xla_evo.tuning.record import found_programs
 from xla_evo_lowering.backends import Backend, backend, require
 from xla_evo_lowering.canonical import content_hash
 from xla_evo_lowering.device_model import ARITHMETIC
+from xla_evo_lowering.dtypes import FLOATS
+
+_WRONG = 1000.0
+"""ULP from which a result is not inaccurate but wrong, as where subnormal inputs count as zero."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +69,11 @@ class Comparison:
         if item.max_ulp is None or item.cost is None:
             return "nothing is known of its error there"
         if item.max_ulp > self.max_ulp:
-            return f"{item.max_ulp:.3g} ULP there, above {self.max_ulp:g}"
-        if not item.holds(self.max_ulp):
-            return f"{item.max_ulp:.3g} ULP on a sample only"
-        return f"costs {item.cost:.4g}, no less than the best"
+            wrong = "wrong by " if item.max_ulp > _WRONG else ""
+            return f"{wrong}{item.max_ulp:.3g} ULP there, above {self.max_ulp:g}"
+        if self.best is not None and item.cost >= (self.best.cost or 0.0):
+            return f"costs {item.cost:.4g}, no less than the best"
+        return f"{item.max_ulp:.3g} ULP on a sample only"
 
 
 def contenders_of(target: Target, store: Store) -> list[Contender]:
@@ -182,15 +187,32 @@ def winners(comparisons: Sequence[Comparison]) -> list[str]:
     return lines
 
 
-def difference(comparisons: Sequence[Comparison]) -> str:
-    """Why backends choose differently for one function, in a line; empty when they do not."""
-    chosen = {item.best.program if item.best else "" for item in comparisons}
-    if len(chosen) < 2:
-        return ""
-    parts: list[str] = []
+def losers(comparisons: Sequence[Comparison]) -> list[str]:
+    """A line for each backend where no program is within the bound, with the nearest one."""
+    lines: list[str] = []
     for item in comparisons:
-        row = backend(item.backend)
-        lacks = sorted(ARITHMETIC[row.platform].lacks)
-        contracts = "contracts a*b + c" if row.contracts else "does not contract"
-        parts.append(f"{item.backend} {contracts}" + (f", no {'/'.join(lacks)}" if lacks else ""))
-    return f"{comparisons[0].function}: " + "; ".join(parts)
+        if item.best is not None:
+            continue
+        known = [one for one in item.others if one.max_ulp is not None and one.cost is not None]
+        nearest = min(known, key=lambda one: (one.max_ulp or 0.0, one.program), default=None)
+        line = f"on {item.backend} none is within {item.max_ulp:g} ULP"
+        if nearest is not None:
+            line += f"; nearest is {nearest.name}: {nearest.max_ulp:.4g} ULP, {nearest.cost:.4g}"
+        lines.append(line)
+    return lines
+
+
+def arithmetic(name: str) -> str:
+    """What of a backend's arithmetic decides which programs it can use, in a line."""
+    row = backend(name)
+    parts = [
+        "contracts a*b + c" if row.contracts else "does not contract a*b + c",
+        "subnormal numbers are zero" if row.flushes_subnormals else "subnormal numbers count",
+    ]
+    missing = [dtype.name for dtype in FLOATS if dtype not in row.formats]
+    if missing:
+        parts.append(f"no {'/'.join(missing)}")
+    lacks = sorted(ARITHMETIC[row.platform].lacks)
+    if lacks:
+        parts.append(f"bits of {'/'.join(lacks)} not known")
+    return "; ".join(parts)
