@@ -9,7 +9,7 @@ from xla_evo.search.genome import ADD, DIV, MUL, SUB, contracted, float_constant
 from xla_evo.search.kernels import BIG, forward, jacobian, max_error
 from xla_evo.search.points import fit_points, format_points, make_points
 from xla_evo.search.polish import polish, step_single
-from xla_evo.search.screen import fit, improve, screen
+from xla_evo.search.screen import errors_at, fit, improve, screen
 from xla_evo.targets.target import make_target
 
 from .genomes import horner
@@ -76,6 +76,31 @@ def test_screening_stops_what_cannot_enter(exp2_target):
     result, _ = screen(horner(*[0.1] * 5, 1.0), fit_at, test_at, (1e9, 0.0), 0.5, 0)
     assert result is not None
     assert result.ulp < 10
+
+
+def test_what_is_near_the_goal_is_checked_at_many_points(exp2_target):
+    """A few test points believe what many refute; the worst of these are told."""
+    fit_at, few = fit_points(exp2_target), format_points(exp2_target, 16, 0)
+    many = format_points(exp2_target, 4096, 0)
+    nodes = horner(*[0.1] * 6, 1.0)
+    believed, _ = screen(nodes, fit_at, few, (1e9, 1e9), 0.5, 0)
+    checked, _ = screen(nodes, fit_at, few, (1e9, 1e9), 0.5, 0, check_at=many)
+    assert believed is not None
+    assert checked is not None
+    assert believed.worst == ()
+    true = errors_at(believed.rounded, many).max()
+    assert believed.ulp < true
+    assert checked.ulp == errors_at(checked.rounded, many).max() <= true
+    assert set(checked.worst) <= set(many.x.tolist())
+    assert errors_at(checked.rounded, make_points(exp2_target, np.array(checked.worst))).size == 8
+
+
+def test_a_constant_that_rounds_to_one_is_no_factor(exp2_target):
+    points = format_points(exp2_target, 64, 0)
+    nodes = (*horner(0.3, 0.6, 1.0), float_constant(1.0 + 2.0**-30))
+    rounded, error = improve((*nodes, node(MUL, len(nodes), len(nodes) - 1)), points, 0, 0.5, 0)
+    assert rounded == improve(nodes[:-1], points, 0, 0.5, 0)[0]
+    assert error == errors_at(rounded, points).max()
 
 
 def log2_forms():

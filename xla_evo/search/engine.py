@@ -9,7 +9,7 @@ seed and a warm store repeats the first.
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from random import Random
@@ -209,7 +209,10 @@ class Search:
         sketch = Sketch(
             key, cost, result.nodes, result.rounded, result.fit_ulp, result.ulp, result.noise_ulp
         )
-        return sketch if self.population.add_sketch(sketch) else None
+        if not self.population.add_sketch(sketch):
+            return None
+        self._note_hard(result.worst)
+        return sketch
 
     def _queue(self) -> list[Candidate]:
         """Sketches that earned compilation: those that hold, then those no cheaper one matches.
@@ -248,7 +251,7 @@ class Search:
             self.population.add_measured(item, _FRONT)
         self._note_hard(self._evaluator.surprises)
 
-    def _note_hard(self, inputs: list[float]) -> None:
+    def _note_hard(self, inputs: Sequence[float]) -> None:
         """Adds inputs to the points that candidates are tested at from now on."""
         known = set(self.state.hard_points)
         self.state.hard_points += [point for point in dict.fromkeys(inputs) if point not in known]
@@ -276,7 +279,10 @@ class Search:
                 self.state.counters.fail(f"screening {answer.reason}")
                 fresh += shard
                 continue
-            fresh += [replace(item, ulp=ulp) for item, ulp in zip(shard, answer, strict=True)]
+            fresh += [
+                replace(item, ulp=max(item.ulp, ulp))
+                for item, ulp in zip(shard, answer, strict=True)
+            ]
         self.population.update_sketches(fresh)
         self.state.counters.spend("polish", time.monotonic() - started)
 

@@ -44,7 +44,7 @@ Floats = npt.NDArray[np.float64]
 
 _TYPES: dict[DType, int] = {F32: FLOAT, F64: FLOAT, I32: INT, U32: INT, BOOL: BOOLEAN}
 _SWAPPED = {"gt": LT, "ge": LE}
-_POOL = 8192
+_POOL = 16384
 _STEP = 2.0**-7
 _NEUTRAL = 1e-9
 _RANGE_SHARE = 0.75

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Report = Callable[[int, int], None]
 _KEPT = 256
+_CHECKED = 16
+"""How many times the test points there are to check at; a scaffold has its pool."""
 NANOSECONDS = "ns an element"
 
 
@@ -91,10 +93,11 @@ class Tasks:
         if scaffold:
             frame = Frame(find_scaffold(scaffold), contracts=contracts, flush=flush)
             pool = frame.pool(target, seed)
-            self._frame, self._fit_at = frame, frame.fit_points(pool)
+            self._frame, self._fit_at, self._check_at = frame, frame.fit_points(pool), pool
             self._test_points = partial(frame.test_points, target, pool, test_count)
         else:
             self._fit_at = fit_points(target)
+            self._check_at = format_points(target, _CHECKED * test_count, seed)
             self._test_points = partial(format_points, target, test_count, seed)
         self._test_at = self._test_points(())
         self._loops: OrderedDict[str, Callable[..., Any]] = OrderedDict()
@@ -106,7 +109,7 @@ class Tasks:
         """Screens genomes; `hard_points` join the test points."""
         return screen_batch(
             batch, self._fit_at, self._tests(hard_points), self._goal, self._frame,
-            contracts=self._contracts,
+            contracts=self._contracts, check_at=self._check_at,
         )  # fmt: skip
 
     def refine(
