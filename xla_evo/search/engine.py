@@ -38,7 +38,7 @@ _COST_SLACK = 4.0
 _PROVE_EVERY, _REFINE_EVERY = 8, 4
 _WORTH_PROVING = 0.93
 _REFINE_TRIES, _REFINED = 20_000, 4
-_NEAR_BOUND, _WORTH_COMPILING = 2.0, 3.0
+_NEAR_BOUND, _WORTH_COMPILING = 2.0, 1.5
 _PATIENCE, _PROGRESS, _TOGETHER = 25_000, 0.95, 3
 """Candidates without progress before the search begins anew; a lesser error that counts as
 progress; how many beginnings are then put together."""
