@@ -7,7 +7,7 @@ from xla_evo._random import seeded
 from xla_evo.errors import TargetError
 from xla_evo.search.genome import ADD, DIV, MUL, SUB, contracted, float_constant, node, to_tape
 from xla_evo.search.kernels import BIG, forward, jacobian, max_error
-from xla_evo.search.points import fit_points, format_points, make_points
+from xla_evo.search.points import around, fit_points, format_points, make_points
 from xla_evo.search.polish import polish, step_single
 from xla_evo.search.screen import errors_at, fit, improve, screen
 from xla_evo.targets.target import make_target
@@ -148,6 +148,19 @@ def test_points_near_a_zero_of_the_function():
     assert (points.reference != 0).all()
     near = format_points(target, 256, 0)
     assert 1.0 in near.x
+
+
+def test_the_numbers_around_an_input():
+    target = make_target("exp2", "float32", 0.0, 1.0)
+    x = around(np.array([0.5, 1.0], np.float32), 16, target)
+    assert x.dtype == np.float32
+    assert x.size == 16
+    steps = set((x.view(np.int32) - np.float32(0.5).view(np.int32)).tolist())
+    assert set(range(-4, 4)) <= steps
+    assert x.max() == 1.0
+    tiny = around(np.array([2.0**-126], np.float32), 8, target)
+    assert tiny.min() == np.float32(2.0**-126)
+    assert (around(np.array([0.0], np.float32), 8, target) == 0.0).all()
 
 
 def test_an_infinite_domain_asks_for_one():
