@@ -54,7 +54,7 @@ def _single(bits: int) -> float:
 def _as_int(value: float) -> float:
     """The bits of the float32 number towards zero, and how far the value is to the next one."""
     nearest = np.float32(value)
-    bits = np.int64(nearest.view(np.int32))
+    bits = int(nearest.view(np.int32))
     if float(nearest) == value or not np.isfinite(nearest):
         return float(bits)
     if abs(float(nearest)) > abs(value):
