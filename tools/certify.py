@@ -2,7 +2,8 @@
 """Certifies a program file and puts it into the library, or proves shipped entries anew.
 
     tools/certify.py exp candidate.prog --provenance 'baseline by hand' --max-ulp 1
-    tools/certify.py exp candidate.prog --provenance 'from scratch' --run runs/exp --seed 7
+    tools/certify.py exp --run runs/exp
+    tools/certify.py exp --run runs/exp --program 3c660df2
     XLA_FLAGS=--xla_cpu_max_isa=AVX tools/certify.py exp --again
     tools/certify.py all --again --lowering custom_call --no-time
     tools/certify.py exp --again --retime
@@ -11,10 +12,11 @@
     tools/certify.py exp,log,tanh,sin,erf --again --backend tpu:v5e
 
 The text of a candidate may carry comments and any value names; what is shipped is its canonical
-form. `--again` measures the shipped entries of some functions, or of all, under the compiler at
-hand and adds the proof to their certificates. A custom call is held against its inlined form bit by
-bit, and measured by itself where bits differ or inputs are too many; `all` leaves those alone that
-were proven of the very same machine code.
+form. With `--run` it is the winner of a run, or another program of its front, and its provenance
+is that of the run. `--again` measures the shipped entries of some functions, or of all, under the
+compiler at hand and adds the proof to their certificates. A custom call is held against its inlined
+form bit by bit, and measured by itself where bits differ or inputs are too many; `all` leaves those
+alone that were proven of the very same machine code.
 With `--backend` the program is modelled for devices that are not here, and joins the library for
 those; `--sampled` leaves the sweep for later, and `--again` makes up for it.
 """
@@ -26,6 +28,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from xla_evo.errors import RunError
 from xla_evo.library import (
     CertificationError,
     Provenance,
@@ -37,6 +40,7 @@ from xla_evo.library import (
 )
 from xla_evo.library.certify import sweep_together, time_ratio
 from xla_evo.library.choice import best_proof, describe
+from xla_evo.library.evolved import program_of_run
 from xla_evo.library.loader import MODELLED
 from xla_evo.library.modelled import certify_modelled, prove_modelled
 from xla_evo.library.same_bits import prove_other_form
@@ -58,8 +62,11 @@ def main():
     parser.add_argument("file", type=Path, nargs="?")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--provenance", default="baseline by hand")
-    parser.add_argument("--run", default="")
-    parser.add_argument("--seed", type=int)
+    parser.add_argument("--run", type=Path, help="folder of a run of the search")
+    parser.add_argument(
+        "--program", default="", help="first digits of the hash of one of its front"
+    )
+    parser.add_argument("--seed", type=int, help="of the fit, for a file")
     parser.add_argument("--note", default="")
     parser.add_argument("--max-ulp", type=float)
     parser.add_argument("--threads", type=int)
@@ -71,13 +78,13 @@ def main():
     parser.add_argument("--backend", help="backends that are not here, with commas between")
     parser.add_argument("--sampled", type=int, default=0, help="model so many inputs only")
     args = parser.parse_args()
-    if args.again == (args.file is not None):
-        parser.error("give the file of a program, or --again")
+    if sum((args.again, args.file is not None, args.run is not None)) != 1:
+        parser.error("give the file of a program, --run or --again")
     failed = 0
     for make in calls(args):
         try:
             make()
-        except (CertificationError, BackendError) as error:
+        except (CertificationError, BackendError, RunError) as error:
             print(f"not certified: {error}", file=sys.stderr, flush=True)
             failed = 1
     return failed
@@ -102,18 +109,19 @@ def write(make):
 
 
 def candidate(args):
+    made, source = origin(args)
     return certify(
-        program(args), args.function, args.dtype, provenance=provenance(args),
+        made, args.function, args.dtype, provenance=source,
         max_ulp=args.max_ulp, time=not args.no_time, threads=args.threads,
     )  # fmt: skip
 
 
-def program(args):
-    return parse_program(args.file.read_text(encoding="utf-8"), source=str(args.file))
-
-
-def provenance(args):
-    return Provenance(kind=args.provenance, run=args.run, seed=args.seed, note=args.note)
+def origin(args):
+    """The program that is to be certified, and its provenance."""
+    if args.run is not None:
+        return program_of_run(args.run, args.program)
+    made = parse_program(args.file.read_text(encoding="utf-8"), source=str(args.file))
+    return made, Provenance(kind=args.provenance, seed=args.seed, note=args.note)
 
 
 def model(args):
@@ -121,22 +129,23 @@ def model(args):
 
     A program that ships for the CPU keeps its provenance.
     """
-    known, digest = {}, content_hash(program(args))
+    made, source = origin(args)
+    known, digest = {}, content_hash(made)
     shipped = [
         e for e in entries(args.function, args.dtype) if e.certificate.program_hash == digest
     ]
-    origin = shipped[0].certificate.provenance if shipped else provenance(args)
+    source = shipped[0].certificate.provenance if shipped else source
     for name in args.backend.split(","):
         with AheadOfTime(backend(name)) as process:
-            made = certify_modelled(
-                program(args), args.function, args.dtype, process, provenance=origin,
+            entry = certify_modelled(
+                made, args.function, args.dtype, process, provenance=source,
                 max_ulp=args.max_ulp, samples=args.sampled, known=known,
             )  # fmt: skip
-        proof = made.certificate.proofs[0]
+        proof = entry.certificate.proofs[0]
         for other in entries(args.function, args.dtype, folder=MODELLED):
-            if other == made:
-                made = add_proof(other, proof)
-        put(made, proof)
+            if other == entry:
+                entry = add_proof(other, proof)
+        put(entry, proof)
 
 
 def model_again(args):

@@ -46,6 +46,8 @@ def fails(capsys, *words, code=2):
         (["--expr", "foo(x)", "--domain", "0", "1"], "foo"),
         (["--expr", "x*y", "--domain", "0", "1"], "y"),
         (["exp2"], "domain"),
+        (["exp2", "--domain", "0", "1", "--only", "add,power"], "no operation 'power'"),
+        (["exp2", "--domain", "0", "1", "--only", "neg"], "at least one of"),
     ],
 )
 def test_evolve_refuses_bad_input(capsys, tmp_path, words, message):

@@ -35,20 +35,21 @@ def make(text: str) -> Scaffold:
     return Scaffold("made", "exp", text, "exp(x)", -1.0, 1.0, ((-1.0, 1.0),), "")
 
 
-BOUNDS = {"sin-words": 1.3}
-"""Largest error where not below 0.9: the angle is a sum of two parts, rounded to float32."""
+BOUNDS = {"sin-words": 0.9, "tanh-rational": 0.6}
+"""Largest error where not below 0.4: the angle is a sum of two parts, or the square of the input is
+all that is used, and rounded."""
 
 
 @pytest.mark.parametrize("name", SCAFFOLDS)
 def test_the_ideal_hole_gives_the_function(name):
-    """Over the reals, but for the rounding where a result's bits are taken (half a unit)."""
+    """Over the reals; the rounding of the range reduction alone remains."""
     row = scaffold(name)
     on_gpu = "cuda" in PLATFORMS.get(name, ())
     frame = Frame(row, contracts=not on_gpu, flush=not on_gpu)
     pool = frame.pool(make_target(row.function, "float32"), 0, 512)
     assert pool.x.size > 200
     result = frame.run(pool.rows, frame.ideal(pool.rows))
-    assert (np.abs(result - pool.reference) * pool.weight).max() < BOUNDS.get(name, 0.9)
+    assert (np.abs(result - pool.reference) * pool.weight).max() < BOUNDS.get(name, 0.4)
     assert row in scaffolds_of(row.function)
 
 

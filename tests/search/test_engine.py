@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -7,7 +8,7 @@ from xla_evo.search import engine
 from xla_evo.search.checkpoint import State, state_from_json, state_to_json
 from xla_evo.search.engine import Search
 from xla_evo.search.genome import MUL, float_constant, node
-from xla_evo.search.population import Population, Sketch
+from xla_evo.search.population import Measured, Population, Sketch
 from xla_evo.search.structure import simplify
 
 
@@ -99,4 +100,40 @@ def test_what_a_static_cost_cannot_favour_is_not_compiled(config, store):
             searched.population.add_sketch(holding(cost, key + 2, ulp))
         queue = searched._queue()
         queued[name] = sorted(item.sketch.cost for item in queue)
-    assert queued == {"cpu": [5.0, 6.0, 7.0, 9.5], "tpu:v5e": [6.0, 7.0]}
+    assert queued == {"cpu": [6.0, 7.0, 9.5], "tpu:v5e": [6.0, 7.0]}
+
+
+class RefutingPool:
+    """Every sweep finds 200 ULP at 0.5, where the models of the others have what is given."""
+
+    def __init__(self, errors):
+        self.errors = errors
+        self.jobs = []
+
+    def run(self, jobs, **_):
+        self.jobs += [job.method for job in jobs]
+        answers = {
+            "prove": SimpleNamespace(
+                exhaustive=True, bound_ulp=200.0, max_ulp=200.0,
+                worst_inputs=[SimpleNamespace(input=0.5)],
+            ),
+            "retest": self.errors,
+            "refine": ((float_constant(2.0),), 1e9),
+        }  # fmt: skip
+        return [(answers[job.method], None) for job in jobs]
+
+
+def test_a_refuted_candidate_puts_the_others_to_the_test(search):
+    """Those that fail at its worst input are not swept any more, and the rest keep their error."""
+    front = [
+        Measured(name, number, 1.0, (), (float_constant(number),), 50.0, 0.5, name)
+        for number, name in enumerate(("swept", "worse", "better", "proven", "beyond"))
+    ]
+    front[3].proven, front[4].ulp = True, 300.0
+    search.population.front = front
+    search._pool = RefutingPool([170.0, 40.0])
+    search._measure = lambda _: None
+    search.prove(front[0])
+    assert search._pool.jobs[:2] == ["prove", "retest"]
+    assert search.state.hard_points == [0.5]
+    assert [item.ulp for item in front] == [200.0, 170.0, 50.0, 50.0, 300.0]

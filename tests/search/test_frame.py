@@ -46,6 +46,20 @@ def test_constants_of_the_hole_alone_move():
     assert Frame(scaffold("sin")).tape(HORNER).free.size == 0
 
 
+def test_a_tape_is_made_anew_where_signs_differ():
+    """A negative factor turns a sum into a difference and decides which product is contracted."""
+    nodes = (
+        float_constant(0.3), node(MUL, 0, 1), node(MUL, 0, 0), float_constant(0.7),
+        node(MUL, 3, 4), node(ADD, 2, 5),
+    )  # fmt: skip
+    frame = Frame(scaffold("log2"))
+    for first in (0.3, -0.3, 0.25, -0.25):
+        changed = (float_constant(first), *nodes[1:])
+        tape, fresh = frame.tape(changed), Frame(scaffold("log2")).tape(changed)
+        for name in ("code", "operands", "constants", "free"):
+            np.testing.assert_array_equal(getattr(tape, name), getattr(fresh, name))
+
+
 def test_a_fitted_hole_has_the_error_of_the_whole_function():
     frame = Frame(scaffold("exp2"))
     target = make_target("exp2", "float32")

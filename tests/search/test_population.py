@@ -112,3 +112,12 @@ def test_a_quotient_does_not_shut_a_polynomial_out():
     assert population.limits((), 7.0)[0] == float("inf")
     assert population.add_sketch(sketch(2, 7.0, 50.0))
     assert {population.pick(Random(seed), 9.0) for seed in range(20)} == {quotient, ()}
+
+
+def test_polynomials_are_picked_more_often_than_quotients():
+    population = Population(bucket=1)
+    quotient = (float_constant(1.0), node(DIV, 0, 1))
+    population.add_sketch(replace(sketch(1, 6.0, 10.0), nodes=quotient))
+    population.add_sketch(sketch(2, 7.0, 50.0))
+    picked = [population.pick(Random(seed), 9.0) for seed in range(500)]
+    assert 320 < picked.count(()) < 480

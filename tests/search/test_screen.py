@@ -7,9 +7,9 @@ from xla_evo._random import seeded
 from xla_evo.errors import TargetError
 from xla_evo.search.genome import ADD, DIV, MUL, SUB, contracted, float_constant, node, to_tape
 from xla_evo.search.kernels import BIG, forward, jacobian, max_error
-from xla_evo.search.points import fit_points, format_points, make_points
+from xla_evo.search.points import around, fit_points, format_points, make_points
 from xla_evo.search.polish import polish, step_single
-from xla_evo.search.screen import fit, improve, screen
+from xla_evo.search.screen import errors_at, fit, improve, screen
 from xla_evo.targets.target import make_target
 
 from .genomes import horner
@@ -78,6 +78,31 @@ def test_screening_stops_what_cannot_enter(exp2_target):
     assert result.ulp < 10
 
 
+def test_what_is_near_the_goal_is_checked_at_many_points(exp2_target):
+    """A few test points believe what many refute; the worst of these are told."""
+    fit_at, few = fit_points(exp2_target), format_points(exp2_target, 16, 0)
+    many = format_points(exp2_target, 4096, 0)
+    nodes = horner(*[0.1] * 6, 1.0)
+    believed, _ = screen(nodes, fit_at, few, (1e9, 1e9), 0.5, 0)
+    checked, _ = screen(nodes, fit_at, few, (1e9, 1e9), 0.5, 0, check_at=many)
+    assert believed is not None
+    assert checked is not None
+    assert believed.worst == ()
+    true = errors_at(believed.rounded, many).max()
+    assert believed.ulp < true
+    assert checked.ulp == errors_at(checked.rounded, many).max() <= true
+    assert set(checked.worst) <= set(many.x.tolist())
+    assert errors_at(checked.rounded, make_points(exp2_target, np.array(checked.worst))).size == 8
+
+
+def test_a_constant_that_rounds_to_one_is_no_factor(exp2_target):
+    points = format_points(exp2_target, 64, 0)
+    nodes = (*horner(0.3, 0.6, 1.0), float_constant(1.0 + 2.0**-30))
+    rounded, error = improve((*nodes, node(MUL, len(nodes), len(nodes) - 1)), points, 0, 0.5, 0)
+    assert rounded == improve(nodes[:-1], points, 0, 0.5, 0)[0]
+    assert error == errors_at(rounded, points).max()
+
+
 def log2_forms():
     """t * p(t) and t + (t - t*t) * q(t) with t = x - 1: equal fits, unlike rounding."""
     first = [float_constant(1.0), node(SUB, 0, 1)]
@@ -123,6 +148,19 @@ def test_points_near_a_zero_of_the_function():
     assert (points.reference != 0).all()
     near = format_points(target, 256, 0)
     assert 1.0 in near.x
+
+
+def test_the_numbers_around_an_input():
+    target = make_target("exp2", "float32", 0.0, 1.0)
+    x = around(np.array([0.5, 1.0], np.float32), 16, target)
+    assert x.dtype == np.float32
+    assert x.size == 16
+    steps = set((x.view(np.int32) - np.float32(0.5).view(np.int32)).tolist())
+    assert set(range(-4, 4)) <= steps
+    assert x.max() == 1.0
+    tiny = around(np.array([2.0**-126], np.float32), 8, target)
+    assert tiny.min() == np.float32(2.0**-126)
+    assert (around(np.array([0.0], np.float32), 8, target) == 0.0).all()
 
 
 def test_an_infinite_domain_asks_for_one():

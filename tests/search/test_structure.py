@@ -3,7 +3,7 @@ import pytest
 
 from xla_evo.search.genome import ADD, DIV, MUL, NEG, SUB, Node, float_constant, node, to_tape
 from xla_evo.search.kernels import forward
-from xla_evo.search.structure import simplify
+from xla_evo.search.structure import simplify, without_factors_of_one
 
 from .genomes import random_genomes
 
@@ -72,3 +72,11 @@ def test_integer_constants_belong_to_the_structure():
         )
 
     assert simplify(genome(5.0))[1] != simplify(genome(6.0))[1]
+
+
+def test_factors_of_one_are_dropped():
+    one = float_constant(1.0)
+    nodes = (float_constant(3.0), node(MUL, 0, 1), one, node(MUL, 2, 3), node(ADD, 4, 1))
+    assert without_factors_of_one(nodes) == (nodes[0], nodes[1], node(ADD, 2, 1))
+    assert without_factors_of_one((one, node(MUL, 1, 0))) == ()
+    assert without_factors_of_one(nodes[:2]) == nodes[:2]

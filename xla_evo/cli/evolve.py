@@ -17,6 +17,7 @@ EXAMPLES = """\
   xla-evo evolve exp2 --domain 0 1 --max-ulp 1 --budget 3m --seed 0 --out runs/exp2
   xla-evo evolve tanh --domain -0.5 0.5 --max-ulp 1 --budget 10m
   xla-evo evolve exp --scaffold exp --max-ulp 0.9 --budget 10m
+  xla-evo evolve log2 --scaffold log2 --only add,sub,mul --budget 10m
   xla-evo evolve --expr 'sin(x)/x' --domain 0.1 1 --max-ulp 1 --budget 5m
   xla-evo evolve exp2 --dtype real --domain 0 1 --max-ops 12 --budget 3m --seed 0
   xla-evo evolve log2 --domain 1 2 --budget 200000c --json"""
@@ -37,6 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--begin", type=Path, metavar="FILE",
         help="begin with this program of one input (that of the hole, with --scaffold)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--only", metavar="OPS",
+        help="only these operations, with commas between (add,sub,mul: a polynomial)",
     )  # fmt: skip
     parser.add_argument("--backend", default="cpu", help="compiler backend (default: cpu)")
     parser.add_argument(
@@ -71,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         return real.evolve(args)
     # Imported here: `--help` should not wait for numba and jax.
     from xla_evo.reports.progress import Progress
-    from xla_evo.search.config import SearchConfig
+    from xla_evo.search.config import DEFAULT_OPS, SearchConfig, parse_ops
     from xla_evo.search.run import default_folder, evolve
 
     config = SearchConfig(
@@ -83,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
         workers=args.workers,
         scaffold=args.scaffold,
         begin=_text(args.begin),
+        ops=parse_ops(args.only) if args.only else dict(DEFAULT_OPS),
     )
     out = args.out or default_folder(config)
     with Progress(config) as progress:

@@ -86,12 +86,22 @@ def _row(entry: Entry, proof: Proof) -> dict[str, Any]:
         "builtin_max_ulp": certificate.builtin_max_ulp,
         "builtin_ns": statistics.median(time.builtin_ns) if time and time.builtin_ns else None,
         "provenance": certificate.provenance.kind,
+        "run": certificate.provenance.run,
+        "seed": certificate.provenance.seed,
+        "note": certificate.provenance.note,
         "fingerprint": dict(proof.fingerprint),
     }
 
 
 def _number(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}g}"
+
+
+def _origin(row: dict[str, Any]) -> str:
+    """Provenance in one cell: for what was evolved also its run and seed."""
+    if not row["run"]:
+        return row["provenance"]
+    return f"{row['provenance']}, run {row['run'][:8]}, seed {row['seed']}"
 
 
 def _print_entries(rows: list[dict[str, Any]]) -> None:
@@ -103,7 +113,7 @@ def _print_entries(rows: list[dict[str, Any]]) -> None:
         (
             row["function"], row["dtype"], row["program"], row["lowering"], row["tier"],
             f"{row['max_ulp']:.4f}", "exhaustive" if row["exhaustive"] else "sampled",
-            row["operations"], _number(row["ns"]), _number(row["ratio"]), row["provenance"],
+            row["operations"], _number(row["ns"]), _number(row["ratio"]), _origin(row),
         )
         for row in rows
     ]  # fmt: skip

@@ -122,11 +122,11 @@ class Reference:
     def _zero_between(self, low: float, high: float) -> float:
         """Where the function is zero between two points at which its signs differ."""
         with mp.workdps(DIGITS):
-            zero = mp.findroot(
+            zero = float(mp.findroot(
                 lambda x: self.exact(x)[0], (low, high), solver="illinois", tol=mp.mpf(10) ** -12,
                 verify=False,
-            )  # fmt: skip
-            return float(mp.chop(zero, tol=1e-9))
+            ))  # fmt: skip
+        return zero if abs(zero) > 1e-9 else 0.0
 
 
 def _ends_near_zero(values: list[Mp]) -> bool:

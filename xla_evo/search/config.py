@@ -46,6 +46,20 @@ DEFAULT_OPS: Mapping[str, float] = {
 }
 """Relative frequencies of operations in mutations; they shape the search, not what is allowed."""
 
+
+def parse_ops(text: str) -> Mapping[str, float]:
+    """Returns the operations of a list such as ``add,sub,mul`` with their default frequencies.
+
+    Raises:
+        ConfigError: one of them is none that the search uses.
+    """
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in DEFAULT_OPS:
+            raise ConfigError(f"no operation {name!r}; choose among {', '.join(DEFAULT_OPS)}")
+    return {name: DEFAULT_OPS[name] for name in names}
+
+
 _ON_BITS = ("convert", "bitcast", "and", "or", "xor", "shl", "shr_logical", "shr_arith")
 
 

@@ -9,7 +9,7 @@ seed and a warm store repeats the first.
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from random import Random
@@ -40,7 +40,7 @@ _PROVE_EVERY, _PROVE_MODELLED_EVERY, _REFINE_EVERY = 8, 24, 4
 thousands of candidates."""
 _WORTH_PROVING = 0.93
 _REFINE_TRIES, _REFINED = 20_000, 4
-_NEAR_BOUND, _WORTH_COMPILING, _WORTH_MODELLING = 2.0, 3.0, 1.5
+_NEAR_BOUND, _WORTH_COMPILING = 2.0, 1.5
 _SLACK_MODELLED = 2.0
 """Estimated operations above those of the cheapest that holds, from which a static cost, which
 follows them closely, cannot be the least."""
@@ -216,17 +216,19 @@ class Search:
         sketch = Sketch(
             key, cost, result.nodes, result.rounded, result.fit_ulp, result.ulp, result.noise_ulp
         )
-        return sketch if self.population.add_sketch(sketch) else None
+        if not self.population.add_sketch(sketch):
+            return None
+        self._note_hard(result.worst)
+        return sketch
 
     def _queue(self) -> list[Candidate]:
         """Sketches that earned compilation: those that hold, then those no cheaper one matches.
 
         What is far from the bound is left alone: its time does not matter, and compiling costs a
-        thousand times as much as screening. Where the time is a static cost, what is above the
-        bound need not be compiled unless polishing may help it, nor what is clearly dearer.
+        thousand times as much as screening. Where the time is a static cost, nor is compiled what
+        is clearly dearer than what holds.
         """
         bound, modelled = self.config.max_ulp, self.config.modelled
-        worth = _WORTH_MODELLING if modelled else _WORTH_COMPILING
         holding: list[Sketch] = []
         leading: list[Sketch] = []
         for buckets in self.population.by_family():
@@ -235,7 +237,7 @@ class Search:
                 for rank, sketch in enumerate(bucket):
                     if sketch.ulp <= bound:
                         holding.append(sketch)
-                    elif sketch.ulp < min(best, worth * bound) and rank < 2:
+                    elif sketch.ulp < min(best, _WORTH_COMPILING * bound) and rank < 2:
                         leading.append(sketch)
                 best = min(best, bucket[0].ulp)
         holding.sort(key=lambda sketch: sketch.cost)
@@ -262,7 +264,7 @@ class Search:
             self.population.add_measured(item, _FRONT)
         self._note_hard(self._evaluator.surprises)
 
-    def _note_hard(self, inputs: list[float]) -> None:
+    def _note_hard(self, inputs: Sequence[float]) -> None:
         """Adds inputs to the points that candidates are tested at from now on."""
         known = set(self.state.hard_points)
         self.state.hard_points += [point for point in dict.fromkeys(inputs) if point not in known]
@@ -290,7 +292,10 @@ class Search:
                 self.state.counters.fail(f"screening {answer.reason}")
                 fresh += shard
                 continue
-            fresh += [replace(item, ulp=ulp) for item, ulp in zip(shard, answer, strict=True)]
+            fresh += [
+                replace(item, ulp=max(item.ulp, ulp))
+                for item, ulp in zip(shard, answer, strict=True)
+            ]
         self.population.update_sketches(fresh)
         self.state.counters.spend("polish", time.monotonic() - started)
 
@@ -358,8 +363,26 @@ class Search:
             return answer
         item.ulp = max(item.ulp, answer.max_ulp, self.config.max_ulp * (1 + 1e-9))
         self._note_hard([float(point.input) for point in answer.worst_inputs[:8]])  # pyright: ignore[reportArgumentType]
+        self._doubt_others()
         self._polish([item], Random(f"{self.config.seed}:{item.program}"))
         return answer
+
+    def _doubt_others(self) -> None:
+        """Tests measured candidates that are believed to hold at the points known now.
+
+        What a sweep refuted has often siblings with the same worst inputs, and a test at these
+        costs a millisecond where a sweep of each costs half a minute.
+        """
+        bound = self.config.max_ulp
+        believed = [item for item in self.population.front if not item.proven and item.ulp <= bound]
+        genomes = [item.rounded for item in believed]
+        job = Job("retest", (genomes, tuple(self.state.hard_points)), _SCREEN_LIMIT_S)
+        answer, _ = self._pool.run([job])[0]
+        if isinstance(answer, Failure):
+            self.state.counters.fail(f"screening {answer.reason}")
+            return
+        for item, ulp in zip(believed, answer, strict=True):
+            item.ulp = max(item.ulp, ulp)
 
     def text(self, item: Measured) -> str:
         """Program text of a measured candidate."""

@@ -44,7 +44,7 @@ Floats = npt.NDArray[np.float64]
 
 _TYPES: dict[DType, int] = {F32: FLOAT, F64: FLOAT, I32: INT, U32: INT, BOOL: BOOLEAN}
 _SWAPPED = {"gt": LT, "ge": LE}
-_POOL = 8192
+_POOL = 16384
 _STEP = 2.0**-7
 _NEUTRAL = 1e-9
 _RANGE_SHARE = 0.75
@@ -78,6 +78,7 @@ class Frame:
         self._wide = scaffold.dtype is F64
         self._before = [self._program_of(value) for value in self._given]
         self._ideal: dict[float, float] = {}
+        self._last: tuple[list[object], Tape] | None = None
 
     def _program_of(self, value: int) -> Program:
         """What computes a given value, as the backend computes it."""
@@ -172,7 +173,22 @@ class Frame:
         return len(self._given)
 
     def tape(self, nodes: Nodes) -> Tape:
-        """The hole and all behind it, contracted; only constants of the hole are free."""
+        """The hole and all behind it, contracted; only constants of the hole are free.
+
+        What is contracted depends on operations and signs alone, so the tape of the same genome
+        with other constants, which screening asks for next, differs in these.
+        """
+        form: list[object] = [
+            item if item.code != CONST else (item.type, item.value < 0) for item in nodes
+        ]
+        if self._last is None or self._last[0] != form:
+            self._last = form, self._made(nodes)
+        made = self._last[1]
+        constants = made.constants.copy()
+        constants[: len(nodes)] = [item.value for item in nodes]
+        return Tape(made.code, made.operands, constants, made.free)
+
+    def _made(self, nodes: Nodes) -> Tape:
         first = self.given
         hole = [self._shift(item) for item in nodes]
         last = first + len(hole) - 1 if hole else 0

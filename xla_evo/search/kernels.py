@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xla_evo._numba import njit
+from xla_evo.search.bits import bit_row
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -15,64 +16,6 @@ Ints = npt.NDArray[np.int64]
 BIG = 1e300
 WIDE = 64
 """Added to the code of an operation that the machine does in float64."""
-
-
-@njit
-def _integer(value: float) -> int:
-    """A float64-held 32-bit integer as int64, wrapped to 32 bits."""
-    wide = int(value) & 0xFFFFFFFF
-    return wide - 0x100000000 if wide >= 0x80000000 else wide
-
-
-@njit
-def _wrap(value: int) -> float:
-    wide = value & 0xFFFFFFFF
-    return float(wide - 0x100000000 if wide >= 0x80000000 else wide)
-
-
-@njit
-def _to_int(value: float) -> float:
-    if value != value:
-        return 0.0
-    return float(np.trunc(min(max(value, -2147483648.0), 2147483647.0)))
-
-
-@njit
-def _shift(code: int, value: int, amount: int) -> float:
-    inside = 0 <= amount < 32
-    if code == 23:
-        return _wrap(value << amount) if inside else 0.0
-    if code == 24:
-        return _wrap((value & 0xFFFFFFFF) >> amount) if inside else 0.0
-    return float(value >> amount) if inside else (-1.0 if value < 0 else 0.0)
-
-
-@njit
-def _bit_row(code: int, a: Floats, b: Floats, out: Floats) -> None:
-    """Operations on bits and integers; one loop each would not pay, they are rare."""
-    for i in range(out.size):
-        if code == 13:
-            out[i] = _to_int(a[i])
-        elif code == 14:
-            out[i] = a[i]
-        elif code == 15:
-            out[i] = float(np.float32(a[i]).view(np.int32))
-        elif code == 16:
-            out[i] = float(np.int32(_integer(a[i])).view(np.float32))
-        elif code == 17:
-            out[i] = _wrap(_integer(a[i]) + _integer(b[i]))
-        elif code == 18:
-            out[i] = _wrap(_integer(a[i]) - _integer(b[i]))
-        elif code == 19:
-            out[i] = _wrap(_integer(a[i]) * _integer(b[i]))
-        elif code == 20:
-            out[i] = _wrap(_integer(a[i]) & _integer(b[i]))
-        elif code == 21:
-            out[i] = _wrap(_integer(a[i]) | _integer(b[i]))
-        elif code == 22:
-            out[i] = _wrap(_integer(a[i]) ^ _integer(b[i]))
-        else:
-            out[i] = _shift(code, _integer(a[i]), _integer(b[i]))
 
 
 @njit
@@ -132,7 +75,7 @@ def _row(code: int, a: Floats, b: Floats, c: Floats, out: Floats) -> None:
         for i in range(n):
             out[i] = c[i] - a[i] * b[i]
     else:
-        _bit_row(code, a, b, out)
+        bit_row(code, a, b, out)
 
 
 @njit

@@ -3,7 +3,7 @@
 import json
 
 from xla_evo.search.config import SearchConfig
-from xla_evo.search.points import HARD_ROWS, UNIFORM_ROWS
+from xla_evo.search.points import HARD_ROWS, NEAR_ROWS, UNIFORM_ROWS
 from xla_evo.store.key import Key
 from xla_evo.targets.target import Target
 from xla_evo_lowering.backends import Backend, fingerprint
@@ -24,6 +24,8 @@ def compile_key(program_hash: str, target: Target, config: SearchConfig, row: Ba
     parts = {"program": program_hash, **_machine(row)}
     sample = {"target": json.dumps(target.to_json(), sort_keys=True), "seed": str(config.seed)}
     sample["rows"] = f"{UNIFORM_ROWS} and {HARD_ROWS}"
+    if row.live:
+        sample["near"] = str(NEAR_ROWS)
     return Key.of("compile", **parts, **sample)
 
 

@@ -21,6 +21,8 @@ FIT_POINTS = 40
 UNIFORM_ROWS, HARD_ROWS = 44, 20
 """Rows of the sample that a compiled program meets, uniform in value and in every binade: about a
 million inputs, so that few candidates pass here and fail the sweep."""
+NEAR_ROWS = 4
+"""Rows of inputs next to the worst of the sample, which it meets as well."""
 _NEAR_ZERO = 12
 
 
@@ -114,6 +116,25 @@ def fit_points(target: Target) -> Points:
         x = np.concatenate([x, near[(near >= low) & (near <= high)]])
     points = make_points(target, np.unique(x))
     return points.take(np.abs(points.reference) >= 2.0**target.dtype.emin)
+
+
+def around(worst: npt.NDArray[Any], count: int, target: Target) -> npt.NDArray[Any]:
+    """The numbers of the format next to some inputs, `count` in all, in the target's domain.
+
+    Where errors are large they are large in a neighbourhood, and which of its inputs is the worst
+    is chance: looking there finds more than looking everywhere.
+
+    Args:
+        worst: inputs of the target's format, shape (n,).
+        count: shape of the result.
+        target: whose domain they stay in; subnormal numbers and what is outside is left out.
+    """
+    bits = worst.view(f"i{worst.dtype.itemsize}")
+    reach = -(-count // max(1, worst.size))
+    near = (bits[:, None] + np.arange(reach) - reach // 2).reshape(-1).astype(bits.dtype)
+    x = near.view(worst.dtype)
+    normal = (np.abs(x) >= 2.0**target.dtype.emin) & (x >= target.low) & (x <= target.high)
+    return np.resize(x[normal] if normal.any() else worst, count)
 
 
 def format_points(target: Target, count: int, seed: int, near: Iterable[float] = ()) -> Points:

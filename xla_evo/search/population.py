@@ -73,6 +73,10 @@ _FRONT_SHARE, _EARLY_FRONT_SHARE = 0.5, 0.05
 _LEADING_SHARE = 0.8
 """How often a parent among the sketches is of a place that no cheaper one of its family matches."""
 
+_PLAIN_WEIGHT = 4.0
+"""How much oftener a parent without divisions and roots is picked than one of each other family:
+such forms win in the end, and take more steps to become good."""
+
 Place = tuple[int, float]
 """Where a sketch belongs: its family and its estimated cost."""
 
@@ -234,7 +238,9 @@ class Population:
         places = sorted(place for place in places if place[1] <= limit)
         if not places:
             return ()
-        kind = random.choice(sorted({kind for kind, _ in places}))
+        kinds = sorted({kind for kind, _ in places})
+        weights = [_PLAIN_WEIGHT if kind == 0 else 1.0 for kind in kinds]
+        kind = random.choices(kinds, weights)[0]
         place = random.choice([place for place in places if place[0] == kind])
         bucket = self.sketches[place]
         if random.random() < _QUIET_SHARE and self.quiet.get(place):

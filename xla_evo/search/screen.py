@@ -2,6 +2,11 @@
 
 Each step is cheaper than the next, and a candidate that cannot enter the population stops at the
 first step that shows it. All of it is compiled code and needs no JAX.
+
+A thousand test points do not find where a good candidate is worst, and its constants are moved to
+suit them: those near the goal are checked at many more, polished once more with the worst of these
+among the test points, and checked again. The worst inputs come back with the candidate, so that the
+next ones meet them too; a compilation, which would show them as well, costs a hundred times more.
 """
 
 from collections.abc import Sequence
@@ -16,12 +21,15 @@ from xla_evo.search.genome import Nodes, Tape, contracted, to_tape, with_constan
 from xla_evo.search.kernels import BIG, forward, max_error
 from xla_evo.search.points import Points
 from xla_evo.search.polish import polish
+from xla_evo.search.structure import without_factors_of_one
 
 _ITERATIONS, _LAWSON = 40, 8
 _FIRST_TRIES, _MORE_TRIES = 60, 300
 _CLOSE, _PROMISING, _WORTH = 4.0, 2.0, 1.4
 """Errors from which units in the last place may lead to the goal, or into the population: the first
 two in goals, the last in thresholds."""
+_WORST = 8
+"""Inputs of a check that join the test points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,7 @@ class Screened:
         ulp: largest error of the rounded program in the float32 model, at the test points.
         noise_ulp: the part of it that is rounding: largest distance from the same program over the
             reals.
+        worst: inputs with errors above those at the test points; empty where it was not checked.
     """
 
     nodes: Nodes
@@ -42,6 +51,7 @@ class Screened:
     fit_ulp: float
     ulp: float
     noise_ulp: float
+    worst: tuple[float, ...] = ()
 
 
 def _values(tape: Tape, points: Points) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -80,6 +90,17 @@ def rounding_noise(
     return max_error(single, values[-1], points.weight)
 
 
+def errors_at(
+    nodes: Nodes, points: Points, frame: Frame | None = None, *, contracts: bool = True
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Errors of a rounded program in float32 in ULP, shape (points,)."""
+    tape = _whole(nodes, frame, contracts=contracts)
+    values = _values(tape, points)
+    forward(tape.code, tape.operands, tape.constants, values, True)
+    errors = np.abs(values[-1] - points.reference) * points.weight
+    return np.where(errors < BIG, errors, BIG)
+
+
 def improve(
     nodes: Nodes, points: Points, tries: int, goal: float, seed: int, frame: Frame | None = None,
     *, contracts: bool = True,
@@ -94,12 +115,52 @@ def improve(
         tape.code, tape.operands, tape.constants, tape.free, _values(tape, points),
         points.reference, points.weight, tries, goal, seeded(seed, 0),
     )  # fmt: skip
-    return with_constants(nodes, tape, tape.constants[tape.free]), error
+    rounded = with_constants(nodes, tape, tape.constants[tape.free])
+    shorter = without_factors_of_one(rounded)
+    if len(shorter) < len(rounded):
+        return improve(shorter, points, tries, goal, seed, frame, contracts=contracts)
+    return rounded, error
+
+
+def improve_checked(
+    nodes: Nodes, error: float, test_at: Points, check_at: Points, goal: float, seed: int,
+    frame: Frame | None = None, *, contracts: bool = True,
+) -> tuple[Nodes, float, tuple[float, ...]]:  # fmt: skip
+    """Checks a polished program at many points and polishes it where it is worst.
+
+    Args:
+        nodes: the rounded genome.
+        error: its error at the test points.
+        test_at: the test points.
+        check_at: the many points.
+        goal: polishing below this is of no use.
+        seed: of the polishing moves.
+        frame: as for `improve`.
+        contracts: as for `improve`.
+
+    Returns:
+        The genome, its error at all these points, and the worst of the inputs that surprised.
+    """
+    errors = errors_at(nodes, check_at, frame, contracts=contracts)
+    limit = max(error, goal)
+    worst = np.argsort(-errors)[:_WORST]
+    worst = worst[errors[worst] > limit]
+    if not worst.size:
+        return nodes, max(error, float(errors.max())), ()
+    inputs = tuple(check_at.x[worst].tolist())
+    before = float(errors.max())
+    moved, after = improve(
+        nodes, test_at.join(check_at.take(worst)), _MORE_TRIES, goal, seed, frame,
+        contracts=contracts,
+    )  # fmt: skip
+    after = max(after, float(errors_at(moved, check_at, frame, contracts=contracts).max()))
+    return (moved, after, inputs) if after < before else (nodes, before, inputs)
 
 
 def screen(
     nodes: Nodes, fit_at: Points, test_at: Points, limits: tuple[float, float], goal: float,
     seed: int, frame: Frame | None = None, *, contracts: bool = True,
+    check_at: Points | None = None,
 ) -> tuple[Screened | None, str]:  # fmt: skip
     """Screens one candidate.
 
@@ -113,6 +174,7 @@ def screen(
         seed: of the polishing moves.
         frame: the scaffold whose hole the genome fills; none when it is the whole program.
         contracts: whether the backend makes one operation of a*b + c.
+        check_at: many more points, for candidates near the goal.
 
     Returns:
         The candidate or None, and the name of the last step it reached.
@@ -137,13 +199,19 @@ def screen(
         step = "tested"
     if not error < BIG or (error >= threshold and fit_error > fit_limit):
         return None, step
+    worst: tuple[float, ...] = ()
+    if check_at is not None and error < min(_PROMISING * goal, threshold):
+        rounded, error, worst = improve_checked(
+            rounded, error, test_at, check_at, goal, seed, frame, contracts=contracts
+        )
     noise = rounding_noise(rounded, test_at, frame, contracts=contracts)
-    return Screened(fitted, rounded, fit_error, error, noise), "passed"
+    return Screened(fitted, rounded, fit_error, error, noise, worst), "passed"
 
 
 def screen_batch(
     batch: Sequence[tuple[Nodes, tuple[float, float], int]], fit_at: Points, test_at: Points,
     goal: float, frame: Frame | None = None, *, contracts: bool = True,
+    check_at: Points | None = None,
 ) -> tuple[list[Screened | None], dict[str, int]]:  # fmt: skip
     """Screens (genome, limits, seed) one after the other.
 
@@ -154,8 +222,9 @@ def screen_batch(
     results: list[Screened | None] = []
     for nodes, limits, seed in batch:
         result, step = screen(
-            nodes, fit_at, test_at, limits, goal, seed, frame, contracts=contracts
-        )
+            nodes, fit_at, test_at, limits, goal, seed, frame, contracts=contracts,
+            check_at=check_at,
+        )  # fmt: skip
         counts[step] = counts.get(step, 0) + 1
         results.append(result)
     return results, counts

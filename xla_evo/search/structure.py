@@ -235,6 +235,28 @@ def _renumber(nodes: Sequence[Node], root: int) -> Nodes:
     return tuple(kept)
 
 
+def without_factors_of_one(nodes: Nodes) -> Nodes:
+    """Drops multiplications by a constant that rounded to 1, as the compiler does.
+
+    Where they stay, a model contracts a product that the compiled program does not have.
+    """
+    ones = {
+        index + 1 for index, item in enumerate(nodes) if item.code == CONST and item.value == 1.0
+    }
+    places = [0]
+    work: list[Node] = []
+    for item in nodes:
+        moved = item.with_operands(places)
+        work.append(moved)
+        kept = len(work)
+        if item.code == MUL and (item.a in ones or item.b in ones):
+            kept = moved.a if item.b in ones else moved.b
+        places.append(kept)
+    if places == list(range(len(places))):
+        return tuple(nodes)
+    return _renumber(work, places[-1])
+
+
 def simplify(nodes: Sequence[Node], root: int | None = None) -> tuple[Nodes, int]:
     """Returns the simplified genome and a 61-bit hash of its structure.
 

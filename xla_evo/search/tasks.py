@@ -18,7 +18,15 @@ from xla_evo.accuracy.kernels import compute_errors, format_constants
 from xla_evo.scaffolds import scaffold as find_scaffold
 from xla_evo.search.frame import Frame
 from xla_evo.search.genome import Nodes
-from xla_evo.search.points import HARD_ROWS, UNIFORM_ROWS, Points, fit_points, format_points
+from xla_evo.search.points import (
+    HARD_ROWS,
+    NEAR_ROWS,
+    UNIFORM_ROWS,
+    Points,
+    around,
+    fit_points,
+    format_points,
+)
 from xla_evo.search.screen import Screened, improve, screen_batch
 from xla_evo.targets.target import Target
 
@@ -28,6 +36,10 @@ if TYPE_CHECKING:
 
 Report = Callable[[int, int], None]
 _KEPT = 256
+_WORST = 64
+"""From how many of the worst inputs of a sample those next to them are taken."""
+_CHECKED = 16
+"""How many times the test points there are to check at; a scaffold has its pool."""
 NANOSECONDS = "ns an element"
 
 
@@ -93,10 +105,11 @@ class Tasks:
         if scaffold:
             frame = Frame(find_scaffold(scaffold), contracts=contracts, flush=flush)
             pool = frame.pool(target, seed)
-            self._frame, self._fit_at = frame, frame.fit_points(pool)
+            self._frame, self._fit_at, self._check_at = frame, frame.fit_points(pool), pool
             self._test_points = partial(frame.test_points, target, pool, test_count)
         else:
             self._fit_at = fit_points(target)
+            self._check_at = format_points(target, _CHECKED * test_count, seed)
             self._test_points = partial(format_points, target, test_count, seed)
         self._test_at = self._test_points(())
         self._loops: OrderedDict[str, Callable[..., Any]] = OrderedDict()
@@ -108,7 +121,7 @@ class Tasks:
         """Screens genomes; `hard_points` join the test points."""
         return screen_batch(
             batch, self._fit_at, self._tests(hard_points), self._goal, self._frame,
-            contracts=self._contracts,
+            contracts=self._contracts, check_at=self._check_at,
         )  # fmt: skip
 
     def refine(
@@ -148,16 +161,27 @@ class Tasks:
         stages = compile_stages(loop(function), loop_specs(self._target.dtype), SINGLE_THREAD)
         self._keep(name, stages.call)
         inputs, reference = self._inputs()
-        results = [np.asarray(stages.call(np.stack([rows, rows]), np.int32(1))) for rows in inputs]
+        ulp, worst, hard = self._errors(stages.call, inputs, reference)
+        near = around(hard, NEAR_ROWS * inputs.shape[1], self._target).reshape(NEAR_ROWS, -1)
+        reference = np.asarray(self._target.function.f64(near.astype(np.float64)), np.float64)
+        near_ulp, near_worst, _ = self._errors(stages.call, near, reference)
+        if near_ulp > ulp:
+            ulp, worst = near_ulp, near_worst
+        kept = {stage: stages.texts[stage] for stage in _STORED_STAGES}
+        return Compiled(stages.code_hash, ulp, worst, kept)
+
+    def _errors(
+        self, call: Callable[..., Any], inputs: npt.NDArray[Any], reference: npt.NDArray[np.float64]
+    ) -> tuple[float, float, npt.NDArray[Any]]:
+        """Largest error of a compiled loop, its input, and the inputs of the largest errors."""
+        results = [np.asarray(call(np.stack([rows, rows]), np.int32(1))) for rows in inputs]
         form = format_constants(self._target.dtype, flush_to_zero=True)
-        errors = compute_errors(np.concatenate(results), reference, form)
-        worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
-        return Compiled(
-            stages.code_hash,
-            float(errors[worst]),
-            float(inputs.reshape(-1)[worst]),
-            {stage: stages.texts[stage] for stage in _STORED_STAGES},
-        )
+        errors = compute_errors(np.concatenate(results), reference.reshape(-1), form)
+        errors = np.where(np.isnan(errors), np.inf, errors)
+        flat = inputs.reshape(-1)
+        order = np.argpartition(-errors, _WORST)[:_WORST]
+        worst = int(np.argmax(errors))
+        return float(errors[worst]), float(flat[worst]), flat[order]
 
     def race(self, texts: dict[str, str], rounds: int) -> dict[str, Timed]:
         """Times several programs, the built-in and the floor all in turn, so that they compare."""
