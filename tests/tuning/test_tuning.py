@@ -74,7 +74,7 @@ def test_a_choice_is_measured_recorded_and_followed():
     assert "0.5 times as tuned, not faster than the built-in" in str(slow)
     for fastest in shipped:
         record_ratios("exp", "float32", live, dict.fromkeys(shipped, 1.5) | {fastest: 7.0})
-        chosen = choose("exp", max_ulp=2.0).entry
+        chosen = choose("exp", max_ulp=6.0).entry
         assert chosen is not None
         assert chosen.certificate.program_hash == fastest
 
