@@ -268,7 +268,8 @@ def test_contexts_see_a_wrong_program(name: str, dtype) -> None:
 
 def test_the_machine_code_of_a_custom_call_belongs_to_its_certificate(monkeypatch) -> None:
     entry = next(e for e in entries("exp", "float32") if e.proofs("custom_call"))
-    if machine_identity(entry.proofs("custom_call")[0].fingerprint) != machine_identity(LIVE):
+    here = {**entry.proofs("custom_call")[0].fingerprint, "native": ""}
+    if machine_identity(here) != machine_identity(LIVE):
         pytest.skip("proven with another compiler")
     assert not code_fingerprint(entry.program, "inline", LIVE).get("native")
     monkeypatch.setattr(certificate, "code_identity", lambda program: "built another way")
