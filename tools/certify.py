@@ -61,13 +61,13 @@ def main():
     parser.add_argument("function")
     parser.add_argument("file", type=Path, nargs="?")
     parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--provenance", default="baseline by hand")
+    parser.add_argument("--provenance", help="of a file (default: baseline by hand)")
     parser.add_argument("--run", type=Path, help="folder of a run of the search")
     parser.add_argument(
         "--program", default="", help="first digits of the hash of one of its front"
     )
     parser.add_argument("--seed", type=int, help="of the fit, for a file")
-    parser.add_argument("--note", default="")
+    parser.add_argument("--note", default="", help="of a file")
     parser.add_argument("--max-ulp", type=float)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--lowering", default="inline", choices=FORMS)
@@ -80,6 +80,8 @@ def main():
     args = parser.parse_args()
     if sum((args.again, args.file is not None, args.run is not None)) != 1:
         parser.error("give the file of a program, --run or --again")
+    if args.file is None and (args.provenance or args.note or args.seed is not None):
+        parser.error("--provenance, --seed and --note are those of a file; a run has its own")
     failed = 0
     for make in calls(args):
         try:
@@ -121,7 +123,8 @@ def origin(args):
     if args.run is not None:
         return program_of_run(args.run, args.program)
     made = parse_program(args.file.read_text(encoding="utf-8"), source=str(args.file))
-    return made, Provenance(kind=args.provenance, seed=args.seed, note=args.note)
+    kind = args.provenance or "baseline by hand"
+    return made, Provenance(kind=kind, seed=args.seed, note=args.note)
 
 
 def model(args):

@@ -1,12 +1,13 @@
 """Programs of a run, with the provenance that the run itself tells."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from xla_evo.budget import parse_budget
 from xla_evo.errors import RunError
-from xla_evo.library.evolved import program_of_run
+from xla_evo.library.evolved import program_of_run, provenance_of
 from xla_evo.search.checkpoint import State, write_state
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.genome import ADD, MUL, float_constant, node
@@ -50,6 +51,18 @@ def test_a_program_of_the_front_comes_with_the_run_of_it(run):
     assert source.run == config.digest()[:16]
     assert "12,345 candidates screened" in source.note
     assert "3 beginnings" in source.note
+
+
+def test_what_a_search_began_with_is_told(run):
+    _, config = run
+    text = "program exp2(x: f32) -> f32 { %0: f32 = mul x, x return %0 }"
+    begun = replace(config, begin=text)
+    state = State(Population(4))
+    assert provenance_of(config, state).note.startswith("grown from the empty program;")
+    assert provenance_of(begun, state).note.startswith(f"begun with {begun.begin_hash()};")
+    assert provenance_of(begun, state).kind == "from scaffold exp2"
+    domain = make_target("exp2", "float32", 0.0, 1.0)
+    assert provenance_of(replace(begun, scaffold="", target=domain), state).kind == "from a program"
 
 
 @pytest.mark.parametrize(

@@ -57,13 +57,13 @@ def shortened(large: Value, small: Value) -> Parts:
     return first, rest + error
 
 
-def short_reciprocal(d: Value, d_low: Value) -> tuple[Value, Value, Value]:
-    """(first 26 bits, rest, rounded) of 1 / (d + d_low): the residual of 26 bits is exact."""
+def short_reciprocal(d: Value, d_low: Value) -> Parts:
+    """(first 26 bits, rest) of 1 / (d + d_low): the residual of 26 bits is exact."""
     inverse = 1.0 / d
     short, _ = halves(inverse)
     d_first, d_rest = halves(d)
     residual = ((1.0 - short * d_first) - short * d_rest) - short * d_low
-    return short, residual * inverse, inverse
+    return short, residual * inverse
 
 
 def quotient(top: Parts, bottom: Parts) -> Parts:

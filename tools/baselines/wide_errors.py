@@ -89,7 +89,7 @@ def erfc(x: Value, working: DType, bits: float) -> Value:
     p = (w * linear_term + constant) + (w * w) * (w * horner(w, others))
     p = p + (square_rest * square_term + w_square * short_rest) + w_low * slope
     bracket = shortened(sum_so_far, (lost_too + lost + inverse[1] * beta) + p)
-    scaled = shortened(*short_product(inverse[:2], bracket))
+    scaled = shortened(*short_product(inverse, bracket))
     large, small = short_product(power, scaled)
     tail = ((large + small) * power_of_two(low_bits + 64, F64)).guard() * 2.0**-64
     return (x < 0.0).where(2.0 - tail, tail)

@@ -126,7 +126,7 @@ class Reference:
                 lambda x: self.exact(x)[0], (low, high), solver="illinois", tol=mp.mpf(10) ** -12,
                 verify=False,
             ))  # fmt: skip
-        return zero if abs(zero) > 1e-9 else 0.0
+        return zero if abs(zero) > 1e-9 * (high - low) else 0.0
 
 
 def _ends_near_zero(values: list[Mp]) -> bool:

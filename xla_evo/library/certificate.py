@@ -25,8 +25,9 @@ class Provenance:
     """Where a program came from.
 
     Attributes:
-        kind: ``from scratch`` or ``from scaffold NAME`` for an evolved program, ``baseline by
-            hand`` for one whose form a person chose (its constants may be fitted).
+        kind: ``from scratch``, ``from scaffold NAME`` or ``from a program`` that a user began with
+            for an evolved program, ``baseline by hand`` for one whose form a person chose (its
+            constants may be fitted).
         run: identity of the search, empty for a baseline.
         seed: of the search or of the fit, None where there was none.
         note: one line for a person.
@@ -38,11 +39,11 @@ class Provenance:
     note: str = ""
 
     def __post_init__(self) -> None:
-        known = self.kind in ("from scratch", "baseline by hand")
+        known = self.kind in ("from scratch", "from a program", "baseline by hand")
         if not known and not self.kind.startswith("from scaffold "):
             raise ConfigError(
-                f"provenance {self.kind!r} is none of: from scratch, from scaffold NAME,"
-                " baseline by hand"
+                f"provenance {self.kind!r} is none of: from scratch, from a program, from scaffold"
+                " NAME, baseline by hand"
             )
 
 

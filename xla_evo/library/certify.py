@@ -249,16 +249,15 @@ def add_proof(entry: Entry, proof: Proof) -> Entry:
 
     Code of the same machine that an older source of a custom call gave is replaced too.
     """
-    known = list(entry.certificate.proofs)
+    proofs = entry.certificate.proofs
     older = [
-        other
-        for other in known
-        if other.lowering == proof.lowering
+        other.lowering == proof.lowering
         and _without_source(other.fingerprint) == _without_source(proof.fingerprint)
+        for other in proofs
     ]
-    place = known.index(older[0]) if older else len(known)
-    known.insert(place, proof)
-    proofs = tuple(other for other in known if other is proof or other not in older)
+    place = older.index(True) if any(older) else len(older)
+    after = [other for other, old in zip(proofs, older, strict=True) if not old][place:]
+    proofs = (*proofs[:place], proof, *after)
     return Entry(entry.program, replace(entry.certificate, proofs=proofs))
 
 

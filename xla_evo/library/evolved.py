@@ -22,16 +22,19 @@ _DIGITS = 16
 def provenance_of(config: SearchConfig, state: State) -> Provenance:
     """Where the programs of a run came from.
 
-    The search grows them from the empty program and a constant, so their ancestry is told by
-    settings, seed and the number of candidates that it screened; `run` is the hash of the settings.
+    The search grows them from the empty program and a constant, and what a user begins with, so
+    their ancestry is told by settings, seed and the number of candidates that it screened; `run` is
+    the hash of the settings.
     """
     counters = state.counters
+    begun = f"begun with {config.begin_hash()}" if config.begin else "grown from the empty program"
+    alone = "from a program" if config.begin else "from scratch"
     return Provenance(
-        kind=f"from scaffold {config.scaffold}" if config.scaffold else "from scratch",
+        kind=f"from scaffold {config.scaffold}" if config.scaffold else alone,
         run=config.digest()[:_DIGITS],
         seed=config.seed,
         note=(
-            f"grown from the empty program; {counters.screened:,} candidates screened,"
+            f"{begun}; {counters.screened:,} candidates screened,"
             f" {counters.compiled + counters.compile_hits:,} compiled,"
             f" {state.beginnings + 1} beginnings, bound {config.max_ulp:g} ULP"
         ),

@@ -178,7 +178,7 @@ class SearchConfig:
 
     def provenance(self, nodes: Nodes) -> str:
         """Returns one line on what of a genome's program was evolved and what was there before."""
-        seed = f", begun with {self._begin_hash()}" if self.begin else ""
+        seed = f", begun with {self.begin_hash()}" if self.begin else ""
         if not self.scaffold:
             return f"from a program{seed}" if seed else "from scratch"
         frame = find_scaffold(self.scaffold)
@@ -190,8 +190,8 @@ class SearchConfig:
             " the rest is by hand"
         )
 
-    def _begin_hash(self) -> str:
-        """First digits of the content hash of what the search begins with."""
+    def begin_hash(self) -> str:
+        """Returns the first digits of the content hash of what the search begins with."""
         return content_hash(parse_program(self.begin))[:8]
 
     def to_json(self) -> dict[str, Any]:
