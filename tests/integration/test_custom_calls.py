@@ -177,12 +177,13 @@ def test_disabled_jit_and_debug_nans(called: Called) -> None:
 @needs_compiler
 def test_the_door_checks_the_machine_code(called: Called, monkeypatch) -> None:
     choice = choose(called.name, called.dtype, 1.1, lowering="custom_call")
-    assert not door.check(choice, "custom_call", samples=1 << 14)
+    samples = 1 << 15  # at fewer float64 takes every reference from mpmath
+    assert not door.check(choice, "custom_call", samples=samples)
     plain = native.emit_cpp
     monkeypatch.setattr(native, "_targets", {})
     monkeypatch.setattr(
         native, "emit_cpp",
         lambda *given: plain(*given).replace("result[i] = ", "result[i] = 2 * "),
     )  # fmt: skip
-    assert door.check(choice, "custom_call", samples=1 << 14)
-    assert not door.check(choice, samples=1 << 14)
+    assert door.check(choice, "custom_call", samples=samples)
+    assert not door.check(choice, samples=samples)
