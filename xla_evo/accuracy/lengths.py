@@ -4,7 +4,9 @@ A compiler may compute the vector body and the remainder of a loop differently (
 approximations), so a function proven at one length is not proven at another.
 """
 
+import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,10 +61,12 @@ def check_length_invariance(
 
     The same 65,536 sampled inputs are evaluated in one array, and then in windows of each length at
     three places, so that an input is met in the vector body and in the remainder. A nan equals a
-    nan. ``evaluate`` compiles once per length: 20 to 50 ms each for a small program under XLA.
+    nan. ``evaluate`` is called from several threads, a length in each, and compiles once per length:
+    20 to 50 ms each for a small program under XLA.
 
     Args:
-        evaluate: the compiled function on 1-D arrays of the format, of any length.
+        evaluate: the compiled function on 1-D arrays of the format, of any length; safe to call
+            from several threads.
         target: gives domain and format.
         lengths: lengths to try.
         seed: of the inputs and the windows.
@@ -79,10 +83,15 @@ def check_length_invariance(
     arity = target.function.arity
     base = tuple(np.resize(random.permutation(sample), _BASE) for _ in range(arity))
     expected = _evaluate(evaluate, base)
+    windows: list[tuple[int, list[int]]] = []
     for length in lengths:
         if length < 1:
             raise TargetError(f"an array of length {length} cannot be tried; lengths start at 1")
-        for start in random.integers(0, _BASE, _WINDOWS).tolist():
+        windows.append((length, random.integers(0, _BASE, _WINDOWS).tolist()))
+
+    def violation(window: tuple[int, list[int]]) -> LengthViolation | None:
+        length, starts = window
+        for start in starts:
             places = (start + np.arange(length)) % _BASE
             got = _evaluate(evaluate, tuple(column[places] for column in base))
             differs = np.flatnonzero(_bits_differ(got, expected[places], dtype))
@@ -97,6 +106,13 @@ def check_length_invariance(
                     got=float(got[position]),
                     expected=float(expected[place]),
                 )
+        return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for found in pool.map(violation, windows):
+            if found is not None:
+                pool.shutdown(cancel_futures=True)
+                return found
     return None
 
 
