@@ -48,6 +48,7 @@ from xla_evo.targets.target import make_target
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.canonical import content_hash
+from xla_evo_lowering.compile import dispatch_on_calling_thread
 from xla_evo_lowering.custom_call import as_custom_call
 from xla_evo_lowering.errors import BackendError
 from xla_evo_lowering.stablehlo import as_function
@@ -82,6 +83,7 @@ def main():
         parser.error("give the file of a program, --run or --again")
     if args.file is None and (args.provenance or args.note or args.seed is not None):
         parser.error("--provenance, --seed and --note are those of a file; a run has its own")
+    dispatch_on_calling_thread()
     failed = 0
     for make in calls(args):
         try:

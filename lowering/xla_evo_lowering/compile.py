@@ -128,6 +128,30 @@ def _compile_with_dump(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def dispatch_on_calling_thread() -> None:
+    """Keeps calls of the CPU client on the thread that makes them; only before JAX is first used.
+
+    Of itself the client hands programs of some size to a thread of its own, which costs a sweep,
+    whose threads wait for each block, twice the time of its small kernels.
+    """
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
+
+
+_ALIGNMENT = 64
+
+
+def input_buffer(length: int, dtype: np.dtype[Any] | type) -> Array:
+    """Returns an uninitialised array that JAX's CPU client takes as it lies; it copies others.
+
+    A copy costs more than many a kernel: the client takes an array that begins at a multiple of 64
+    bytes, where NumPy aligns to 16.
+    """
+    size = length * np.dtype(dtype).itemsize
+    raw = np.empty(size + _ALIGNMENT, np.uint8)
+    first = -raw.ctypes.data % _ALIGNMENT
+    return raw[first : first + size].view(dtype)
+
+
 class Executable:
     """A function of one or more arrays of one shape, compiled once for each shape that it meets.
 

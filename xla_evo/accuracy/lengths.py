@@ -61,7 +61,7 @@ def check_length_invariance(
 
     The same 65,536 sampled inputs are evaluated in one array, and then in windows of each length at
     three places, so that an input is met in the vector body and in the remainder. A nan equals a
-    nan. ``evaluate`` is called from several threads, a length in each, and compiles once per length:
+    nan. ``evaluate`` is called from several threads, a length in each, and compiles once a length:
     20 to 50 ms each for a small program under XLA.
 
     Args:

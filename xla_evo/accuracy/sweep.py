@@ -22,13 +22,15 @@ from xla_evo.accuracy.statistics import Statistics, widened_results
 from xla_evo.errors import TargetError
 from xla_evo.targets.ordering import ordinal
 from xla_evo.targets.target import Target
+from xla_evo_lowering.compile import input_buffer
 from xla_evo_lowering.dtypes import F64, REAL
 
 Evaluate = Callable[..., Any]
 Array = NDArray[Any]
 Arguments = tuple[Array, ...]
 
-_CACHE_CHUNK = 1 << 15
+_CHUNK = 1 << 17
+"""Results that are fed to the statistics at a time: in shorter ones threads wait for each other."""
 _EXACT_AT_MOST = 1 << 14
 _SMALLEST_BLOCK = 1 << 7
 
@@ -263,9 +265,10 @@ class _Sweep:
         target = self._target
         if not hasattr(self._local, "statistics"):
             self._local.statistics = self._statistics()
+            self._local.inputs = input_buffer(self._block, target.dtype.numpy)
             self._parts.append(self._local.statistics)
         statistics: list[Statistics] = self._local.statistics
-        inputs = np.empty(self._block, target.dtype.numpy)
+        inputs: Array = self._local.inputs
         write_values(inputs[:count], first, target.dtype)
         inputs[count:] = inputs[count - 1]
         results = [_evaluated(run, target, (inputs,))[:count] for run in self._evaluates]
@@ -309,7 +312,7 @@ def _evaluated(evaluate: Evaluate, target: Target, arguments: Arguments) -> Arra
 def add_results(
     statistics: Statistics, arguments: Arguments, results: Array, reference: Array | None = None
 ) -> None:
-    """Feeds results and their references to running statistics, in runs that stay in cache.
+    """Feeds results and their references to running statistics, a chunk at a time.
 
     Args:
         statistics: what is added to.
@@ -329,8 +332,8 @@ def _add(
     """`add_results` of several functions, with one reference for all."""
     target, flush = statistics[0].target, statistics[0].flush_to_zero
     pair = target.function.pair if target.dtype is F64 and reference is None else None
-    for start in range(0, len(arguments[0]), _CACHE_CHUNK):
-        part = slice(start, start + _CACHE_CHUNK)
+    for start in range(0, len(arguments[0]), _CHUNK):
+        part = slice(start, start + _CHUNK)
         inputs = tuple(a[part] for a in arguments)
         wide = _widened(inputs)
         pieces = [(whole, one[part]) for whole, one in zip(statistics, results, strict=True)]
@@ -340,8 +343,10 @@ def _add(
                 whole.add(inputs, piece, high, rest)
             continue
         r = target.function.f64(*wide) if reference is None else reference[part]
+        least = statistics[0].form.least
+        readings = flush and any((np.abs(a) < least).any() for a in wide)
         for whole, piece in pieces:
-            whole.add(inputs, piece, _better_reading(whole, wide, piece, r) if flush else r)
+            whole.add(inputs, piece, _better_reading(whole, wide, piece, r) if readings else r)
 
 
 def _flushed(x: Array, statistics: Statistics) -> Array:
@@ -351,9 +356,6 @@ def _flushed(x: Array, statistics: Statistics) -> Array:
 
 def _better_reading(statistics: Statistics, wide: Arguments, results: Array, r: Array) -> Array:
     """References that read inputs below 2^emin as themselves or as zero, whichever is nearer."""
-    least = statistics.form.least
-    if not any((np.abs(a) < least).any() for a in wide):
-        return r
     flushed = tuple(_flushed(a, statistics) for a in wide)
     other = statistics.target.function.f64(*flushed)
     results = widened_results(results)

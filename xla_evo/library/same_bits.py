@@ -1,6 +1,7 @@
 """Proves another compiled form of a program: by the same bits for every input, or by a sweep."""
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,8 +17,9 @@ from xla_evo.library.certify import CertificationError, is_swept, prove, time_ra
 from xla_evo.library.loader import Entry
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend, fingerprint
-from xla_evo_lowering.compile import Executable
+from xla_evo_lowering.compile import Executable, input_buffer
 from xla_evo_lowering.compile import Function as Graph
+from xla_evo_lowering.dtypes import DType
 
 _BLOCK, _NEAR = 1 << 18, 1 << 10
 _SAMPLES = 1 << 22
@@ -113,8 +115,8 @@ def prove_same_bits(
     )
 
 
-def _blocks(entry: Entry) -> tuple[int, Callable[[int], np.ndarray[Any, Any]]]:
-    """(how many, the block of a number) of every bit pattern, or of a sample of the domain.
+def _blocks(entry: Entry) -> tuple[int, Callable[[int, np.ndarray[Any, Any]], None]]:
+    """(how many, what writes the block of a number) of every bit pattern, or of a sample.
 
     Both are in ascending order.
     """
@@ -122,15 +124,55 @@ def _blocks(entry: Entry) -> tuple[int, Callable[[int], np.ndarray[Any, Any]]]:
     if dtype.bits > 32:
         sample = sample_inputs(make_target(entry.function, entry.dtype), _SAMPLES)
         count = -(-len(sample) // _BLOCK)
-        return count, np.resize(sample, (count, _BLOCK)).__getitem__
+        rows = np.resize(sample, (count, _BLOCK))
+
+        def sampled(number: int, out: np.ndarray[Any, Any]) -> None:
+            out[:] = rows[number]
+
+        return count, sampled
     unsigned = np.dtype(f"uint{dtype.bits}")
-    length = min(_BLOCK, 1 << dtype.bits)
+    length = _length(dtype)
     steps = np.arange(length, dtype=unsigned)
 
-    def block(number: int) -> np.ndarray[Any, Any]:
-        return (steps + unsigned.type(number * length)).view(dtype.numpy)
+    def every(number: int, out: np.ndarray[Any, Any]) -> None:
+        np.add(steps, unsigned.type(number * length), out=out.view(unsigned))
 
-    return (1 << dtype.bits) // length, block
+    return (1 << dtype.bits) // length, every
+
+
+def _length(dtype: DType) -> int:
+    return min(_BLOCK, 1 << dtype.bits)
+
+
+class _Comparison:
+    """Two forms side by side, and the arrays that a thread needs to compare a block of results."""
+
+    def __init__(self, known: Executable, other: Executable, dtype: DType) -> None:
+        self._known, self._other = known, other
+        self._unsigned = np.dtype(f"uint{dtype.bits}")
+        length = _length(dtype)
+        self.inputs = input_buffer(length, dtype.numpy)
+        rows = (length // _NEAR, _NEAR + 1)
+        self._beside = input_buffer(rows[0] * rows[1], dtype.numpy)
+        self._beside.fill(np.nan)
+        self._inside = self._beside.reshape(rows)[:, :_NEAR]
+        self._differs = np.empty((rows[0], _NEAR), np.bool_)
+
+    def difference(self) -> str:
+        """The first input of the block with other bits, or nothing."""
+        shape = self._inside.shape
+        self._inside[:] = self.inputs.reshape(shape)
+        first = self._known(self.inputs).reshape(shape)
+        near = self._other(self._beside).reshape(len(first), -1)[:, :_NEAR]
+        for second in (self._other(self.inputs).reshape(shape), near):
+            differs = np.not_equal(
+                first.view(self._unsigned), second.view(self._unsigned), out=self._differs
+            )
+            if differs.any():
+                for place in np.argwhere(differs & ~(np.isnan(first) & np.isnan(second)))[:1]:
+                    x, one, two = (a[tuple(place)] for a in (self._inside, first, second))
+                    return f"{two!r} for {x!r}, not {one!r}"
+        return ""
 
 
 def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: str) -> None:
@@ -143,26 +185,18 @@ def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: 
         DifferentBitsError: a result differs; says at which input.
     """
     dtype = entry.program.dtype
-    unsigned = np.dtype(f"uint{dtype.bits}")
-    count, block = _blocks(entry)
-    length = len(block(0))
-    beside = np.full((length // _NEAR, _NEAR + 1), np.nan, dtype.numpy)
-    for form, size in ((known, length), (other, length), (other, beside.size)):
+    count, write = _blocks(entry)
+    length = _length(dtype)
+    for form, size in ((known, length), (other, length), (other, length + length // _NEAR)):
         form.compiled((size,))
+    local = threading.local()
 
     def compare(number: int) -> str:
-        x = block(number)
-        mixed = beside.copy()
-        mixed[:, :_NEAR] = x.reshape(-1, _NEAR)
-        first = known(x)
-        near = other(mixed.reshape(-1)).reshape(mixed.shape)[:, :_NEAR].reshape(-1)
-        for second in (other(x), np.ascontiguousarray(near)):
-            differs = first.view(unsigned) != second.view(unsigned)
-            if differs.any():
-                differs &= ~(np.isnan(first) & np.isnan(second))
-            for place in np.flatnonzero(differs)[:1].tolist():
-                return f"{second[place]!r} for {x[place]!r}, not {first[place]!r}"
-        return ""
+        if not hasattr(local, "comparison"):
+            local.comparison = _Comparison(known, other, dtype)
+        comparison: _Comparison = local.comparison
+        write(number, comparison.inputs)
+        return comparison.difference()
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for found in pool.map(compare, range(count)):
