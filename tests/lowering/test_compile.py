@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from xla_evo_lowering.compile import SINGLE_THREAD, Executable, compile_stages
+from xla_evo_lowering.compile import SINGLE_THREAD, Executable, compile_stages, input_buffer
 from xla_evo_lowering.dtypes import BF16, F16, F32, F64, I64
 from xla_evo_lowering.errors import CompileError
 from xla_evo_lowering.machine_code import machine_code_hash, objects
@@ -48,6 +48,15 @@ def test_wide_results_of_narrow_inputs():
 def test_a_shape_is_compiled_once():
     executable = Executable(jnp.exp, (F32,))
     assert executable.compiled((8,)) is executable.compiled((8,))
+
+
+@pytest.mark.parametrize("length", [1, 1000, 1 << 18])
+def test_input_buffers_are_taken_as_they_lie(length):
+    x = input_buffer(length, np.float32)
+    x.fill(1.5)
+    taken = jax.device_put(x, jax.devices("cpu")[0])
+    assert taken.unsafe_buffer_pointer() == x.ctypes.data
+    assert (x.shape, x.dtype, float(taken.sum())) == ((length,), np.float32, 1.5 * length)
 
 
 def test_what_xla_refuses_is_a_compile_error():

@@ -56,9 +56,11 @@ def run(args: argparse.Namespace) -> int:
     from xla_evo.api import verify, verify_model
     from xla_evo.search.run import PROGRAM, RunFolder
     from xla_evo.targets.target import make_target
+    from xla_evo_lowering.compile import dispatch_on_calling_thread
     from xla_evo_lowering.program import Program
     from xla_evo_lowering.text import parse_program
 
+    dispatch_on_calling_thread()
     if args.all or args.quick:
         from xla_evo.cli import verify_library
 

@@ -8,7 +8,6 @@ from xla_evo.cli.output import Column, plain_table, print_json, print_line
 from xla_evo.errors import ConfigError
 from xla_evo.library.loader import MODELLED, entries
 from xla_evo.library.recheck import Recheck, recheck_all, recheck_rotating
-from xla_evo_lowering.compile import dispatch_on_calling_thread
 
 _COLUMNS = [
     Column(name="entry".ljust(44), align="left"),
@@ -33,7 +32,6 @@ def run(args: argparse.Namespace) -> int:
     chosen = entries(args.function, args.dtype)
     if not chosen:
         raise ConfigError("the library has no such program (see xla-evo library)")
-    dispatch_on_calling_thread()
     if not args.json:
         _print_row([column.name for column in _COLUMNS])
     started = time.perf_counter()
