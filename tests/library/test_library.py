@@ -301,6 +301,12 @@ def test_the_machine_code_of_a_custom_call_belongs_to_its_certificate(monkeypatc
     assert best_proof(renewed, "custom_call", "cpu", LIVE)[1]
 
 
+def test_each_function_has_a_custom_call_in_the_formats_that_have_them() -> None:
+    wanted = {(e.function, e.dtype) for e in SHIPPED if e.program.dtype.bits >= 32}
+    proven = {(e.function, e.dtype) for e in SHIPPED if e.proofs("custom_call")}
+    assert proven == wanted
+
+
 def test_same_bits_are_demanded_beside_a_nan() -> None:
     entry = program_for_exp()
     if machine_identity(entry.proofs("inline")[0].fingerprint) != machine_identity(LIVE):
