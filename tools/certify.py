@@ -38,7 +38,7 @@ from xla_evo.library import (
     prove,
     write_entry,
 )
-from xla_evo.library.certify import sweep_together, time_ratio
+from xla_evo.library.certify import sweep_together, time_ratios
 from xla_evo.library.choice import best_proof, describe
 from xla_evo.library.evolved import program_of_run
 from xla_evo.library.loader import MODELLED
@@ -182,14 +182,15 @@ def again(args):
         for entry in entries(name, args.dtype)
         if entry.certificate.program_hash.startswith(args.entry)
     ]
-    for _, group in groupby(found, key=lambda entry: entry.function):
+    for _, group in groupby(found, key=lambda entry: (entry.function, entry.dtype)):
         of_function = list(group)
-        inlined = args.lowering == "inline" and not args.retime
+        if args.retime:
+            yield from (partial(lambda one: one, entry) for entry in retimed(of_function))
+            continue
+        inlined = args.lowering == "inline"
         swept = sweep_together(of_function, threads=args.threads) if inlined else {}
         for entry in of_function:
-            if args.retime:
-                yield partial(retimed, entry)
-            elif args.lowering == "inline" or names or not is_proven(entry, args.lowering):
+            if args.lowering == "inline" or names or not is_proven(entry, args.lowering):
                 yield partial(proven, entry, args, swept.get(entry.name))
 
 
@@ -212,16 +213,24 @@ def proven(entry, args, measurement):
     ))  # fmt: skip
 
 
-def retimed(entry):
-    """The entry with the times of its proofs of this machine measured anew."""
-    target = make_target(entry.function, entry.dtype)
+def retimed(of_function):
+    """Entries of one function and format with the times of their proofs of this machine anew.
+
+    Those of a lowering take turns with one built-in, since a request takes the one of best ratio.
+    """
     live = fingerprint(backend("cpu"))
+    again = {entry.name: entry for entry in of_function}
     for lowering, form in FORMS.items():
-        proof, is_here = best_proof(entry, lowering, "cpu", live)
-        if proof is not None and is_here:
-            again = replace(proof, time=time_ratio(form(entry.program), target))
-            entry = add_proof(entry, again)
-    return entry
+        proofs = {entry.name: best_proof(entry, lowering, "cpu", live) for entry in of_function}
+        here = [entry for entry in of_function if all(proofs[entry.name])]
+        if not here:
+            continue
+        target = make_target(here[0].function, here[0].dtype)
+        times = time_ratios([form(entry.program) for entry in here], target)
+        for entry, time in zip(here, times, strict=True):
+            proof, _ = proofs[entry.name]
+            again[entry.name] = add_proof(again[entry.name], replace(proof, time=time))
+    return list(again.values())
 
 
 if __name__ == "__main__":

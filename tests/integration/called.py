@@ -48,4 +48,5 @@ CALLED = (
     Called("cbrt"),
     Called("pow", second=(2.0, -2.0)),
     Called("sinh", "float64"),
+    Called("erfc", "float64"),
 )

@@ -35,7 +35,7 @@ from xla_evo.library.certificate import (
     contracts,
     machine_identity,
 )
-from xla_evo.library.certify import _binades_of
+from xla_evo.library.certify import _binades_of, time_ratio, time_ratios
 from xla_evo.library.choice import best_proof
 from xla_evo.library.contexts import AFTER, BEFORE, measure_contexts
 from xla_evo.targets.catalogue import function as catalogue_function
@@ -109,6 +109,18 @@ def test_shipped_entry_keeps_its_bound_on_a_sample(entry: Entry) -> None:
         proof.fingerprint
     ) == machine_identity(LIVE):
         assert found.max_ulp == pytest.approx(proof.measurement.max_ulp)
+
+
+def test_programs_that_are_timed_together_share_the_builtin() -> None:
+    target, forms = make_target("exp", "float32"), [jnp.exp, lambda x: jnp.exp(jnp.exp(x) * 0)]
+    found = time_ratios(forms, target, rounds=2)
+    assert len({time.builtin_ns for time in found}) == 1
+    assert len({time.candidate_ns for time in found}) == len(forms)
+    for time in found:
+        assert time.ratio == min(time.builtin_ns) / min(time.candidate_ns)
+    assert len(time_ratio(jnp.exp, target, rounds=2).candidate_ns) == 2
+    own = make_target(expr="sin(x)/x", low=0.1, high=2.0)
+    assert time_ratio(jnp.sinc, own, rounds=2).ratio == 0  # there is no built-in
 
 
 def test_worst_binades_are_sampled_densely() -> None:
@@ -287,6 +299,12 @@ def test_the_machine_code_of_a_custom_call_belongs_to_its_certificate(monkeypatc
     # Then nothing is known of the code, and the lowering says what to install.
     monkeypatch.setattr(certificate, "code_identity", no_compiler)
     assert best_proof(renewed, "custom_call", "cpu", LIVE)[1]
+
+
+def test_each_function_has_a_custom_call_in_the_formats_that_have_them() -> None:
+    wanted = {(e.function, e.dtype) for e in SHIPPED if e.program.dtype.bits >= 32}
+    proven = {(e.function, e.dtype) for e in SHIPPED if e.proofs("custom_call")}
+    assert proven == wanted
 
 
 def test_same_bits_are_demanded_beside_a_nan() -> None:

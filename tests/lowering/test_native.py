@@ -178,6 +178,16 @@ def test_paths_are_not_split_where_choices_share_a_condition() -> None:
         assert ("no-thread-jumps" in emit_cpp(b.build(value), "handler")) == (shared == 4)
 
 
+@pytest.mark.parametrize("length", [20, 200])
+def test_the_loop_over_a_long_program_calls_nothing(length: int) -> None:
+    b = Builder("long", x=F64)
+    value = 0
+    for number in range(length):
+        value = b.apply("add", b.apply("mul", value, 0), b.const(1 / (number + 1), F64))
+    text = emit_cpp(b.build(value), "handler")
+    assert ("always_inline" in text) == (length == 200)
+
+
 def test_no_name_gets_into_the_source() -> None:
     hostile = "x_system"
     program = square_plus(name=hostile)

@@ -311,26 +311,39 @@ def _of_one(function: Graph, arity: int) -> Graph:
 
 
 def time_ratio(graph: Graph, target: Target, *, rounds: int = 15) -> TimeRatio:
-    """Times a graph and the built-in in turn, inside compiled loops over an array in cache.
+    """Times a graph and the built-in in turn, as `time_ratios` does several."""
+    (found,) = time_ratios([graph], target, rounds=rounds)
+    return found
+
+
+def time_ratios(graphs: Sequence[Graph], target: Target, *, rounds: int = 15) -> list[TimeRatio]:
+    """Times graphs and the built-in in turn, inside compiled loops over an array in cache.
+
+    The built-in's own time differs by a third between processes, so ratios are compared with each
+    other only where they share its samples, as these do.
 
     Args:
-        graph: the program as a function of JAX arrays.
-        target: what it computes.
+        graphs: programs as functions of JAX arrays.
+        target: what they compute.
         rounds: samples of each.
     """
     low, high = timed_range(target.function.name)
     random = np.random.default_rng(0)
     xs = random.uniform(low, high, (timing.ROWS, timing.ELEMENTS)).astype(target.dtype.numpy)
     arity = target.function.arity
-    functions: Sequence[Any] = [timing.floor_function, _of_one(graph, arity)]
+    functions: list[Any] = [timing.floor_function, *(_of_one(graph, arity) for graph in graphs)]
     if target.function.builtin:
-        functions = [*functions, _of_one(target.function.builtin_function(), arity)]
+        functions.append(_of_one(target.function.builtin_function(), arity))
     loops = [timing.compile_loop(function, target.dtype) for function in functions]
-    floor, candidate, *builtin = timing.time_loops(loops, xs, rounds=rounds)
-    return TimeRatio(
-        candidate_ns=candidate.samples_ns,
-        builtin_ns=builtin[0].samples_ns if builtin else (),
-        floor_ns=floor.samples_ns,
-        ratio=timing.ratio(builtin[0], candidate) if builtin else 0.0,
-        range=(low, high),
-    )
+    floor, *timed = timing.time_loops(loops, xs, rounds=rounds)
+    builtin = timed[len(graphs)] if target.function.builtin else None
+    return [
+        TimeRatio(
+            candidate_ns=candidate.samples_ns,
+            builtin_ns=builtin.samples_ns if builtin else (),
+            floor_ns=floor.samples_ns,
+            ratio=timing.ratio(builtin, candidate) if builtin else 0.0,
+            range=(low, high),
+        )
+        for candidate in timed[: len(graphs)]
+    ]
