@@ -77,6 +77,19 @@ def test_a_fitted_hole_has_the_error_of_the_whole_function():
     assert worst == pytest.approx(ulp, abs=0.01)
 
 
+def test_the_ends_of_the_hole_are_met():
+    """Of log1p, -1/4 alone and what 1 + x rounds to 3/4 give the hole 1/2 and a little more."""
+    frame = Frame(scaffold("log1p"))
+    target = make_target("log1p", "float32")
+    pool = frame.pool(target, 0, 1024)
+    least, greatest = -0.25, -0.25 + 2.0**-25
+    assert {least, greatest} <= set(pool.x)
+    assert frame.rows(np.array([greatest]))[0, 0] > scaffold("log1p").high
+    tests = frame.test_points(target, pool, 16)
+    for end in (np.argmin, np.argmax):
+        assert pool.x[end(pool.rows[0])] in tests.x
+
+
 def test_what_the_kernels_lack_is_refused():
     text = """\
 program exp(x: f32, hole: f32) -> f32 {
