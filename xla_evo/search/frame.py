@@ -295,21 +295,37 @@ class Frame:
             points = self.select(target, _beside(target, place, _STEPS))
         return _beside(target, place, np.arange(-_BESIDE, _BESIDE + 1))
 
+    def many(self, target: Target, seed: int, size: int) -> Points:
+        """About `size` inputs of the scaffold's ranges that give the hole an input in its interval.
+
+        Unlike the pool they are not weighed by what the hole should give, which takes mpmath a
+        thousand times as long as all the rest.
+        """
+        random = np.random.default_rng(seed)
+        count = size // len(self.scaffold.ranges)
+        parts = [random.uniform(low, high, count) for low, high in self.scaffold.ranges]
+        x = np.unique(np.concatenate(parts).astype(target.dtype.numpy)).astype(np.float64)
+        points = make_points(target, x[self._is_normal(target, x)])
+        rows = self.rows(points.x)
+        inside = self._is_inside(rows[0])
+        return Points(points.x, points.reference, points.weight, rows).take(inside)
+
+    def _is_normal(self, target: Target, x: Floats) -> npt.NDArray[np.bool_]:
+        """Where function and input are normal numbers."""
+        least, overflow = 2.0**target.dtype.emin, 2.0 ** (target.dtype.emax + 1)
+        size = np.abs(np.asarray(target.function.f64(x), np.float64))
+        return (size >= least) & (size < overflow) & (np.abs(x) >= least)
+
+    def _is_inside(self, r: Floats) -> npt.NDArray[np.bool_]:
+        """Where an input of the hole is in its interval, or rounding has put it next to it."""
+        low, high = self.scaffold.low, self.scaffold.high
+        return (r >= low - _MARGIN * abs(low)) & (r <= high + _MARGIN * abs(high))
+
     def select(self, target: Target, x: Floats) -> Points:
         """Those of the inputs where function and input are normal and the hole matters."""
-        least, overflow = 2.0**target.dtype.emin, 2.0 ** (target.dtype.emax + 1)
-        reference = np.asarray(target.function.f64(x), np.float64)
-        size = np.abs(reference)
-        kept = (size >= least) & (size < overflow) & (np.abs(x) >= least)
-        points = make_points(target, x[kept])
+        points = make_points(target, x[self._is_normal(target, x)])
         rows = self.rows(points.x)
-        sensitivity = self._sensitivity(points, rows)
-        low, high = self.scaffold.low, self.scaffold.high
-        matters = (
-            (sensitivity > _NEUTRAL)
-            & (rows[0] >= low - _MARGIN * abs(low))
-            & (rows[0] <= high + _MARGIN * abs(high))
-        )
+        matters = (self._sensitivity(points, rows) > _NEUTRAL) & self._is_inside(rows[0])
         return Points(points.x, points.reference, points.weight, rows).take(matters)
 
     def _sensitivity(self, points: Points, rows: Floats) -> Floats:
