@@ -53,8 +53,8 @@ _MARGIN = 2.0**-10
 """How far outside its interval, relative to its ends, rounding may put an input of the hole."""
 _EXTREME, _GROUPS, _CLIMBS, _BESIDE = 256, 16, 6, 8
 """The search for the ends: inputs to begin with, groups of them, steps of each, neighbours kept."""
-_STEPS = np.concatenate([np.arange(-_BESIDE, _BESIDE + 1), 2 ** np.arange(4, 19)])
-_STEPS = np.unique(np.concatenate([_STEPS, -_STEPS]))
+_NEXT = np.arange(-_BESIDE, _BESIDE + 1)
+_STEPS = np.concatenate([-(2 ** np.arange(4, 19)), _NEXT, 2 ** np.arange(4, 19)])
 _END_TESTS = 32
 
 
@@ -293,7 +293,7 @@ class Frame:
                 break
             place = at
             points = self.select(target, _beside(target, place, _STEPS))
-        return _beside(target, place, np.arange(-_BESIDE, _BESIDE + 1))
+        return _beside(target, place, _NEXT)
 
     def many(self, target: Target, seed: int, size: int) -> Points:
         """About `size` inputs of the scaffold's ranges that give the hole an input in its interval.
