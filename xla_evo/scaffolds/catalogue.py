@@ -54,8 +54,8 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      "1 - 1/((e^2x + 1)/2) from 1 on, the sum with its rounding alone; below it x + x^3 hole"),
     ("tanh-far", "tanh", "(2**x - 1)/x", -0.5005, 0.5005,
      ((1.0, 9.02), (1.0, 1.6), (-1.3, -1.0)),
-     "that of tanh with the hole in e^2x; the part below 1 was evolved in scaffold tanh (run 89ef2a30,"
-     " seed 0)"),
+     "that of tanh with the hole in e^2x; the part below 1 was evolved in scaffold tanh (run"
+     " 89ef2a30, seed 0)"),
     ("erf", "erf", "erf(sqrt(x + 0.5))/sqrt(x + 0.5) - 1", -0.499999999, 0.7769,
      ((-1.13, 1.13), (-0.25, 0.25), (-0.06, 0.06), (0.9, 1.13)),
      "1 - 2 p(x)^4 from 1.13 on, p near the fourth root of erfc/2, below 1/2 and so rounded to a"
