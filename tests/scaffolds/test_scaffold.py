@@ -35,9 +35,10 @@ def make(text: str) -> Scaffold:
     return Scaffold("made", "exp", text, "exp(x)", -1.0, 1.0, ((-1.0, 1.0),), "")
 
 
-BOUNDS = {"sin-words": 0.9, "tanh-rational": 0.6}
+BOUNDS = {"sin-words": 0.9, "tanh-rational": 0.6, "log1p": 0.67}
 """Largest error where not below 0.4: the angle is a sum of two parts, or the square of the input is
-all that is used, and rounded."""
+all that is used, and rounded; of log1p it is that of -1/4 + 2^-26 alone, where 2 x + 1 takes 25
+bits."""
 
 
 @pytest.mark.parametrize("name", SCAFFOLDS)

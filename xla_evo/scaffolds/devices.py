@@ -50,7 +50,7 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
     "exp-gradual": ("cuda",), "log-gradual": ("cuda",), "log-masked-gradual": ("cuda",),
     "log-masked": ("tpu",), "erf-power": ("cuda", "tpu"), "erf-tail": ("cuda", "tpu"),
     "tanh-exp2": ("cuda", "tpu"),
-    "erf-exp2": ("cuda", "tpu"), "erf": ("cpu",),
+    "erf-exp2": ("cuda", "tpu"), "erf": ("cpu",), "erf-far": ("cpu",),
     "sin-words": ("tpu",), "exp": ("cpu", "tpu"), "exp2": ("cpu", "tpu"), "log": ("cpu", "tpu"),
     "log2": ("cpu", "tpu"), "log10": ("cpu", "tpu"),
 }  # fmt: skip

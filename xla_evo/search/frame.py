@@ -34,6 +34,7 @@ from xla_evo.search.genome import (
 from xla_evo.search.kernels import WIDE, forward
 from xla_evo.search.points import FIT_POINTS, Points, make_points
 from xla_evo.targets.expression import function_from_expression
+from xla_evo.targets.ordering import from_ordinal, ordinal
 from xla_evo.targets.target import Target
 from xla_evo_lowering.contraction import contract
 from xla_evo_lowering.dtypes import BOOL, F32, F64, I32, U32, DType
@@ -48,6 +49,13 @@ _POOL = 16384
 _STEP = 2.0**-7
 _NEUTRAL = 1e-9
 _RANGE_SHARE = 0.75
+_MARGIN = 2.0**-10
+"""How far outside its interval, relative to its ends, rounding may put an input of the hole."""
+_EXTREME, _GROUPS, _CLIMBS, _BESIDE = 256, 16, 6, 8
+"""The search for the ends: inputs to begin with, groups of them, steps of each, neighbours kept."""
+_NEXT = np.arange(-_BESIDE, _BESIDE + 1)
+_STEPS = np.concatenate([-(2 ** np.arange(4, 19)), _NEXT, 2 ** np.arange(4, 19)])
+_END_TESTS = 32
 
 
 class Frame:
@@ -260,22 +268,64 @@ class Frame:
         parts = [random.uniform(low, high, count) for low, high in self.scaffold.ranges]
         hard = sample_inputs(target, size - count * len(parts), seed).astype(np.float64)
         x = np.unique(np.concatenate([*parts, hard]).astype(target.dtype.numpy))
-        return self.select(target, x.astype(np.float64))
+        pool = self.select(target, x.astype(np.float64))
+        return pool.join(self.select(target, np.setdiff1d(self._ends(target, pool), pool.x)))
+
+    def _ends(self, target: Target, pool: Points) -> Floats:
+        """Inputs next to those that give the hole its least and greatest input, shape (points,).
+
+        A fit is worst at the ends, and a few inputs alone meet them: of log1p, -1/4, where the
+        exponent changes. Random ones stop short of these.
+        """
+        found: list[Floats] = []
+        for sign in (-1.0, 1.0):
+            extreme = np.sort(np.argsort(sign * pool.rows[0])[-_EXTREME:])
+            groups = np.array_split(extreme, min(_GROUPS, extreme.size))
+            found += [self._climb(target, pool.take(group), sign) for group in groups]
+        return np.concatenate(found)
+
+    def _climb(self, target: Target, points: Points, sign: float) -> Floats:
+        """Goes from the point of the greatest `sign` times input of the hole to a greater one."""
+        place = 0
+        for _ in range(_CLIMBS):
+            at = ordinal(float(points.x[np.argmax(sign * points.rows[0])]), target.dtype)
+            if at == place:
+                break
+            place = at
+            points = self.select(target, _beside(target, place, _STEPS))
+        return _beside(target, place, _NEXT)
+
+    def many(self, target: Target, seed: int, size: int) -> Points:
+        """About `size` inputs of the scaffold's ranges that give the hole an input in its interval.
+
+        Unlike the pool they are not weighed by what the hole should give, which takes mpmath a
+        thousand times as long as all the rest.
+        """
+        random = np.random.default_rng(seed)
+        count = size // len(self.scaffold.ranges)
+        parts = [random.uniform(low, high, count) for low, high in self.scaffold.ranges]
+        x = np.unique(np.concatenate(parts).astype(target.dtype.numpy)).astype(np.float64)
+        points = make_points(target, x[self._is_normal(target, x)])
+        rows = self.rows(points.x)
+        inside = self._is_inside(rows[0])
+        return Points(points.x, points.reference, points.weight, rows).take(inside)
+
+    def _is_normal(self, target: Target, x: Floats) -> npt.NDArray[np.bool_]:
+        """Where function and input are normal numbers."""
+        least, overflow = 2.0**target.dtype.emin, 2.0 ** (target.dtype.emax + 1)
+        size = np.abs(np.asarray(target.function.f64(x), np.float64))
+        return (size >= least) & (size < overflow) & (np.abs(x) >= least)
+
+    def _is_inside(self, r: Floats) -> npt.NDArray[np.bool_]:
+        """Where an input of the hole is in its interval, or rounding has put it next to it."""
+        low, high = self.scaffold.low, self.scaffold.high
+        return (r >= low - _MARGIN * abs(low)) & (r <= high + _MARGIN * abs(high))
 
     def select(self, target: Target, x: Floats) -> Points:
         """Those of the inputs where function and input are normal and the hole matters."""
-        least, overflow = 2.0**target.dtype.emin, 2.0 ** (target.dtype.emax + 1)
-        reference = np.asarray(target.function.f64(x), np.float64)
-        size = np.abs(reference)
-        kept = (size >= least) & (size < overflow) & (np.abs(x) >= least)
-        points = make_points(target, x[kept])
+        points = make_points(target, x[self._is_normal(target, x)])
         rows = self.rows(points.x)
-        sensitivity = self._sensitivity(points, rows)
-        matters = (
-            (sensitivity > _NEUTRAL)
-            & (rows[0] >= self.scaffold.low)
-            & (rows[0] <= self.scaffold.high)
-        )
+        matters = (self._sensitivity(points, rows) > _NEUTRAL) & self._is_inside(rows[0])
         return Points(points.x, points.reference, points.weight, rows).take(matters)
 
     def _sensitivity(self, points: Points, rows: Floats) -> Floats:
@@ -314,10 +364,22 @@ class Frame:
     def test_points(
         self, target: Target, pool: Points, count: int, near: Iterable[float] = ()
     ) -> Points:
-        """Inputs that every promising candidate meets: a part of the pool, and known hard ones."""
-        chosen = np.sort(np.random.default_rng(0).permutation(pool.x.size)[:count])
-        known = pool.take(chosen)
+        """Inputs that every promising candidate meets: a part of the pool, and known hard ones.
+
+        That part has the inputs at both ends of the hole's interval.
+        """
+        order = np.argsort(pool.rows[0])
+        ends = [order[:_END_TESTS], order[-_END_TESTS:]]
+        chosen = np.random.default_rng(0).permutation(pool.x.size)[:count]
+        known = pool.take(np.unique(np.concatenate([chosen, *ends])))
         return known.join(self.select(target, np.setdiff1d(np.fromiter(near, np.float64), known.x)))
+
+
+def _beside(target: Target, place: int, steps: npt.NDArray[np.int64]) -> Floats:
+    """The inputs of the domain at some distances, in places of the format, from one of them."""
+    ends = ordinal(target.low, target.dtype), ordinal(target.high, target.dtype)
+    places = np.unique(np.clip(place + steps, *ends))
+    return from_ordinal(places, target.dtype).astype(np.float64)
 
 
 def _program_ranks(program: Program) -> list[int]:

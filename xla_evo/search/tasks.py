@@ -27,7 +27,7 @@ from xla_evo.search.points import (
     fit_points,
     format_points,
 )
-from xla_evo.search.screen import Screened, improve, screen_batch
+from xla_evo.search.screen import Screened, improve, improve_afresh, screen_batch
 from xla_evo.targets.target import Target
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ Report = Callable[[int, int], None]
 _KEPT = 256
 _WORST = 64
 """From how many of the worst inputs of a sample those next to them are taken."""
+_AFRESH, _MANY = 8, 1 << 17
+"""Sets of inputs that polishing meets one after the other, and the size of each."""
 _CHECKED = 16
 """How many times the test points there are to check at; a scaffold has its pool."""
 NANOSECONDS = "ns an element"
@@ -112,6 +114,7 @@ class Tasks:
             self._check_at = format_points(target, _CHECKED * test_count, seed)
             self._test_points = partial(format_points, target, test_count, seed)
         self._test_at = self._test_points(())
+        self._many: dict[int, Points] = {}
         self._loops: OrderedDict[str, Callable[..., Any]] = OrderedDict()
         self._sample: tuple[npt.NDArray[Any], npt.NDArray[np.float64]] | None = None
 
@@ -130,10 +133,25 @@ class Tasks:
         """Polishes for longer, from the fit and from the present constants; the better result."""
         tests = self._tests(hard_points)
         results = [
-            improve(start, tests, tries, self._goal, seed, self._frame, contracts=self._contracts)
+            improve_afresh(
+                start, tests, self._afresh, tries, self._goal, seed, self._frame,
+                contracts=self._contracts,
+            )
             for start in (rounded, nodes)
-        ]
+        ]  # fmt: skip
         return min(results, key=lambda result: result[1])
+
+    def _afresh(self, number: int) -> Points:
+        """One of a few large sets of inputs, made when first asked for."""
+        number %= _AFRESH
+        if number not in self._many:
+            seed = self._seed + 1 + number
+            if self._frame is None:
+                made = format_points(self._target, _MANY, seed)
+            else:
+                made = self._frame.many(self._target, seed, _MANY)
+            self._many[number] = made
+        return self._many[number]
 
     def retest(self, genomes: Sequence[Nodes], hard_points: Sequence[float]) -> list[float]:
         """Largest errors of rounded genomes at the test points that are known now."""
