@@ -154,6 +154,15 @@ def split_exponent(x: Value, low: float = SQRT_HALF) -> tuple[Value, Value]:
     return exponent, fraction
 
 
+def split_bits(x: Value) -> tuple[Value, Value]:
+    """(e in the exponent's place of an integer, m) of x = m 2^e, m from sqrt(1/2) up to sqrt(2)."""
+    row = form(x.dtype)
+    low = int(np.asarray(SQRT_HALF, x.dtype.numpy).view(f"i{x.dtype.bits // 8}"))
+    bits = x.signed()
+    exponent = (bits - low) & (-1 << row.mantissa)
+    return exponent, (bits - exponent).floating()
+
+
 @functools.cache
 def log1p_fit(bits: float) -> Fit:
     """log(1 + f) / f on [sqrt(1/2) - 1, sqrt(2) - 1]."""
