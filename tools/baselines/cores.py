@@ -220,15 +220,20 @@ def log_ratio(above: tuple[float, float], x: Value, below: tuple[float, float], 
     return e.to(x.dtype) * LN2 + s * horner(z, atanh_fit(bits, 0.1813).numerator)
 
 
+ATANH_END = mp.mpf("0.17158") ** 2
+"""The largest s^2 of s = (m - 1) / (m + 1) with m between sqrt(1/2) and sqrt(2)."""
+
+
+def atanh_rest(z: mp.mpf) -> mp.mpf:
+    """(2 atanh(s) / s - 2) / s^2 of z = s^2."""
+    s = mp.sqrt(z)
+    return (2 * mp.atanh(s) / s - 2) / z if z > 1e-9 else mp.mpf(2) / 3 + z * 2 / 5
+
+
 @functools.cache
 def full_atanh_fit(count: int) -> Fit:
     """(2 atanh(s) / s - 2) / s^2 in s^2."""
-
-    def quotient(z):
-        s = mp.sqrt(z)
-        return (2 * mp.atanh(s) / s - 2) / z if z > 1e-9 else mp.mpf(2) / 3 + z * 2 / 5
-
-    return fit(quotient, 0, mp.mpf("0.17158") ** 2, range(count))
+    return fit(atanh_rest, 0, ATANH_END, range(count))
 
 
 def _atanh_log(s: Value, polynomial: Callable = horner) -> Value:

@@ -10,7 +10,7 @@ import functools
 import math
 
 import mpmath as mp
-from cores import split_bits
+from cores import ATANH_END, atanh_rest, split_bits
 from expression import Value, horner
 from fit import Fit, fit
 from wide_exponential import LN2_HIGH, LN2_LOW
@@ -83,10 +83,6 @@ def _cotangent_fit() -> Fit:
 def _atanh_fit() -> tuple[float, ...]:
     """(2 atanh(s) / s - 2) / s^2 in s^2."""
 
-    def rest(z):
-        s = mp.sqrt(z)
-        return (2 * mp.atanh(s) / s - 2) / z if z > 1e-9 else mp.mpf(2) / 3 + z * 2 / 5
-
     def square(y):
         m = y / mp.mpf(2) ** mp.nint(mp.log(y, 2))
         return ((m - 1) / (m + 1)) ** 2
@@ -94,7 +90,7 @@ def _atanh_fit() -> tuple[float, ...]:
     with mp.workdps(40):
         hard = [square(_base(x)) for x in _hard()]
     return _fit_through(
-        rest, 0, mp.mpf("0.17158") ** 2, lambda z: z * mp.sqrt(z) + mp.mpf(2) ** -30, hard, 6, 1
+        atanh_rest, 0, ATANH_END, lambda z: z * mp.sqrt(z) + mp.mpf(2) ** -30, hard, 6, 1
     ).numerator
 
 

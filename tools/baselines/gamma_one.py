@@ -10,7 +10,7 @@ import functools
 import math
 
 import mpmath as mp
-from cores import LN2, SQRT_HALF, split_bits
+from cores import ATANH_END, LN2, SQRT_HALF, atanh_rest, split_bits
 from expression import Value, by_parity, horner
 from fit import fit, single
 
@@ -64,14 +64,7 @@ def reciprocal_fit(count: int) -> tuple[float, ...]:
 @functools.cache
 def _atanh_fit(count: int) -> tuple[float, ...]:
     """2 atanh(s) / s in s^2, 2 at 0."""
-
-    def rest(z):
-        s = mp.sqrt(z)
-        return (2 * mp.atanh(s) / s - 2) / z if z > 1e-9 else mp.mpf(2) / 3 + z * 2 / 5
-
-    return 2.0, *fit(
-        rest, 0, mp.mpf("0.17158") ** 2, range(count - 1), weight=lambda z: z
-    ).numerator  # fmt: skip
+    return 2.0, *fit(atanh_rest, 0, ATANH_END, range(count - 1), weight=lambda z: z).numerator
 
 
 @functools.cache
