@@ -86,6 +86,8 @@ def test_float32_form_is_within_its_tier_on_a_sample() -> None:
         ("logistic", "fast", 2.35),
         ("erfc", "one", 1),
         ("gelu", "one", 1),
+        ("lgamma", "one", 1),
+        ("digamma", "one", 1),
         ("exp", "fast", 5),
         ("sin", "call", 1),
         ("cos", "call", 1),

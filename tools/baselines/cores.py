@@ -154,6 +154,15 @@ def split_exponent(x: Value, low: float = SQRT_HALF) -> tuple[Value, Value]:
     return exponent, fraction
 
 
+def split_bits(x: Value) -> tuple[Value, Value]:
+    """(e in the exponent's place of an integer, m) of x = m 2^e, m from sqrt(1/2) up to sqrt(2)."""
+    row = form(x.dtype)
+    low = int(np.asarray(SQRT_HALF, x.dtype.numpy).view(f"i{x.dtype.bits // 8}"))
+    bits = x.signed()
+    exponent = (bits - low) & (-1 << row.mantissa)
+    return exponent, (bits - exponent).floating()
+
+
 @functools.cache
 def log1p_fit(bits: float) -> Fit:
     """log(1 + f) / f on [sqrt(1/2) - 1, sqrt(2) - 1]."""
@@ -211,15 +220,20 @@ def log_ratio(above: tuple[float, float], x: Value, below: tuple[float, float], 
     return e.to(x.dtype) * LN2 + s * horner(z, atanh_fit(bits, 0.1813).numerator)
 
 
+ATANH_END = mp.mpf("0.17158") ** 2
+"""The largest s^2 of s = (m - 1) / (m + 1) with m between sqrt(1/2) and sqrt(2)."""
+
+
+def atanh_rest(z: mp.mpf) -> mp.mpf:
+    """(2 atanh(s) / s - 2) / s^2 of z = s^2."""
+    s = mp.sqrt(z)
+    return (2 * mp.atanh(s) / s - 2) / z if z > 1e-9 else mp.mpf(2) / 3 + z * 2 / 5
+
+
 @functools.cache
 def full_atanh_fit(count: int) -> Fit:
     """(2 atanh(s) / s - 2) / s^2 in s^2."""
-
-    def quotient(z):
-        s = mp.sqrt(z)
-        return (2 * mp.atanh(s) / s - 2) / z if z > 1e-9 else mp.mpf(2) / 3 + z * 2 / 5
-
-    return fit(quotient, 0, mp.mpf("0.17158") ** 2, range(count))
+    return fit(atanh_rest, 0, ATANH_END, range(count))
 
 
 def _atanh_log(s: Value, polynomial: Callable = horner) -> Value:

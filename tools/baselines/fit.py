@@ -58,6 +58,7 @@ def fit(
     weight: Callable | None = None,
     fixed: Mapping[int, float] | None = None,
     points: int = _POINTS,
+    also: Sequence[mp.mpf] = (),
     iterations: int = _ITERATIONS,
 ) -> Fit:
     """The polynomial or rational function nearest to a function in the weighted maximum norm.
@@ -71,6 +72,7 @@ def fit(
         weight: of an mpmath number, factor on the error; 1/|function| when left out.
         fixed: coefficients of a polynomial that are given, by their powers.
         points: Chebyshev points.
+        also: further points.
         iterations: of Lawson's weights.
     """
     with mp.workdps(40):
@@ -78,6 +80,7 @@ def fit(
         places = [
             middle + half * mp.cos(mp.pi * (k + mp.mpf(1) / 2) / points) for k in range(points)
         ]
+        places += also
         values = [function(v) for v in places]
         scales = [
             1 / abs(y) if weight is None else weight(v) for v, y in zip(places, values, strict=True)
@@ -89,8 +92,8 @@ def fit(
     count = len(powers)
     columns = [x**p for p in powers] + [-y * x**p for p in below]
     base = np.stack(columns, axis=1)
-    lawson = np.ones(points, Extended) / points
-    quotient = np.ones(points, Extended)
+    lawson = np.ones(len(places), Extended) / len(places)
+    quotient = np.ones(len(places), Extended)
     best: Fit | None = None
     for _ in range(iterations):
         factor = np.sqrt(lawson) * w / quotient

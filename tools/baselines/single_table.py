@@ -3,10 +3,9 @@
 And those for custom calls alone.
 """
 
-from functools import partial
-
+import digamma_one
 import errors_one
-import gamma
+import gamma_one
 import quarters
 import single_errors
 import single_exponential
@@ -15,8 +14,6 @@ import single_hyperbolic
 import single_logarithms
 import single_logistic
 from single_constants import with_constants
-
-from xla_evo_lowering.dtypes import F64
 
 TUNED = {
     "log2": single_logarithms.to_base,
@@ -59,7 +56,8 @@ ONE = {
     "erfc": errors_one.erfc,
     "gelu": errors_one.gelu,
     "erf_inv": errors_one.erf_inv,
-    "digamma": partial(gamma.digamma, working=F64, bits=31.0),
+    "lgamma": gamma_one.lgamma,
+    "digamma": digamma_one.digamma,
 }
 """Forms at 1 ULP with float64 inside, where float32 alone is slower or no form is nearer."""
 
