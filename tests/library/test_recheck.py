@@ -5,9 +5,15 @@ from pathlib import Path
 import pytest
 
 from xla_evo.library import DATA, Entry, entries, same_bits
-from xla_evo.library.certificate import machine_identity
+from xla_evo.library.certificate import Proof, machine_identity
 from xla_evo.library.choice import best_proof
-from xla_evo.library.recheck import recheck, recheck_all, recheck_part, recheck_rotating
+from xla_evo.library.recheck import (
+    difference,
+    recheck,
+    recheck_all,
+    recheck_part,
+    recheck_rotating,
+)
 from xla_evo_lowering.backends import backend, fingerprint
 
 LIVE = fingerprint(backend("cpu"))
@@ -41,6 +47,18 @@ def test_full_check_confirms_and_refutes(small: Entry) -> None:
         miscounted = recheck(claiming(small, not_correctly_rounded=7))
         assert miscounted is not None
         assert "not_correctly_rounded 7" in miscounted.problem
+
+
+def test_counts_differ_by_no_more_than_what_was_left_undecided(small: Entry) -> None:
+    proof = small.proofs("inline")[0]
+
+    def counting(wrong: int, undecided: int) -> Proof:
+        changes = {"not_correctly_rounded": wrong, "undecided": undecided}
+        return replace(proof, measurement=replace(proof.measurement, **changes))
+
+    assert not difference(counting(26, 1395), counting(24, 1395), exact=True)
+    assert "26, measured 24" in difference(counting(26, 1), counting(24, 1), exact=True)
+    assert "7, measured 8" in difference(counting(7, 0), counting(8, 0), exact=True)
 
 
 @pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler on this machine")
