@@ -100,13 +100,13 @@ def calls(args):
         yield partial(model_again if args.again else model, args)
         return
     for make in again(args) if args.again else [partial(candidate, args)]:
-        yield partial(write, make)
+        yield partial(write, make, args.lowering)
 
 
-def write(make):
+def write(make, lowering):
     entry = make()
     path = write_entry(entry)
-    proof = entry.certificate.proofs[-1]
+    proof, _ = best_proof(entry, lowering, "cpu", fingerprint(backend("cpu")))
     contexts = max(proof.contexts.values(), default=0.0)
     print(f"{entry.name} {proof.lowering}: {describe(proof)}; contexts {contexts:.3g}")
     print(f"  {path}", flush=True)

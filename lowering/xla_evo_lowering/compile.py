@@ -131,8 +131,8 @@ def _compile_with_dump(
 def dispatch_on_calling_thread() -> None:
     """Keeps calls of the CPU client on the thread that makes them; only before JAX is first used.
 
-    Of itself the client hands programs of some size to a thread of its own, which costs a sweep,
-    whose threads wait for each block, twice the time of its small kernels.
+    Of itself the client hands programs of some size to a thread of its own, for which the threads
+    of a sweep would wait at every block.
     """
     jax.config.update("jax_cpu_enable_async_dispatch", False)
 
@@ -143,8 +143,7 @@ _ALIGNMENT = 64
 def input_buffer(length: int, dtype: np.dtype[Any] | type) -> Array:
     """Returns an uninitialised array that JAX's CPU client takes as it lies; it copies others.
 
-    A copy costs more than many a kernel: the client takes an array that begins at a multiple of 64
-    bytes, where NumPy aligns to 16.
+    The client takes an array that begins at a multiple of 64 bytes, where NumPy aligns to 16.
     """
     size = length * np.dtype(dtype).itemsize
     raw = np.empty(size + _ALIGNMENT, np.uint8)

@@ -9,29 +9,23 @@ import numpy as np
 import pytest
 
 from xla_evo.accuracy.sweep import measure_sampled
-from xla_evo.errors import BackendError, ConfigError, TargetError
+from xla_evo.errors import ConfigError, TargetError
 from xla_evo.library import (
     DATA,
     CertificateError,
-    CertificationError,
     Entry,
     Provenance,
     add_proof,
-    certificate,
     choose,
     entries,
     explain,
-    prove_other_form,
-    prove_same_bits,
     read_entry,
-    same_bits,
     write_entry,
 )
 from xla_evo.library.certificate import (
     Certificate,
     Proof,
     TimeRatio,
-    code_fingerprint,
     contracts,
     machine_identity,
 )
@@ -45,9 +39,10 @@ from xla_evo_lowering.canonical import canonical
 from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.dtypes import BF16, F32, F64
 from xla_evo_lowering.interpret import evaluate
-from xla_evo_lowering.program import Builder
 from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import print_program
+
+from .programs import identity_program, program_for_exp
 
 SHIPPED = entries()
 SINGLE = [entry for entry in SHIPPED if entry.dtype == "float32"]
@@ -58,11 +53,6 @@ LIVE = fingerprint(backend("cpu"))
 
 def named(entry: Entry) -> str:
     return entry.name
-
-
-def program_for_exp() -> Entry:
-    """One that is within 1 ULP, as others that are made for speed alone are not."""
-    return next(e for e in entries("exp", "float32") if e.proofs("inline")[0].max_ulp <= 1)
 
 
 @pytest.fixture
@@ -264,11 +254,6 @@ def test_a_newer_proof_of_the_same_compiler_replaces_the_older() -> None:
     assert add_proof(both, renewed).certificate.proofs == tuple(places)
 
 
-def identity_program(dtype=F32):
-    builder = Builder("exp", x=dtype)
-    return builder.build(0)
-
-
 @pytest.mark.parametrize(("name", "dtype"), [("exp", F32), ("exp", BF16), ("exp2", F64)], ids=repr)
 def test_contexts_see_a_wrong_program(name: str, dtype) -> None:
     target = make_target(name, dtype)
@@ -276,84 +261,6 @@ def test_contexts_see_a_wrong_program(name: str, dtype) -> None:
         as_function(identity_program(dtype)), target, flush_to_zero=True, samples=4096
     )
     assert all(error > 50 for error in found.values())
-
-
-def test_the_machine_code_of_a_custom_call_belongs_to_its_certificate(monkeypatch) -> None:
-    entry = next(e for e in entries("exp", "float32") if e.proofs("custom_call"))
-    here = {**entry.proofs("custom_call")[0].fingerprint, "native": ""}
-    if machine_identity(here) != machine_identity(LIVE):
-        pytest.skip("proven with another compiler")
-    assert not code_fingerprint(entry.program, "inline", LIVE).get("native")
-    monkeypatch.setattr(certificate, "code_identity", lambda program: "built another way")
-    proof, exact = best_proof(entry, "custom_call", "cpu", LIVE)
-    assert proof is not None
-    assert not exact
-    again = replace(proof, fingerprint={**code_fingerprint(entry.program, "custom_call", LIVE)})
-    renewed = add_proof(entry, again)
-    assert best_proof(renewed, "custom_call", "cpu", LIVE) == (again, True)
-    assert len(renewed.proofs("custom_call")) == len(entry.proofs("custom_call"))
-
-    def no_compiler(program):
-        raise BackendError("no C++ compiler found")
-
-    # Then nothing is known of the code, and the lowering says what to install.
-    monkeypatch.setattr(certificate, "code_identity", no_compiler)
-    assert best_proof(renewed, "custom_call", "cpu", LIVE)[1]
-
-
-def test_each_function_has_a_custom_call_in_the_formats_that_have_them() -> None:
-    wanted = {(e.function, e.dtype) for e in SHIPPED if e.program.dtype.bits >= 32}
-    proven = {(e.function, e.dtype) for e in SHIPPED if e.proofs("custom_call")}
-    assert proven == wanted
-
-
-def test_same_bits_are_demanded_beside_a_nan() -> None:
-    entry = program_for_exp()
-    if machine_identity(entry.proofs("inline")[0].fingerprint) != machine_identity(LIVE):
-        pytest.skip("no proof of the inlined form here to hold another form against")
-    inlined = as_function(entry.program)
-
-    def careless(x):
-        return jnp.where(jnp.isnan(x).any(), inlined(x) * 2, inlined(x))
-
-    with pytest.raises(CertificationError, match="custom_call gives"):
-        prove_same_bits(entry, "custom_call", careless, time=False)
-
-
-def test_a_form_of_other_bits_is_swept_and_must_not_depend_on_its_neighbours(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    entry, swept = program_for_exp(), []
-    monkeypatch.setattr(same_bits, "prove", lambda *_, **options: swept.append(options) or "swept")
-
-    def other_bits(*_: object, **__: object) -> None:
-        raise same_bits.DifferentBitsError("other bits")
-
-    monkeypatch.setattr(same_bits, "prove_same_bits", other_bits)
-
-    def careless(x):
-        return jnp.where(jnp.isnan(x).any(), x * 2, x)
-
-    with pytest.raises(CertificationError, match="custom_call gives"):
-        prove_other_form(entry, "custom_call", careless, time=False)
-    assert not swept
-    monkeypatch.setattr(same_bits, "_hold_against", lambda *_: None)
-    assert prove_other_form(entry, "custom_call", careless, time=False) == "swept"
-    assert [options["contexts"] for options in swept] == [False]
-
-
-def test_forms_of_too_many_inputs_are_measured_by_themselves(monkeypatch) -> None:
-    double, pair = entries("sinh", "float64")[0], entries("pow", "float32")[0]
-    monkeypatch.setattr(same_bits, "_SAMPLES", 1 << 14)
-    monkeypatch.setattr(same_bits, "prove", lambda *_, **__: "measured")
-
-    def careless(x):
-        return jnp.where(jnp.isnan(x).any(), x * 2, x)
-
-    with pytest.raises(CertificationError, match="custom_call gives"):
-        prove_other_form(double, "custom_call", careless, time=False)
-    assert prove_other_form(double, "custom_call", jnp.sinh, time=False) == "measured"
-    assert prove_other_form(pair, "custom_call", jnp.power, time=False) == "measured"
 
 
 @pytest.mark.parametrize("entry", DOUBLE, ids=named)
@@ -377,17 +284,6 @@ def test_a_double_entry_of_each_function_holds_without_contraction(function: str
         for entry in entries(function, "float64")
     ]  # fmt: skip
     assert min(errors) <= (1.25 if function == "erfc" else 1.0)
-
-
-def test_same_bits_are_demanded() -> None:
-    entry = program_for_exp()
-    wrong = as_function(identity_program())
-    if machine_identity(entry.proofs("inline")[0].fingerprint) != machine_identity(LIVE):
-        with pytest.raises(CertificationError, match="no exhaustive proof"):
-            prove_same_bits(entry, "custom_call", wrong, time=False)
-        return
-    with pytest.raises(CertificationError, match="custom_call gives"):
-        prove_same_bits(entry, "custom_call", wrong, time=False)
 
 
 def test_provenance_is_one_of_the_known_kinds() -> None:

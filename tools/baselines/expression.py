@@ -173,12 +173,6 @@ def horner(x: Value, coefficients: Sequence[float | Value]) -> Value:
     return total
 
 
-def by_parity(x: Value, coefficients: Sequence[float | Value]) -> Value:
-    """The same polynomial in two halves, of the even and the odd powers: half the chain."""
-    square = x * x
-    return horner(square, coefficients[1::2]) * x + horner(square, coefficients[::2])
-
-
 def estrin(x: Value, coefficients: Sequence[float | Value]) -> Value:
     """The polynomial with these coefficients, lowest first, as a tree (Estrin 1960).
 

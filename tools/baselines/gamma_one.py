@@ -11,8 +11,9 @@ import math
 
 import mpmath as mp
 from cores import ATANH_END, LN2, SQRT_HALF, atanh_rest, split_bits
-from expression import Value, by_parity, horner
+from expression import Value, horner
 from fit import fit, single
+from octaves import by_parity
 
 from xla_evo_lowering.dtypes import F32, F64
 

@@ -147,7 +147,7 @@ def power(x: Value, y: Value) -> Value:
 
 
 _ROOT = 0x5F389B48
-"""Less half the bits of a positive number, this has those of its inverse root, to 4.2% of it."""
+"""Less half the bits of a positive number, this has about those of its inverse root."""
 
 
 @functools.cache
@@ -168,7 +168,7 @@ def rsqrt(x: Value) -> Value:
     """An estimate by integer arithmetic, made better by a polynomial in its residual, once.
 
     The residual is wrong by the rounding of x * y alone, which is half an ULP of the result where
-    it counts most: of all integers near the best one this leaves no more than 1 ULP.
+    it counts most; `_ROOT` is one of the few integers with which the result holds 1 ULP.
     """
     y = (_ROOT - (x.signed() >> 1)).floating()
     e = 1.0 - (x * y) * y

@@ -1,0 +1,1 @@
+"""Tests of the library: certificates, choice, tiers, and the forms that made it."""

@@ -1,0 +1,117 @@
+"""Custom calls of shipped programs: the bits, the code and the measurement that prove them."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import pytest
+
+from xla_evo.errors import BackendError
+from xla_evo.library import (
+    CertificationError,
+    add_proof,
+    certificate,
+    entries,
+    prove_other_form,
+    prove_same_bits,
+    same_bits,
+)
+from xla_evo.library.certificate import (
+    code_fingerprint,
+    machine_identity,
+)
+from xla_evo.library.choice import best_proof
+from xla_evo_lowering.backends import backend, fingerprint
+from xla_evo_lowering.stablehlo import as_function
+
+from .programs import identity_program, program_for_exp
+
+LIVE = fingerprint(backend("cpu"))
+
+
+def test_the_machine_code_of_a_custom_call_belongs_to_its_certificate(monkeypatch) -> None:
+    entry = next(e for e in entries("exp", "float32") if e.proofs("custom_call"))
+    here = {**entry.proofs("custom_call")[0].fingerprint, "native": ""}
+    if machine_identity(here) != machine_identity(LIVE):
+        pytest.skip("proven with another compiler")
+    assert not code_fingerprint(entry.program, "inline", LIVE).get("native")
+    monkeypatch.setattr(certificate, "code_identity", lambda program: "built another way")
+    proof, exact = best_proof(entry, "custom_call", "cpu", LIVE)
+    assert proof is not None
+    assert not exact
+    again = replace(proof, fingerprint={**code_fingerprint(entry.program, "custom_call", LIVE)})
+    renewed = add_proof(entry, again)
+    assert best_proof(renewed, "custom_call", "cpu", LIVE) == (again, True)
+    assert len(renewed.proofs("custom_call")) == len(entry.proofs("custom_call"))
+
+    def no_compiler(program):
+        raise BackendError("no C++ compiler found")
+
+    # Then nothing is known of the code, and the lowering says what to install.
+    monkeypatch.setattr(certificate, "code_identity", no_compiler)
+    assert best_proof(renewed, "custom_call", "cpu", LIVE)[1]
+
+
+def test_each_function_has_a_custom_call_in_the_formats_that_have_them() -> None:
+    wanted = {(e.function, e.dtype) for e in entries() if e.program.dtype.bits >= 32}
+    proven = {(e.function, e.dtype) for e in entries() if e.proofs("custom_call")}
+    assert proven == wanted
+
+
+def test_same_bits_are_demanded_beside_a_nan() -> None:
+    entry = program_for_exp()
+    if machine_identity(entry.proofs("inline")[0].fingerprint) != machine_identity(LIVE):
+        pytest.skip("no proof of the inlined form here to hold another form against")
+    inlined = as_function(entry.program)
+
+    def careless(x):
+        return jnp.where(jnp.isnan(x).any(), inlined(x) * 2, inlined(x))
+
+    with pytest.raises(CertificationError, match="custom_call gives"):
+        prove_same_bits(entry, "custom_call", careless, time=False)
+
+
+def test_a_form_of_other_bits_is_swept_and_must_not_depend_on_its_neighbours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entry, swept = program_for_exp(), []
+    monkeypatch.setattr(same_bits, "prove", lambda *_, **options: swept.append(options) or "swept")
+
+    def other_bits(*_: object, **__: object) -> None:
+        raise same_bits.DifferentBitsError("other bits")
+
+    monkeypatch.setattr(same_bits, "prove_same_bits", other_bits)
+
+    def careless(x):
+        return jnp.where(jnp.isnan(x).any(), x * 2, x)
+
+    with pytest.raises(CertificationError, match="custom_call gives"):
+        prove_other_form(entry, "custom_call", careless, time=False)
+    assert not swept
+    monkeypatch.setattr(same_bits, "_hold_against", lambda *_: None)
+    assert prove_other_form(entry, "custom_call", careless, time=False) == "swept"
+    assert [options["contexts"] for options in swept] == [False]
+
+
+def test_forms_of_too_many_inputs_are_measured_by_themselves(monkeypatch) -> None:
+    double, pair = entries("sinh", "float64")[0], entries("pow", "float32")[0]
+    monkeypatch.setattr(same_bits, "_SAMPLES", 1 << 14)
+    monkeypatch.setattr(same_bits, "prove", lambda *_, **__: "measured")
+
+    def careless(x):
+        return jnp.where(jnp.isnan(x).any(), x * 2, x)
+
+    with pytest.raises(CertificationError, match="custom_call gives"):
+        prove_other_form(double, "custom_call", careless, time=False)
+    assert prove_other_form(double, "custom_call", jnp.sinh, time=False) == "measured"
+    assert prove_other_form(pair, "custom_call", jnp.power, time=False) == "measured"
+
+
+def test_same_bits_are_demanded() -> None:
+    entry = program_for_exp()
+    wrong = as_function(identity_program())
+    if machine_identity(entry.proofs("inline")[0].fingerprint) != machine_identity(LIVE):
+        with pytest.raises(CertificationError, match="no exhaustive proof"):
+            prove_same_bits(entry, "custom_call", wrong, time=False)
+        return
+    with pytest.raises(CertificationError, match="custom_call gives"):
+        prove_same_bits(entry, "custom_call", wrong, time=False)
