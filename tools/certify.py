@@ -23,7 +23,6 @@ those; `--sampled` leaves the sweep for later, and `--again` makes up for it.
 
 import argparse
 import sys
-from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -38,23 +37,20 @@ from xla_evo.library import (
     prove,
     write_entry,
 )
-from xla_evo.library.certify import sweep_together, time_ratios
+from xla_evo.library.certify import sweep_together
 from xla_evo.library.choice import best_proof, describe
 from xla_evo.library.evolved import program_of_run
 from xla_evo.library.loader import MODELLED
 from xla_evo.library.modelled import certify_modelled, prove_modelled
+from xla_evo.library.retime import FORMS, retime
 from xla_evo.library.same_bits import prove_other_form
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.ahead import AheadOfTime
-from xla_evo_lowering.backends import backend, fingerprint
+from xla_evo_lowering.backends import backend, fingerprint, processor
 from xla_evo_lowering.canonical import content_hash
 from xla_evo_lowering.compile import dispatch_on_calling_thread
-from xla_evo_lowering.custom_call import as_custom_call
 from xla_evo_lowering.errors import BackendError
-from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import parse_program
-
-FORMS = {"inline": as_function, "custom_call": as_custom_call}
 
 
 def main():
@@ -108,7 +104,8 @@ def write(make, lowering):
     path = write_entry(entry)
     proof, _ = best_proof(entry, lowering, "cpu", fingerprint(backend("cpu")))
     contexts = max(proof.contexts.values(), default=0.0)
-    print(f"{entry.name} {proof.lowering}: {describe(proof)}; contexts {contexts:.3g}")
+    told = describe(proof, processor())
+    print(f"{entry.name} {proof.lowering}: {told}; contexts {contexts:.3g}")
     print(f"  {path}", flush=True)
 
 
@@ -169,7 +166,8 @@ def model_again(args):
 
 def put(entry, proof):
     path, name = write_entry(entry, MODELLED), proof.fingerprint["backend"]
-    print(f"{entry.name} {name}: {describe(proof)}, {proof.cost.value:.4g} {proof.cost.unit}")
+    told = describe(proof, proof.fingerprint["device"])
+    print(f"{entry.name} {name}: {told}, {proof.cost.value:.4g} {proof.cost.unit}")
     print(f"  {path}", flush=True)
 
 
@@ -214,22 +212,12 @@ def proven(entry, args, measurement):
 
 
 def retimed(of_function):
-    """Entries of one function and format with the times of their proofs of this machine anew.
-
-    Those of a lowering take turns with one built-in, since a request takes the one of best ratio.
-    """
+    """Entries of one function and format with the times of their proofs of this machine anew."""
     live = fingerprint(backend("cpu"))
     again = {entry.name: entry for entry in of_function}
-    for lowering, form in FORMS.items():
-        proofs = {entry.name: best_proof(entry, lowering, "cpu", live) for entry in of_function}
-        here = [entry for entry in of_function if all(proofs[entry.name])]
-        if not here:
-            continue
-        target = make_target(here[0].function, here[0].dtype)
-        times = time_ratios([form(entry.program) for entry in here], target)
-        for entry, time in zip(here, times, strict=True):
-            proof, _ = proofs[entry.name]
-            again[entry.name] = add_proof(again[entry.name], replace(proof, time=time))
+    for lowering in FORMS:
+        here = [e for e in again.values() if best_proof(e, lowering, "cpu", live)[1]]
+        again.update({entry.name: entry for entry in retime(here, lowering)})
     return list(again.values())
 
 

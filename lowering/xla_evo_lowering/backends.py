@@ -172,7 +172,11 @@ def processor() -> str:
 
 @functools.cache
 def instruction_set() -> str:
-    """The widest vector extension of this machine that XLA's CPU backend knows."""
+    """The widest vector extension of this machine that XLA's CPU backend knows.
+
+    With ``+fma`` where a*b + c is one operation, and ``+fp16`` where float16 has arithmetic of its
+    own: elsewhere XLA computes each operation in float32, and rounds float64 to float16 twice.
+    """
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -180,7 +184,8 @@ def instruction_set() -> str:
     flags = set(text.split())
     for flag, name in (("avx512f", "avx512"), ("avx2", "avx2"), ("avx", "avx"), ("sse4_2", "sse4")):
         if flag in flags:
-            return name + ("+fma" if "fma" in flags else "")
+            half = "+fp16" if name == "avx512" and "avx512_fp16" in flags else ""
+            return name + ("+fma" if "fma" in flags else "") + half
     return platform.machine()
 
 

@@ -12,10 +12,11 @@ tests/lowering/test_contraction.py.
 from typing import NamedTuple
 
 from xla_evo_lowering.canonical import canonical
-from xla_evo_lowering.dtypes import F32, F64
+from xla_evo_lowering.dtypes import F16, F32, F64
 from xla_evo_lowering.program import Instruction, Program
 
-_CONTRACTED = (F32, F64)  # 16-bit operations are done in float32 and rounded one by one
+_CONTRACTED = (F32, F64)
+"""16-bit operations are done in float32 and rounded one by one, but see `contract`."""
 
 
 class _Signed(NamedTuple):
@@ -123,8 +124,9 @@ def _ranks(nodes: list[_Node]) -> list[int]:
 class _Contractor:
     """Lays the nodes out again, with ``fma`` where a product feeds one sum."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, *, half: bool) -> None:
         self._program = program
+        self._contracted = (F16, *_CONTRACTED) if half else _CONTRACTED
         signs = _Signs(program)
         self._nodes = signs.nodes
         self._result = signs.result
@@ -145,7 +147,7 @@ class _Contractor:
             if instruction.op == "parameter":
                 self._moved.append(len(self._moved))
                 continue
-            sums = instruction.op in ("add", "sub") and instruction.dtype in _CONTRACTED
+            sums = instruction.op in ("add", "sub") and instruction.dtype in self._contracted
             fused = self._sum(instruction, *operands) if sums else None
             if fused is None:
                 moved = tuple(self._materialise(operand) for operand in operands)
@@ -214,7 +216,7 @@ class _Contractor:
         return None
 
 
-def contract(program: Program) -> Program:
+def contract(program: Program, *, half: bool = False) -> Program:
     """Returns what the vector loop computes: products that feed one sum made ``fma``.
 
     A product with a second use keeps its rounding, also when the uses see it negated or guarded.
@@ -227,5 +229,9 @@ def contract(program: Program) -> Program:
     Not modelled: what XLA's algebraic simplifier does before (guards stop most of that); sums of a
     value with itself; the loop over the elements that do not fill a vector, which may contract the
     other of two products.
+
+    Args:
+        program: as written.
+        half: the machine has float16 arithmetic (AVX512-FP16), so that its products are contracted.
     """
-    return _Contractor(canonical(program)).run()
+    return _Contractor(canonical(program), half=half).run()

@@ -1,6 +1,9 @@
 import json
 
+from xla_evo.cli import library
 from xla_evo.cli.main import main
+from xla_evo.library.tuned import tuned_ratios
+from xla_evo_lowering.backends import backend, fingerprint, processor
 
 
 def test_table_and_json(capsys) -> None:
@@ -32,3 +35,21 @@ def test_comparison_lists_functions_without_a_program(capsys) -> None:
 def test_unknown_function_is_bad_usage(capsys) -> None:
     assert main(["library", "expp"]) == 2
     assert "did you mean exp" in capsys.readouterr().err
+
+
+def test_measured_here(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path))
+    command = ["library", "rsqrt", "--compare", "--measure", "--dtype", "bfloat16"]
+    assert main([*command, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["tiers"]["near"]["processor"] == processor()
+    recorded = tuned_ratios("rsqrt", "bfloat16", fingerprint(backend("cpu")))
+    assert row["tiers"]["near"]["ratio"] in recorded.values()
+    assert main(["library", "--measure"]) == 2
+    assert "give both" in capsys.readouterr().err
+
+
+def test_times_of_another_processor_are_told(capsys, monkeypatch):
+    monkeypatch.setattr(library, "processor", lambda: "Alpha 21264 (1.2)")
+    assert main(["library", "exp", "--compare", "--dtype", "float32"]) == 0
+    assert "this machine has Alpha 21264 (1.2); --measure times" in capsys.readouterr().out

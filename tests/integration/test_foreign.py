@@ -24,10 +24,11 @@ def certified_for_tpu(tmp_path, monkeypatch):
     """A library where exp is proven as a custom call and inlined on a TPU v5e."""
     entry = next(e for e in entries("exp", "float32") if e.proofs("inline"))
     time = TimeRatio(
-        candidate_ns=(1.0,), builtin_ns=(2.0,), floor_ns=(0.1,), ratio=2.0, range=(0, 1)
-    )
+        candidate_ns=(1.0,), builtin_ns=(2.0,), floor_ns=(0.1,), ratio=2.0, range=(0, 1),
+        processor="TPU v5e",
+    )  # fmt: skip
     live = fingerprint(backend("tpu:v5e"))
-    proof = replace(entry.proofs("inline")[0], fingerprint=live, time=time)
+    proof = replace(entry.proofs("inline")[0], fingerprint=live, times=(time,))
     proofs = (proof, replace(proof, lowering="custom_call"))
     write_entry(Entry(entry.program, replace(entry.certificate, proofs=proofs)), tmp_path)
 

@@ -26,6 +26,7 @@ from xla_evo.library.certificate import (
     Certificate,
     Proof,
     TimeRatio,
+    code_fingerprint,
     contracts,
     machine_identity,
 )
@@ -97,7 +98,7 @@ def test_shipped_entry_keeps_its_bound_on_a_sample(entry: Entry) -> None:
     # The worst inputs of the certificate are in the sample, so its error is met again.
     if len(entry.program.parameters) == 1 and machine_identity(
         proof.fingerprint
-    ) == machine_identity(LIVE):
+    ) == machine_identity(code_fingerprint(entry.program, "inline", LIVE)):
         assert found.max_ulp == pytest.approx(proof.measurement.max_ulp)
 
 
@@ -183,11 +184,12 @@ def test_written_entry_is_read_back(tmp_path: Path) -> None:
     assert entries("exp", "float32", "tpu:v5e", folder=tmp_path) == ()
 
 
-def timed(proof: Proof, ratio: float) -> Proof:
+def timed(proof: Proof, ratio: float, processor: str = LIVE["device"]) -> Proof:
     time = TimeRatio(
-        candidate_ns=(1.0,), builtin_ns=(ratio,), floor_ns=(0.1,), ratio=ratio, range=(0.0, 1.0)
-    )
-    return replace(proof, time=time)
+        candidate_ns=(1.0,), builtin_ns=(ratio,), floor_ns=(0.1,), ratio=ratio, range=(0.0, 1.0),
+        processor=processor,
+    )  # fmt: skip
+    return proof.with_times([time])
 
 
 def test_choice_follows_bound_speed_and_machine(tmp_path: Path) -> None:

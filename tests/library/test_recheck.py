@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from xla_evo.library import DATA, Entry, entries, same_bits
-from xla_evo.library.certificate import Proof, machine_identity
+from xla_evo.library.certificate import Proof, code_fingerprint, machine_identity
 from xla_evo.library.choice import best_proof
 from xla_evo.library.recheck import (
     difference,
@@ -43,7 +43,8 @@ def test_full_check_confirms_and_refutes(small: Entry) -> None:
     worse = recheck(claiming(small, max_ulp=0.25, bound_ulp=0.25))
     assert worse is not None
     assert "0.25" in worse.problem
-    if machine_identity(small.proofs("inline")[0].fingerprint) == machine_identity(LIVE):
+    code = code_fingerprint(small.program, "inline", LIVE)
+    if machine_identity(small.proofs("inline")[0].fingerprint) == machine_identity(code):
         miscounted = recheck(claiming(small, not_correctly_rounded=7))
         assert miscounted is not None
         assert "not_correctly_rounded 7" in miscounted.problem

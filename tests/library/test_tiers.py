@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from xla_evo.library import Entry, TimeRatio, entries
-from xla_evo.library.certificate import contracts
+from xla_evo.library.certificate import code_fingerprint, contracts
 from xla_evo.library.tiers import geometric_mean, places, tier
 from xla_evo_lowering.backends import backend, fingerprint
 
@@ -14,11 +14,16 @@ LIVE = fingerprint(backend("cpu"))
 def changed(entry: Entry, *, max_ulp: float, ratio: float, builtin: float | None) -> Entry:
     """The entry with another error, speed-up and error of the built-in."""
     time = TimeRatio(
-        candidate_ns=(1.0,), builtin_ns=(ratio,), floor_ns=(0.1,), ratio=ratio, range=(0.0, 1.0)
+        candidate_ns=(1.0,),
+        builtin_ns=(ratio,),
+        floor_ns=(0.1,),
+        ratio=ratio,
+        range=(0.0, 1.0),
+        processor="a",
     )
     proofs = tuple(
         replace(
-            proof, time=time, contexts={},
+            proof, times=(time,), contexts={},
             measurement=replace(proof.measurement, max_ulp=max_ulp, bound_ulp=max_ulp),
         )
         for proof in entry.certificate.proofs
@@ -40,7 +45,7 @@ def test_fastest_of_each_tier() -> None:
     loose = changed(entry, max_ulp=1.9, ratio=3.0, builtin=2.0)
     wrong = changed(entry, max_ulp=2.1, ratio=9.0, builtin=2.0)
     found = places([near, one, loose, wrong], LIVE)
-    ratios = {name: place.proof.ratio if place else None for name, place in found.items()}
+    ratios = {name: place.ratio if place else None for name, place in found.items()}
     assert ratios == {"fast": 3.0, "one": 1.2, "near": 0.8}
 
 
@@ -56,7 +61,8 @@ def test_fast_is_faster_than_the_builtin_and_as_accurate() -> None:
 def test_a_proof_of_this_compiler_goes_before_a_faster_one_of_another() -> None:
     entry = entries("exp", "float32")[0]
     here = changed(entry, max_ulp=0.9, ratio=0.5, builtin=2.0)
-    proof = replace(here.proofs("inline")[0], fingerprint=LIVE)
+    code = code_fingerprint(entry.program, "inline", LIVE)
+    proof = replace(here.proofs("inline")[0], fingerprint=code)
     here = Entry(here.program, replace(here.certificate, proofs=(proof,)))
     other = changed(entry, max_ulp=0.9, ratio=3.0, builtin=2.0)
     elsewhere = replace(other.proofs("inline")[0], fingerprint={**LIVE, "jaxlib": "0.0"})
@@ -64,7 +70,7 @@ def test_a_proof_of_this_compiler_goes_before_a_faster_one_of_another() -> None:
     place = places([other, here], LIVE)["one"]
     assert place is not None
     assert place.exact
-    assert place.proof.ratio == 0.5
+    assert place.ratio == 0.5
     assert places([other], LIVE)["one"] is not None
 
 

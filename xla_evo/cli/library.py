@@ -3,17 +3,21 @@
 import argparse
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from xla_evo.cli.arguments import add_json
 from xla_evo.cli.output import print_json, print_line, print_table
+from xla_evo.errors import ConfigError
 from xla_evo.library import Entry, Proof, entries
+from xla_evo.library.certificate import same_processor
 from xla_evo.library.choice import best_proof
 from xla_evo.library.published import published_ulp
+from xla_evo.library.retime import retime
 from xla_evo.library.tiers import TIERS, Place, geometric_mean, places, tier
+from xla_evo.library.tuned import record_ratios
 from xla_evo.targets.catalogue import CATALOGUE
-from xla_evo_lowering.backends import backend, fingerprint
+from xla_evo_lowering.backends import backend, fingerprint, processor
 from xla_evo_lowering.dtypes import dtype
 
 NAME = "library"
@@ -23,6 +27,7 @@ EXAMPLES = """\
   xla-evo library exp tanh --dtype float32
   xla-evo library --compare
   xla-evo library --compare --dtype bfloat16
+  xla-evo library --compare --measure --dtype float32
   xla-evo library --json"""
 
 FORMATS = ("float32", "bfloat16", "float16", "float64")
@@ -37,11 +42,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--compare", action="store_true",
         help="every function and format: the built-in beside the best of each tier",
     )  # fmt: skip
+    parser.add_argument(
+        "--measure", action="store_true",
+        help="with --compare: time every program here, a second or two each; use and install"
+        " follow these times from then on",
+    )  # fmt: skip
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the table."""
+    """Prints the table.
+
+    Raises:
+        ConfigError: `--measure` without `--compare`.
+    """
+    if args.measure and not args.compare:
+        raise ConfigError("--measure times what --compare shows; give both")
     if args.compare:
         compared = _comparison(args)
         if args.json:
@@ -70,7 +86,7 @@ def _proofs(entry: Entry) -> list[Proof]:
 
 
 def _row(entry: Entry, proof: Proof) -> dict[str, Any]:
-    certificate, time = entry.certificate, proof.time
+    certificate, time = entry.certificate, proof.time_on(processor())
     return {
         "function": entry.function,
         "dtype": entry.dtype,
@@ -83,6 +99,7 @@ def _row(entry: Entry, proof: Proof) -> dict[str, Any]:
         "not_correctly_rounded": proof.measurement.not_correctly_rounded,
         "ns": statistics.median(time.candidate_ns) if time else None,
         "ratio": time.ratio if time and time.ratio else None,
+        "processor": time.processor if time else None,
         "builtin_max_ulp": certificate.builtin_max_ulp,
         "builtin_ns": statistics.median(time.builtin_ns) if time and time.builtin_ns else None,
         "provenance": certificate.provenance.kind,
@@ -130,23 +147,24 @@ def _comparison(args: argparse.Namespace) -> list[dict[str, Any]]:
             found = entries(name, kind)
             if not found and kind == "float64":
                 continue
+            if args.measure:
+                found = _measured(found, live)
             chosen = places(found, live)
             rows.append({
                 "function": name, "dtype": kind,
-                "published_ulp": published_ulp(name, kind), **_builtin(found),
+                "published_ulp": published_ulp(name, kind), **_builtin(found, chosen.values()),
                 "tiers": {tier: _place(place) for tier, place in chosen.items()},
             })  # fmt: skip
     return rows
 
 
-def _builtin(found: Sequence[Entry]) -> dict[str, Any]:
-    """Error and time of the built-in, from the newest certificate that has them."""
+def _builtin(found: Sequence[Entry], chosen: Iterable[Place | None]) -> dict[str, Any]:
+    """Error of the built-in from the newest certificate that has it, time from those chosen."""
     error = next((e.certificate.builtin_max_ulp for e in reversed(found)), None)
     times = [
-        min(proof.time.builtin_ns)
-        for entry in found
-        for proof in _proofs(entry)
-        if proof.time and proof.time.builtin_ns
+        min(place.time.builtin_ns)
+        for place in chosen
+        if place and place.time and place.time.builtin_ns
     ]
     return {
         "builtin_max_ulp": error,
@@ -158,13 +176,14 @@ def _builtin(found: Sequence[Entry]) -> dict[str, Any]:
 def _place(place: Place | None) -> dict[str, Any] | None:
     if place is None:
         return None
-    time = place.proof.time
+    time = place.time
     return {
         "program": place.entry.certificate.program_hash[:16],
         "max_ulp": place.proof.max_ulp,
         "exhaustive": place.proof.measurement.exhaustive,
         "ns": min(time.candidate_ns) if time else None,
-        "ratio": time.ratio if time and time.ratio else None,
+        "ratio": place.ratio or None,
+        "processor": time.processor if time else None,
         "provenance": place.entry.certificate.provenance.kind,
     }
 
@@ -196,3 +215,31 @@ def _print_comparison(rows: list[dict[str, Any]]) -> None:
             f"{kind}: tier one for {len(there)} of {len(of_kind)} functions, {mean} times the"
             f" built-in's speed in geometric mean over {len(ratios)} timed"
         )
+    print_line(_processors(rows))
+
+
+def _measured(found: Sequence[Entry], live: Mapping[str, str]) -> list[Entry]:
+    """Entries of one function and format with times of this machine, which choices follow."""
+    again = retime(found)
+    ratios = {
+        entry.certificate.program_hash: proof.ratio_on(processor())
+        for entry in again
+        if (proof := best_proof(entry, "inline", "cpu", live)[0]) is not None
+    }
+    if any(ratios.values()):
+        record_ratios(again[0].function, again[0].dtype, live, ratios)
+    return again
+
+
+def _processors(rows: Sequence[dict[str, Any]]) -> str:
+    """A line that says whose times a comparison shows."""
+    timed = [place["processor"] for row in rows for place in row["tiers"].values() if place]
+    others = sorted({n for n in timed if n and not same_processor(n, processor())})
+    if not others:
+        return f"times of {processor()}"
+    count = sum(name in others for name in timed)
+    part = "all" if count == len(timed) else f"{count} of {len(timed)}"
+    return (
+        f"{part} times are of {', '.join(others)}, this machine has {processor()};"
+        " --measure times the programs here"
+    )

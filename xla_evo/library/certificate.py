@@ -5,16 +5,17 @@ the program was compiled and measured: inlined or as a custom call, with fused m
 without. Anyone can recompute it with `xla_evo.library.certify`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.errors import BackendError, ConfigError, XlaEvoError
+from xla_evo_lowering.dtypes import F16
 from xla_evo_lowering.native import code_identity
 from xla_evo_lowering.program import Program
 
-SCHEMA = 1
+SCHEMA = 2
 Lowering = Literal["inline", "custom_call"]
 _IDENTITY = ("backend", "isa", "jaxlib", "plugin", "xla_flags", "options", "native")
 _HARMLESS_FLAGS = ("--xla_force_host_platform_device_count", "--xla_dump_")
@@ -55,8 +56,10 @@ class TimeRatio:
         candidate_ns: samples of the program, nanoseconds an element.
         builtin_ns: samples of the built-in, in the same rounds; empty where JAX has none.
         floor_ns: samples of a loop with one negation.
-        ratio: median over the rounds of built-in over program; 0 where JAX has none.
+        ratio: least of the built-in's samples over least of the program's; 0 where JAX has none.
         range: inputs were uniform in this interval.
+        processor: model name of the machine, with its family and model in brackets
+            (`xla_evo_lowering.backends.processor`).
     """
 
     candidate_ns: tuple[float, ...]
@@ -64,6 +67,7 @@ class TimeRatio:
     floor_ns: tuple[float, ...]
     ratio: float
     range: tuple[float, float]
+    processor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,7 @@ class Proof:
         lengths_checked: array lengths at which every bit was the same.
         contexts: name of a neighbourhood (`xla_evo.library.contexts`) to the largest error in ULP
             that the program had in it, sampled.
-        time: against the built-in.
+        times: against the built-in, one a processor.
         modelled: the device was not there: the numbers are those of the compiled form, evaluated on
             a CPU in the device's arithmetic as far as that is known (see `device_model`).
         cost: static cost, where the device was not there.
@@ -105,7 +109,7 @@ class Proof:
     specials_checked: int
     lengths_checked: int
     contexts: Mapping[str, float] = field(default_factory=dict[str, float])
-    time: TimeRatio | None = None
+    times: tuple[TimeRatio, ...] = ()
     modelled: bool = False
     cost: StaticComparison | None = None
 
@@ -120,10 +124,33 @@ class Proof:
         """The bound that may be relied on, contexts included, in ULP."""
         return max(self.measurement.bound_ulp, *self.contexts.values(), 0.0)
 
-    @property
-    def ratio(self) -> float:
-        """Speed-up over the built-in; 0 where it was not timed."""
-        return self.time.ratio if self.time else 0.0
+    def time_on(self, processor: str) -> TimeRatio | None:
+        """Returns the times of a processor, or else of another of its maker, or of any.
+
+        Args:
+            processor: model name, as in `TimeRatio.processor`.
+        """
+
+        def nearness(time: TimeRatio) -> tuple[bool, bool]:
+            other = time.processor
+            return same_processor(other, processor), other.split()[:1] == processor.split()[:1]
+
+        return max(self.times, key=nearness, default=None)
+
+    def ratio_on(self, processor: str) -> float:
+        """Returns the speed-up of `time_on`; 0 where nothing was timed."""
+        time = self.time_on(processor)
+        return time.ratio if time else 0.0
+
+    def with_times(self, times: Iterable[TimeRatio]) -> "Proof":
+        """Returns the proof with times in the place of those of the same processors."""
+        fresh = tuple(times)
+        kept = [
+            time
+            for time in self.times
+            if not any(same_processor(time.processor, other.processor) for other in fresh)
+        ]
+        return replace(self, times=tuple(sorted((*kept, *fresh), key=lambda t: t.processor)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,12 +207,13 @@ class Certificate:
         """
         try:
             fields = dict(data)
-            if fields.pop("schema") != SCHEMA:
-                raise ConfigError(f"certificate schema {data['schema']!r}, expected {SCHEMA}")
+            schema = fields.pop("schema")
+            if schema not in (1, SCHEMA):
+                raise ConfigError(f"certificate schema {schema!r}, expected {SCHEMA}")
             fields["low"] = float.fromhex(fields["low"])
             fields["high"] = float.fromhex(fields["high"])
             fields["provenance"] = Provenance(**fields["provenance"])
-            fields["proofs"] = tuple(_proof(item) for item in fields["proofs"])
+            fields["proofs"] = tuple(_proof(_current(item, schema)) for item in fields["proofs"])
             return Certificate(**fields)
         except XlaEvoError as error:
             raise ConfigError(str(error)) from None
@@ -204,7 +232,7 @@ def _proof_to_json(proof: Proof) -> dict[str, Any]:
         "fingerprint": dict(proof.fingerprint),
         "contexts": dict(proof.contexts),
         "measurement": proof.measurement.to_json(),
-        "time": _fields(proof.time) if proof.time else None,
+        "times": [_fields(time) for time in proof.times],
     }
     del data["modelled"], data["cost"]
     if proof.modelled:
@@ -214,18 +242,38 @@ def _proof_to_json(proof: Proof) -> dict[str, Any]:
     return data
 
 
+def _current(proof: Mapping[str, Any], schema: int) -> Mapping[str, Any]:
+    """A proof as this schema has it; the first had times of one processor."""
+    if schema == SCHEMA:
+        return proof
+    fields = dict(proof)
+    time = fields.pop("time")
+    processor = fields["fingerprint"].get("device", "")
+    return {**fields, "times": [{**time, "processor": processor}] if time else []}
+
+
+def _time(data: Mapping[str, Any]) -> TimeRatio:
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
+    }
+    return TimeRatio(**fields)
+
+
 def _proof(data: Mapping[str, Any]) -> Proof:
     fields = dict(data)
     fields["measurement"] = ErrorMeasurement.from_json(fields["measurement"])
     if fields.get("cost"):
         fields["cost"] = StaticComparison(**fields["cost"])
-    if fields.get("time"):
-        time: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in fields["time"].items()
-        }
-        fields["time"] = TimeRatio(**time)
+    fields["times"] = tuple(_time(item) for item in fields["times"])
     return Proof(**fields)
+
+
+def same_processor(one: str, other: str) -> bool:
+    """Returns whether two model names are of one family and model, as ``AMD EPYC (25.17)`` has.
+
+    Cloud machines hide the rest of the name.
+    """
+    return one == other or ("(" in one and one[one.rfind("(") :] == other[other.rfind("(") :])
 
 
 def machine_identity(fingerprint: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -247,7 +295,10 @@ def code_fingerprint(
     """Returns what decides the machine code of one program: a custom call's own compiler too.
 
     Without one on the machine nothing is added; the error of its absence belongs to the lowering.
+    Float16 arithmetic decides only programs that have float16 values.
     """
+    if F16 not in program.types:
+        live = {**live, "isa": live.get("isa", "").removesuffix("+fp16")}
     if lowering != "custom_call" or live.get("backend") != "cpu":
         return live
     try:

@@ -35,7 +35,7 @@ from xla_evo.library.loader import Entry, program_text, text_hash
 from xla_evo.targets.target import Target, make_target
 from xla_evo_lowering import timing
 from xla_evo_lowering.backends import backend as backend_row
-from xla_evo_lowering.backends import fingerprint
+from xla_evo_lowering.backends import fingerprint, processor
 from xla_evo_lowering.canonical import canonical, content_hash
 from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.compile import Function as Graph
@@ -186,7 +186,7 @@ def prove(
         ),
         lengths_checked=len(DEFAULT_LENGTHS),
         contexts=found,
-        time=time_ratio(graph, target) if time else None,
+        times=(time_ratio(graph, target),) if time else (),
     )
 
 
@@ -247,9 +247,14 @@ def sweep_together(
 def add_proof(entry: Entry, proof: Proof) -> Entry:
     """Returns an entry with a proof added, in the place of an older one of the same machine.
 
-    Code of the same machine that an older source of a custom call gave is replaced too.
+    Code of the same machine that an older source of a custom call gave is replaced too. Times of
+    the very same code on other processors are kept, and on this one where the proof has none.
     """
     proofs = entry.certificate.proofs
+    for other in proofs:
+        same = machine_identity(other.fingerprint) == machine_identity(proof.fingerprint)
+        if same and other.lowering == proof.lowering:
+            proof = replace(proof, times=other.with_times(proof.times).times)
     older = [
         other.lowering == proof.lowering
         and _without_source(other.fingerprint) == _without_source(proof.fingerprint)
@@ -344,6 +349,7 @@ def time_ratios(graphs: Sequence[Graph], target: Target, *, rounds: int = 15) ->
             floor_ns=floor.samples_ns,
             ratio=timing.ratio(builtin, candidate) if builtin else 0.0,
             range=(low, high),
+            processor=processor(),
         )
         for candidate in timed[: len(graphs)]
     ]

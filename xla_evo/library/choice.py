@@ -11,6 +11,7 @@ from xla_evo.library.certificate import (
     code_fingerprint,
     contracts,
     machine_identity,
+    same_processor,
 )
 from xla_evo.library.loader import DATA, MODELLED, Entry, entries, joined
 from xla_evo.library.tuned import tuned_ratios, user_library
@@ -82,6 +83,7 @@ def choose(
     live = fingerprint or live_fingerprint(backend_row(backend))
     here = folder == DATA and lowering == "inline"
     ratios = tuned_ratios(function, dtype, live) if here else {}
+    processor = live.get("device", "")
     reasons: list[str] = []
     found: list[tuple[Entry, Proof, bool, float]] = []
     proven = False
@@ -92,11 +94,10 @@ def choose(
             continue
         proven = True
         timed = ratios.get(entry.certificate.program_hash)
-        ratio = proof.ratio if timed is None else timed
+        ratio = proof.ratio_on(processor) if timed is None else timed
         problem = _problem(entry, proof, ratio, max_ulp, most_accurate=most_accurate)
-        told = (
-            describe(proof) if timed is None else f"{describe(proof)}, {timed:.3g} times as tuned"
-        )
+        told = describe(proof, processor)
+        told += "" if timed is None else f", {timed:.3g} times as tuned"
         reasons.append(f"{entry.name}: {told}{', ' + problem if problem else ''}")
         if not problem:
             found.append((entry, proof, exact, ratio))
@@ -144,13 +145,21 @@ def best_proof(
     return next(iter((*alike, *proofs)), None), False
 
 
-def describe(proof: Proof) -> str:
-    """Returns one line about a proof: its bound in words, and its time against the built-in."""
+def describe(proof: Proof, processor: str) -> str:
+    """Returns one line about a proof: its bound in words, and its time against the built-in.
+
+    Args:
+        proof: of a program.
+        processor: model name of the machine at hand; that of the times is told if it is another.
+    """
     text = proof.measurement.bound() + (", modelled" if proof.modelled else "")
     if proof.max_ulp > proof.measurement.bound_ulp:
         text += f", {proof.max_ulp:.3g} ULP beside other operations"
-    if proof.ratio:
-        text += f", {proof.ratio:.3g} times the built-in's speed"
+    time = proof.time_on(processor)
+    if time and time.ratio:
+        text += f", {time.ratio:.3g} times the built-in's speed"
+        if not same_processor(time.processor, processor):
+            text += f" on {time.processor}"
     return text
 
 

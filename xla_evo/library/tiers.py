@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from xla_evo.library.certificate import Lowering, Proof
+from xla_evo.library.certificate import Lowering, Proof, TimeRatio
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
 
@@ -31,11 +31,24 @@ def tier(max_ulp: float) -> Tier:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A program in a tier, the proof that puts it there, and whether that is of this compiler."""
+    """A program in a tier, and the proof that puts it there.
+
+    Attributes:
+        entry: the program.
+        proof: of the program.
+        exact: whether the proof is of the compiler at hand.
+        time: against the built-in, on the processor at hand or the one nearest to it.
+    """
 
     entry: Entry
     proof: Proof
     exact: bool
+    time: TimeRatio | None
+
+    @property
+    def ratio(self) -> float:
+        """Speed-up over the built-in; 0 where it was not timed."""
+        return self.time.ratio if self.time else 0.0
 
 
 def places(
@@ -52,7 +65,7 @@ def places(
     for entry in found:
         proof, exact = best_proof(entry, lowering, "cpu", live)
         if proof is not None:
-            proven.append(Place(entry, proof, exact))
+            proven.append(Place(entry, proof, exact, proof.time_on(live.get("device", ""))))
     return {name: _fastest([p for p in proven if _belongs(p, name)]) for name in TIERS}
 
 
@@ -61,11 +74,11 @@ def _belongs(place: Place, name: Tier) -> bool:
         return place.proof.max_ulp <= BOUNDS[name]
     builtin = place.entry.certificate.builtin_max_ulp
     bound = math.inf if builtin is None else builtin
-    return place.proof.ratio > 1.0 and place.proof.max_ulp <= bound
+    return place.ratio > 1.0 and place.proof.max_ulp <= bound
 
 
 def _fastest(among: list[Place]) -> Place | None:
-    return max(among, key=lambda p: (p.exact, p.proof.ratio, -p.proof.max_ulp), default=None)
+    return max(among, key=lambda p: (p.exact, p.ratio, -p.proof.max_ulp), default=None)
 
 
 def geometric_mean(ratios: Iterable[float]) -> float | None:
