@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from xla_evo.cli import library
 from xla_evo.cli.main import main
 from xla_evo.library.tuned import tuned_ratios
@@ -45,11 +47,27 @@ def test_measured_here(capsys, tmp_path, monkeypatch):
     assert row["tiers"]["near"]["processor"] == processor()
     recorded = tuned_ratios("rsqrt", "bfloat16", fingerprint(backend("cpu")))
     assert row["tiers"]["near"]["ratio"] in recorded.values()
-    assert main(["library", "--measure"]) == 2
-    assert "give both" in capsys.readouterr().err
+    for options, told in (
+        (["--measure"], "give it too"),
+        (["--processor", "25.17"], "give it too"),
+        (["--compare", "--measure", "--processor", "25.17"], "leave --processor out"),
+        (["--compare", "--processor", "Alpha"], "no times of a processor 'Alpha'; there are"),
+    ):
+        assert main(["library", *options]) == 2
+        assert told in capsys.readouterr().err
 
 
 def test_times_of_another_processor_are_told(capsys, monkeypatch):
     monkeypatch.setattr(library, "processor", lambda: "Alpha 21264 (1.2)")
     assert main(["library", "exp", "--compare", "--dtype", "float32"]) == 0
-    assert "this machine has Alpha 21264 (1.2); --measure times" in capsys.readouterr().out
+    assert "none of Alpha 21264 (1.2); --measure times" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["25.17", "6.207"])
+def test_times_of_a_processor_that_certificates_know(capsys, name):
+    command = ["library", "exp", "--compare", "--dtype", "float32", "--processor", name]
+    assert main([*command, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert f"({name})" in row["tiers"]["one"]["processor"]
+    assert main(command) == 0
+    assert f"({name})\n" in capsys.readouterr().out

@@ -47,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --compare: time every program here, a second or two each; use and install"
         " follow these times from then on",
     )  # fmt: skip
+    parser.add_argument(
+        "--processor", metavar="P",
+        help="with --compare: show the times of another processor, by a part of its name, e.g."
+        " 25.17; all names are told when none has it",
+    )  # fmt: skip
     add_json(parser)
 
 
@@ -54,16 +59,18 @@ def run(args: argparse.Namespace) -> int:
     """Prints the table.
 
     Raises:
-        ConfigError: `--measure` without `--compare`.
+        ConfigError: options that do not go together, or no such processor.
     """
-    if args.measure and not args.compare:
-        raise ConfigError("--measure times what --compare shows; give both")
+    if (args.measure or args.processor) and not args.compare:
+        raise ConfigError("--measure and --processor are of the times of --compare; give it too")
+    if args.measure and args.processor:
+        raise ConfigError("--measure takes the times of this machine; leave --processor out")
     if args.compare:
         compared = _comparison(args)
         if args.json:
             print_json(compared)
         else:
-            _print_comparison(compared)
+            _print_comparison(compared, args.processor)
         return 0
     found = [
         entry
@@ -139,7 +146,9 @@ def _print_entries(rows: list[dict[str, Any]]) -> None:
 
 def _comparison(args: argparse.Namespace) -> list[dict[str, Any]]:
     """A row for every function and format: the built-in, and the fastest program of each tier."""
-    live = fingerprint(backend("cpu"))
+    live = dict(fingerprint(backend("cpu")))
+    if args.processor:
+        live["device"] = _known_processor(args.processor)
     formats = [dtype(args.dtype).name] if args.dtype else list(FORMATS)
     rows: list[dict[str, Any]] = []
     for kind in formats:
@@ -188,7 +197,26 @@ def _place(place: Place | None) -> dict[str, Any] | None:
     }
 
 
-def _print_comparison(rows: list[dict[str, Any]]) -> None:
+def _known_processor(part: str) -> str:
+    """The name of a processor that certificates have times of.
+
+    Raises:
+        ConfigError: there is none with that part in its name.
+    """
+    names = {
+        time.processor
+        for entry in entries(dtype="float32")
+        for proof in entry.certificate.proofs
+        for time in proof.times
+    }
+    found = sorted(name for name in names if part.lower() in name.lower())
+    if not found:
+        known = ", ".join(sorted(names))
+        raise ConfigError(f"no times of a processor {part!r}; there are those of {known}")
+    return found[0]
+
+
+def _print_comparison(rows: list[dict[str, Any]], asked: str | None) -> None:
     columns = ["function", "dtype", "JAX says", "built-in ULP", "ns"]
     columns += [f"{tier} {what}" for tier in TIERS for what in ("ULP", "ns", "x")]
     cells: list[tuple[object, ...]] = []
@@ -215,7 +243,7 @@ def _print_comparison(rows: list[dict[str, Any]]) -> None:
             f"{kind}: tier one for {len(there)} of {len(of_kind)} functions, {mean} times the"
             f" built-in's speed in geometric mean over {len(ratios)} timed"
         )
-    print_line(_processors(rows))
+    print_line(_processors(rows, _known_processor(asked) if asked else processor()))
 
 
 def _measured(found: Sequence[Entry], live: Mapping[str, str]) -> list[Entry]:
@@ -231,15 +259,15 @@ def _measured(found: Sequence[Entry], live: Mapping[str, str]) -> list[Entry]:
     return again
 
 
-def _processors(rows: Sequence[dict[str, Any]]) -> str:
+def _processors(rows: Sequence[dict[str, Any]], wanted: str) -> str:
     """A line that says whose times a comparison shows."""
     timed = [place["processor"] for row in rows for place in row["tiers"].values() if place]
-    others = sorted({n for n in timed if n and not same_processor(n, processor())})
+    others = sorted({n for n in timed if n and not same_processor(n, wanted)})
     if not others:
-        return f"times of {processor()}"
+        return f"times of {wanted}"
     count = sum(name in others for name in timed)
     part = "all" if count == len(timed) else f"{count} of {len(timed)}"
     return (
-        f"{part} times are of {', '.join(others)}, this machine has {processor()};"
-        " --measure times the programs here"
+        f"{part} times are of {', '.join(others)}, none of {wanted};"
+        " --measure times the programs on this machine"
     )
