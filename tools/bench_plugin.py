@@ -37,6 +37,7 @@ from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo_lowering.backends import instruction_set
 from xla_evo_lowering.custom_call import as_custom_call
 from xla_evo_lowering.native import compiler, flags, source
+from xla_evo_lowering.text import parse_program
 
 ROUNDS = 15
 REPEATED = 2000
@@ -140,6 +141,22 @@ def custom_calls():
                 "value": ratio, "jnp_ns": first / (1 << power) * 1e9,
                 "native_ns": second / (1 << power) * 1e9,
             }  # fmt: skip
+    yield from copies()
+
+
+def copies():
+    """A custom call that does nothing but move its input, beside jnp.exp: exp cannot be faster."""
+    copied = jax.jit(as_custom_call(parse_program("program copy(x: f32) -> f32 { return x }")))
+    plain = jax.jit(jnp.exp)
+    for power in (16, 20):
+        x = inputs("exp", 1 << power)
+        calls = [lambda f=f, x=x: f(x).block_until_ready() for f in (plain, copied)]
+        first, second, ratio = paired(*calls, max(1, (1 << 19) >> power))
+        yield {
+            "measure": f"a copy by custom call, 2^{power}, whole call",
+            "unit": "times jnp.exp", "wanted": "", "value": ratio,
+            "jnp_ns": first / (1 << power) * 1e9, "native_ns": second / (1 << power) * 1e9,
+        }  # fmt: skip
 
 
 def inlined():
