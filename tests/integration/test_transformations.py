@@ -52,7 +52,7 @@ TRANSFORMED = {
     "value_and_grad": lambda f: jax.jit(jax.value_and_grad(lambda x: cube(f)(x).sum())),
     "jvp": lambda f: lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),)),
     "vjp": lambda f: lambda x: jax.vjp(cube(f), x)[1](jnp.ones_like(x))[0],
-    "hessian": lambda f: jax.vmap(jax.hessian(cube(f))),
+    "hessian": lambda f: jax.jit(jax.vmap(jax.hessian(cube(f)))),
     "linearize": lambda f: lambda x: jax.linearize(cube(f), x)[1](x),
     "vmap": lambda f: lambda x: jax.vmap(jax.vmap(f))(x.reshape(8, 8)),
     "scan": lambda f: lambda x: lax.scan(lambda c, v: (c + f(v) ** 2, f(v)), jnp.float32(0), x),
