@@ -10,6 +10,7 @@ import pytest
 from xla_evo.accuracy.inputs import all_inputs
 from xla_evo.accuracy.kernels import HISTOGRAM_EDGES, WORST_KEPT
 from xla_evo.accuracy.measurement import ErrorMeasurement
+from xla_evo.accuracy.statistics import Statistics
 from xla_evo.accuracy.sweep import (
     measure_exhaustive,
     measure_exhaustive_together,
@@ -212,6 +213,50 @@ def test_functions_swept_together_are_measured_as_alone():
     alone = [measure_exhaustive(f, target, flush_to_zero=True) for f in functions]
     assert [replace(m, seconds=0.0) for m in together] == [replace(m, seconds=0.0) for m in alone]
     assert together[1].max_ulp == 1.0
+
+
+def test_a_sweep_is_watched_block_by_block():
+    target = make_target("exp2", "bfloat16")
+    seen = []
+
+    def watch(inputs, results):
+        same = [np.array_equal(y, rounded(target)(inputs), equal_nan=True) for y in results]
+        seen.append((len(inputs), np.unique(inputs.view(np.uint16)), same))
+
+    measure_exhaustive_together(
+        [rounded(target)] * 2, target, flush_to_zero=True, every_pattern=True, block=1 << 12,
+        watch=watch,
+    )  # fmt: skip
+    assert [length for length, _, _ in seen] == [1 << 12] * 16
+    assert len(np.unique(np.concatenate([patterns for _, patterns, _ in seen]))) == 1 << 16
+    assert all(same == [True, True] for _, _, same in seen)
+
+
+@pytest.mark.parametrize("dtype", [F32, BF16])
+def test_running_counts_are_those_of_each_error(dtype):
+    """Chunks that are ordinary, with some wrong signs, wrong in many ways, or at the ends."""
+    random = np.random.default_rng(0)
+    target = make_target("exp", dtype.name)
+    sizes = [2.0**k for k in (-126, -125, 0, 126, 127, 128, -130)] + [np.inf, np.nan]
+    for spread, wrong in ((0.2, ""), (1.0, ""), (1.0, "signs"), (40.0, "all")):
+        for size in sizes:
+            r = size * random.uniform(1, 2, 3000)
+            y = r * (1 + spread * random.normal(size=3000) * 2.0**-dtype.precision)
+            if wrong:
+                y[::7] = -y[::7]
+            if wrong == "all":
+                y[::11], y[::13], y[::17] = 0.0, np.nan, np.inf
+            with np.errstate(all="ignore"):
+                y = y.astype(dtype.numpy)
+            running = Statistics(target, flush_to_zero=True)
+            running.add((np.ones(3000),), y, r)
+            running.add((np.ones(3000),), y, r)
+            errors = ulp_error(y.astype(np.float32), r, dtype, flush_to_zero=True)
+            assert running.above.tolist() == [2 * int((errors > e).sum()) for e in HISTOGRAM_EDGES]
+            assert [e for e, _ in running.worst] == [
+                e for e in np.sort([*errors, *errors])[::-1][:WORST_KEPT].tolist() if e > 0
+            ]
+            assert running.totals[3] == 2 * (np.isnan(y) != np.isnan(r)).sum()
 
 
 def test_measurements_survive_json():

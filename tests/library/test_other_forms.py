@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from xla_evo.errors import BackendError
@@ -22,6 +23,7 @@ from xla_evo.library.certificate import (
 )
 from xla_evo.library.choice import best_proof
 from xla_evo_lowering.backends import backend, fingerprint
+from xla_evo_lowering.compile import Executable, input_buffer
 from xla_evo_lowering.stablehlo import as_function
 
 from .programs import identity_program, program_for_exp
@@ -110,6 +112,52 @@ def test_forms_of_too_many_inputs_are_measured_by_themselves(monkeypatch) -> Non
         prove_other_form(double, "custom_call", careless, time=False)
     assert prove_other_form(double, "custom_call", jnp.sinh, time=False) == "measured"
     assert prove_other_form(pair, "custom_call", jnp.power, time=False) == "measured"
+
+
+def swept_beside(form) -> same_bits.Beside:
+    """A form of exp held against the inlined one over two blocks of inputs."""
+    entry = program_for_exp()
+    inlined = Executable.of_program(entry.program)
+    beside = same_bits.Beside([entry], {entry.name: form})
+    for first in (0x3F000000, 0xFF800000 - (1 << 16)):
+        inputs = input_buffer(1 << 17, np.float32)
+        inputs.view(np.uint32)[:] = np.arange(first, first + (1 << 17))
+        beside(inputs, [inlined(inputs)])
+    return beside
+
+
+def test_forms_are_held_against_what_a_sweep_has_at_hand() -> None:
+    entry = program_for_exp()
+    inlined = as_function(entry.program)
+    assert not swept_beside(inlined).differences
+    # Any nan will do for a nan.
+    nans = swept_beside(lambda x: jnp.where(jnp.isnan(x), -inlined(x), inlined(x)))
+    assert not nans.differences
+
+    def wrong_once(x):
+        return inlined(x) * jnp.where(x == 0.50390625, 2, 1).astype(x.dtype)
+
+    assert "for np.float32(0.50390625), not" in swept_beside(wrong_once).differences[entry.name]
+
+    def careless(x):
+        return jnp.where(jnp.isnan(x).any(), inlined(x) * 2, inlined(x))
+
+    assert "for np.float32(0.5), not" in swept_beside(careless).differences[entry.name]
+
+
+def test_what_a_sweep_found_is_not_looked_for_again(monkeypatch) -> None:
+    entry = program_for_exp()
+    if machine_identity(entry.proofs("inline")[0].fingerprint) != machine_identity(LIVE):
+        pytest.skip("no proof of the inlined form here to hold another form against")
+    for check in ("_hold_against", "check_length_invariance"):
+        monkeypatch.setattr(same_bits, check, lambda *_: None)
+    wrong = as_function(identity_program())
+    assert prove_same_bits(entry, "custom_call", wrong, time=False, difference="").lowering
+    with pytest.raises(same_bits.DifferentBitsError, match="custom_call gives 1 for 2"):
+        prove_same_bits(entry, "custom_call", wrong, time=False, difference="1 for 2")
+    monkeypatch.setattr(same_bits, "prove", lambda *_, **__: "measured")
+    made = prove_other_form(entry, "custom_call", wrong, time=False, difference="1 for 2")
+    assert made == "measured"
 
 
 def test_same_bits_are_demanded() -> None:

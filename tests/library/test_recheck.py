@@ -1,7 +1,9 @@
+import importlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from xla_evo.library import DATA, Entry, entries, same_bits
@@ -15,8 +17,10 @@ from xla_evo.library.recheck import (
     recheck_rotating,
 )
 from xla_evo_lowering.backends import backend, fingerprint
+from xla_evo_lowering.compile import Executable
 
 LIVE = fingerprint(backend("cpu"))
+recheck_module = importlib.import_module("xla_evo.library.recheck")
 
 
 @pytest.fixture
@@ -90,6 +94,33 @@ def test_programs_of_one_function_are_swept_together(small: Entry) -> None:
     assert not found[0].problem
     assert "0.25" in found[1].problem
     assert seen == [outcome.problem for outcome in found]
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler on this machine")
+def test_custom_calls_are_held_against_the_sweep_of_their_function(monkeypatch) -> None:
+    entry = entries("exp", "float32")[0]
+    proof, here = best_proof(entry, "inline", "cpu", LIVE)
+    if proof is None or not here:
+        pytest.skip("no proof of the inlined form here to hold another form against")
+    inputs = np.arange(1 << 16, dtype=np.uint32).view(np.float32)
+
+    def sweep(of, *, watch):
+        watch(inputs, [Executable.of_program(one.program)(inputs) + 1 for one in of])
+        return {one.name: proof.measurement for one in of}
+
+    proven: list[str | None] = []
+
+    def prove(*_, difference, **__):
+        proven.append(difference)
+        return proof
+
+    monkeypatch.setattr(recheck_module, "sweep_together", sweep)
+    monkeypatch.setattr(recheck_module, "prove_other_form", prove)
+    monkeypatch.setattr(recheck_module, "prove", lambda *_, **__: proof)
+    found = recheck_all([entry])
+    assert [outcome.lowering for outcome in found] == ["inline", "custom_call"]
+    assert len(proven) == 1
+    assert "for np.float32(0.0), not" in str(proven[0])
 
 
 def test_part_meets_the_worst_inputs_again(small: Entry) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from xla_evo.targets.function import Function
@@ -35,12 +36,14 @@ def write_values(out: Values, first: int, dtype: DType) -> None:
     unsigned = np.dtype(f"uint{dtype.bits}")
     bits = out.view(unsigned)
     negative = min(max(-first, 0), len(out))
-    if negative:
-        top = (1 << (dtype.bits - 1)) - first - 1
-        bits[:negative] = np.arange(top, top - negative, -1, dtype=np.int64).astype(unsigned)
-    if negative < len(out):
-        start = max(first, 0)
-        bits[negative:] = np.arange(start, start + len(out) - negative, dtype=unsigned)
+    _write_steps(bits[:negative], (1 << (dtype.bits - 1)) - first - 1, -1)
+    _write_steps(bits[negative:], max(first, 0), 1)
+
+
+@njit(nogil=True, cache=True)
+def _write_steps(out: Values, first: int, step: int) -> None:
+    for i in range(len(out)):
+        out[i] = first + step * i
 
 
 def all_inputs(target: Target) -> Values:

@@ -128,43 +128,33 @@ def element_error(y: float, r: float, form: Format) -> float:
 
 
 @njit(nogil=True, cache=True)
-def _write_scales(
-    out: Floats,
-    y: Floats,
-    r: Floats,
-    emin: Integer,
-    emax: Integer,
-    precision: int,
-    slack: Integer,
-) -> Integer:
-    """Writes 1/ulp(r); negative if any |r| leaves [2^emin, 2^emax) or any sign differs."""
-    bits, y_bits, scale_bits = r.view(np.int64), y.view(np.int32), out.view(np.int64)
-    top = np.int64(precision - 1 + 2 * 1023)
-    outside = np.int64(0)
+def _ordinary_errors(out: Floats, y: Floats, r: Floats, form: Format) -> Integer:
+    """Writes |y - r| / ulp(r), which are the errors where all is ordinary.
+
+    Returns:
+        The largest pattern of ``out``; -1 if any |r| leaves [2^emin, 2^emax), any |y| is below
+        2^emin, infinite or nan, or any sign differs.
+    """
+    bits = r.view(np.int64)
+    least, slack = np.int64(form.least_bits), np.int64(form.slack)
+    span = np.int64(form.emax - form.emin) << 52
+    top = np.int64(form.precision - 1 + 2 * 1023)
+    farthest, y_least = np.uint64(0), _INFINITY_64
+    signs, largest = np.int64(0), np.int64(0)
     for i in range(len(out)):
+        wide = np.float64(y[i])
+        y_bits = wide.view(np.int64)
         size = bits[i] & _MAGNITUDE
-        biased = (size - slack) >> 52
-        outside |= np.int64(y_bits[i]) ^ bits[i]
-        outside |= (biased - (emin + 1023)) | (emax + 1022 - (size >> 52))
-        scale_bits[i] = (top - biased) << 52
-    return outside
-
-
-@njit(nogil=True, cache=True)
-def _outside(y: Floats, least: Integer) -> Integer:
-    """Negative if any float32 is below the pattern ``least`` in magnitude, infinite or nan."""
-    bits = y.view(np.int32)
-    outside = np.int32(0)
-    for i in range(len(bits)):
-        size = bits[i] & _MAGNITUDE_32
-        outside |= (size - least) | (_LARGEST_32 - size)
-    return outside
-
-
-@njit(nogil=True, cache=True)
-def _scaled_distance(out: Floats, y: Floats, r: Floats) -> None:
-    for i in range(len(out)):
-        out[i] = abs(np.float64(y[i]) - r[i]) * out[i]
+        # Unsigned, so that what is below the least wraps around to what is too far.
+        farthest = max(farthest, np.uint64(size - slack - least))
+        y_least = min(y_least, y_bits & _MAGNITUDE)
+        signs |= y_bits ^ bits[i]
+        scale = np.int64((top - ((size - slack) >> 52)) << 52).view(np.float64)
+        error = np.float64(abs(wide - r[i]) * scale)
+        out[i] = error
+        largest = max(largest, error.view(np.int64))
+    ordinary = farthest < np.uint64(span - slack) and y_least >= least and signs >= 0
+    return largest if ordinary and largest < _INFINITY_64 else np.int64(-1)
 
 
 @njit(nogil=True, cache=True)
@@ -205,6 +195,16 @@ def _all_nan(y: Floats, r: Floats) -> "bool | np.bool_":
 
 
 @njit(nogil=True, cache=True)
+def has_below(x: Floats, least: float) -> "bool | np.bool_":
+    """Whether any float64 number is below ``least`` in size; nan is not."""
+    bits = x.view(np.int64)
+    smallest = _INFINITY_64
+    for i in range(len(bits)):
+        smallest = min(smallest, bits[i] & _MAGNITUDE)
+    return smallest < np.float64(least).view(np.int64)
+
+
+@njit(nogil=True, cache=True)
 def _largest(patterns: Integers) -> Integer:
     largest = np.int64(0)
     for i in range(len(patterns)):
@@ -221,7 +221,7 @@ def _count_above(patterns: Integers, limit: Integer) -> Integer:
 
 
 @njit(nogil=True, cache=True)
-def errors_into(out: Floats, y: Floats, r: Floats, form: Format) -> int:
+def errors_into(out: Floats, y: Floats, r: Floats, form: Format) -> tuple[Integer, Integer]:
     """Writes the error in ULP of each ``y`` against ``r`` to ``out``.
 
     Args:
@@ -231,34 +231,21 @@ def errors_into(out: Floats, y: Floats, r: Floats, form: Format) -> int:
         form: constants of the format.
 
     Returns:
-        How many elements are nan in one of ``y`` and ``r`` alone.
+        (how many elements are nan in one of ``y`` and ``r`` alone, the pattern of the largest
+        error: errors are neither negative nor nan, so that their patterns are ordered as they are).
     """
-    ordinary = (
-        form.precision <= 24
-        and _outside(y, np.int32(form.least_bits_32)) >= 0
-        and _write_scales(
-            out,
-            y,
-            r,
-            np.int64(form.emin),
-            np.int64(form.emax),
-            form.precision,
-            np.int64(form.slack),
-        )
-        >= 0
-    )
-    mismatches = 0
-    if ordinary:
-        _scaled_distance(out, y, r)
-    elif form.precision <= 24 and (
-        _all_flushed(y, r, form) or _all_overflowed(y, r, form) or _all_nan(y, r)
-    ):
-        out[:] = 0.0
-    else:
-        for i in range(len(out)):
-            out[i] = element_error(np.float64(y[i]), r[i], form)
-            mismatches += math.isnan(y[i]) != math.isnan(r[i])
-    return mismatches
+    if form.precision <= 24:
+        largest = _ordinary_errors(out, y, r, form)
+        if largest >= 0:
+            return np.int64(0), largest
+        if _all_flushed(y, r, form) or _all_overflowed(y, r, form) or _all_nan(y, r):
+            out[:] = 0.0
+            return np.int64(0), np.int64(0)
+    mismatches = np.int64(0)
+    for i in range(len(out)):
+        out[i] = element_error(np.float64(y[i]), r[i], form)
+        mismatches += np.int64(math.isnan(y[i]) != math.isnan(r[i]))
+    return mismatches, _largest(out.view(np.int64))
 
 
 @njit(nogil=True, cache=True)
@@ -340,8 +327,12 @@ def scan(
     for start in range(0, len(y), CHUNK):
         stop = min(start + CHUNK, len(y))
         out = errors[: stop - start]
-        totals[3] += errors_into(out, y[start:stop], r[start:stop], form)
-        _tally(out, offset + start, uncertainty, above, worst_error, worst_index, undecided, totals)
+        mismatches, largest = errors_into(out, y[start:stop], r[start:stop], form)
+        totals[3] += mismatches
+        _tally(
+            out, largest, offset + start, uncertainty, above, worst_error, worst_index, undecided,
+            totals,
+        )  # fmt: skip
 
 
 @njit(nogil=True, cache=True)
@@ -364,12 +355,16 @@ def scan_pairs(
         stop = min(start + CHUNK, len(y))
         out = errors[: stop - start]
         totals[3] += pair_errors_into(out, y[start:stop], high[start:stop], rest[start:stop], form)
-        _tally(out, offset + start, uncertainty, above, worst_error, worst_index, undecided, totals)
+        _tally(
+            out, _largest(out.view(np.int64)), offset + start, uncertainty, above, worst_error,
+            worst_index, undecided, totals,
+        )  # fmt: skip
 
 
 @njit(nogil=True, cache=True)
 def _tally(
     out: Floats,
+    largest: Integer,
     offset: int,
     uncertainty: float,
     above: Integers,
@@ -378,22 +373,22 @@ def _tally(
     undecided: Integers,
     totals: Integers,
 ) -> None:
-    """Adds the errors of one chunk to running statistics, see `scan`."""
+    """Adds the errors of one chunk, ``largest`` the greatest pattern, to statistics, see `scan`."""
     bounds = np.array([0.5 - uncertainty, 0.5 + uncertainty])
     low, high = bounds[0], bounds[1]
-    # Errors are neither negative nor nan, so that their patterns are ordered as they are.
     below_low, high_bits = bounds.view(np.int64)[0] - 1, bounds.view(np.int64)[1]
     totals[0] += len(out)
     patterns = out.view(np.int64)
-    largest = _largest(patterns)
     if largest > below_low:
-        for edge in range(len(_EDGE_BITS)):
+        near, wrong = _count_above(patterns, below_low), _count_above(patterns, high_bits)
+        totals[1] += wrong
+        # Where nothing lies about 0.5, the first edge, what is above it is certainly above it.
+        above[0] += wrong if near == wrong else _count_above(patterns, _EDGE_BITS[0])
+        for edge in range(1, len(_EDGE_BITS)):
             if largest <= _EDGE_BITS[edge]:
                 break
             above[edge] += _count_above(patterns, _EDGE_BITS[edge])
-        wrong = _count_above(patterns, high_bits)
-        totals[1] += wrong
-        if _count_above(patterns, below_low) > wrong:
+        if near > wrong:
             for i in range(len(out)):
                 if low <= out[i] <= high:
                     if totals[2] < len(undecided):

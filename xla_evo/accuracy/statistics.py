@@ -86,6 +86,19 @@ def widened_results(results: NDArray[Any]) -> NDArray[Any]:
         return results if results.dtype.itemsize >= 4 else results.astype(np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """What the kernels fill in one run: points worse than those that are kept, and open ones.
+
+    A chunk is soon done, so these are not made anew for each.
+    """
+
+    errors: Any = field(default_factory=lambda: np.full(WORST_KEPT, -1.0))
+    places: Any = field(default_factory=lambda: np.full(WORST_KEPT, -1, np.int64))
+    undecided: Any = field(default_factory=lambda: np.empty(_UNDECIDED_PER_RUN, np.int64))
+    totals: Any = field(default_factory=lambda: np.zeros(4, np.int64))
+
+
 @dataclass(slots=True)
 class Statistics:
     """What is known so far about the errors of one function.
@@ -103,6 +116,7 @@ class Statistics:
     undecided: list[Point] = field(default_factory=list)
     form: Format = field(init=False)
     uncertainty: float = field(init=False)
+    _fresh: _Fresh = field(default_factory=_Fresh)
 
     def __post_init__(self) -> None:
         slack = math.ceil(self.target.function.f64_error_ulp)
@@ -128,34 +142,27 @@ class Statistics:
             rests: what the exact values have beyond the references in ULP of them, for float64
                 results (`Function.pair`).
         """
-        wide = widened_results(results)
-        errors = np.full(WORST_KEPT, -1.0)
-        if len(self.worst) == WORST_KEPT:
-            errors[:] = self._least_kept()
-        worst_index = np.full(WORST_KEPT, -1, np.int64)
-        undecided = np.empty(_UNDECIDED_PER_RUN, np.int64)
-        totals = np.zeros(4, np.int64)
+        fresh = self._fresh
+        fresh.totals[:] = 0
         running = (
-            0, self.form, self.uncertainty, self.above, errors, worst_index, undecided, totals,
+            0, self.form, self.uncertainty, self.above,
+            fresh.errors, fresh.places, fresh.undecided, fresh.totals,
         )  # fmt: skip
         if rests is None:
-            scan(wide, references, *running)
+            scan(widened_results(results), references, *running)
         else:
-            scan_pairs(wide, references, rests, *running)
-        self.totals += totals
+            scan_pairs(results, references, rests, *running)
+        self.totals += fresh.totals
 
         def point(i: int) -> Point:
             return tuple(float(a[i]) for a in arguments), float(results[i])
 
-        fresh = [
-            (float(e), point(i))
-            for e, i in zip(errors, worst_index.tolist(), strict=True)
-            if i >= 0 and e > 0
-        ]
-        if fresh:
-            self._keep(fresh)
-        room = min(DECIDED_IN_MPMATH - len(self.undecided), int(totals[2]), _UNDECIDED_PER_RUN)
-        self.undecided += [point(i) for i in undecided[: max(room, 0)].tolist()]
+        if fresh.places[0] >= 0:
+            places = zip(fresh.errors.tolist(), fresh.places.tolist(), strict=True)
+            self._keep([(e, point(i)) for e, i in places if i >= 0 and e > 0])
+        if fresh.totals[2]:
+            room = min(DECIDED_IN_MPMATH - len(self.undecided), int(fresh.totals[2]))
+            self.undecided += [point(i) for i in fresh.undecided[: max(room, 0)].tolist()]
 
     def add_exactly(self, arguments: tuple[Any, ...], results: Any) -> None:
         """Adds results against mpmath references, one by one: some 10,000 a second."""
@@ -178,6 +185,8 @@ class Statistics:
     def _keep(self, fresh: list[tuple[float, Point]]) -> None:
         merged = sorted(self.worst + fresh, key=lambda item: (-item[0], item[1]))
         self.worst = merged[:WORST_KEPT]
+        self._fresh.errors[:] = self._least_kept() if len(self.worst) == WORST_KEPT else -1.0
+        self._fresh.places[:] = -1
 
     def _least_kept(self) -> float:
         return self.worst[-1][0] if len(self.worst) == WORST_KEPT else 0.0

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xla_evo.accuracy.inputs import sample_inputs, write_values
-from xla_evo.accuracy.kernels import compute_errors
+from xla_evo.accuracy.kernels import compute_errors, has_below
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.statistics import Statistics, widened_results
 from xla_evo.errors import TargetError
@@ -28,8 +28,12 @@ from xla_evo_lowering.dtypes import F64, REAL
 Evaluate = Callable[..., Any]
 Array = NDArray[Any]
 Arguments = tuple[Array, ...]
+Watch = Callable[[Array, Sequence[Array]], None]
+"""(inputs, results of each function), arrays that are filled anew for the next block."""
 
-_CHUNK = 1 << 17
+BLOCK = 1 << 18
+"""Inputs of a call: in longer ones each result is memory that the system has to clear first."""
+_CHUNK = 1 << 16
 """Results that are fed to the statistics at a time: in shorter ones threads wait for each other."""
 _EXACT_AT_MOST = 1 << 14
 _SMALLEST_BLOCK = 1 << 7
@@ -134,7 +138,7 @@ def measure_exhaustive(
     flush_to_zero: bool,
     every_pattern: bool = False,
     threads: int | None = None,
-    block: int = 1 << 20,
+    block: int = BLOCK,
     limit_ulp: float | None = None,
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
@@ -173,15 +177,17 @@ def measure_exhaustive_together(
     flush_to_zero: bool,
     every_pattern: bool = False,
     threads: int | None = None,
-    block: int = 1 << 20,
+    block: int = BLOCK,
     limit_ulp: float | None = None,
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    watch: Watch | None = None,
 ) -> list[ErrorMeasurement]:
     """Measures several functions for one target in one pass over its inputs.
 
     The references, which are most of a sweep's work, are computed once. Arguments are those of
-    `measure_exhaustive`; with a limit, all end early when one is above it.
+    `measure_exhaustive`; with a limit, all end early when one is above it. ``watch`` is called in
+    the threads of the sweep with each block of inputs and the results of all functions for it.
 
     Returns:
         One measurement a function; each says the time of all.
@@ -199,7 +205,7 @@ def measure_exhaustive_together(
         low, high = -half, half - 1
     total = high - low + 1
     block = max(_SMALLEST_BLOCK, min(block, 1 << (total - 1).bit_length()))
-    sweep = _Sweep(evaluates, target, flush_to_zero, block, limit_ulp)
+    sweep = _Sweep(evaluates, target, flush_to_zero, block, limit_ulp, watch)
     sweep.run(low, high, threads or os.cpu_count() or 1, progress, stop)
     merged = sweep.merged()
     seconds = time.perf_counter() - started
@@ -218,12 +224,14 @@ class _Sweep:
         flush_to_zero: bool,
         block: int,
         limit_ulp: float | None,
+        watch: Watch | None = None,
     ) -> None:
         self._evaluates = evaluates
         self._target = target
         self._flush_to_zero = flush_to_zero
         self._block = block
         self._limit_ulp = limit_ulp
+        self._watch = watch
         self._local = threading.local()
         self._parts: list[list[Statistics]] = []
         self._ended = threading.Event()
@@ -273,6 +281,8 @@ class _Sweep:
         inputs[count:] = inputs[count - 1]
         results = [_evaluated(run, target, (inputs,))[:count] for run in self._evaluates]
         _add(statistics, (inputs[:count],), results, None)
+        if self._watch is not None:
+            self._watch(inputs[:count], results)
         limit = self._limit_ulp
         if limit is not None and any(self._certainly_above(part, limit) for part in statistics):
             self._ended.set()
@@ -344,7 +354,7 @@ def _add(
             continue
         r = target.function.f64(*wide) if reference is None else reference[part]
         least = statistics[0].form.least
-        readings = flush and any((np.abs(a) < least).any() for a in wide)
+        readings = flush and any(has_below(a, least) for a in wide)
         for whole, piece in pieces:
             whole.add(inputs, piece, _better_reading(whole, wide, piece, r) if readings else r)
 

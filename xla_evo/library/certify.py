@@ -1,6 +1,7 @@
 """Makes certificates: compiles a program, sweeps every input, and writes down what was found."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -14,6 +15,7 @@ from xla_evo.accuracy.lengths import DEFAULT_LENGTHS, check_length_invariance
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.specials import check_specials, special_inputs
 from xla_evo.accuracy.sweep import (
+    Watch,
     measure_exhaustive,
     measure_exhaustive_together,
     measure_inputs,
@@ -165,7 +167,11 @@ def prove(
     run = Executable(graph, [parameter.dtype for parameter in program.parameters])
     flush = backend_row("cpu").flushes(target.dtype)
     _check_specials(run, target, flush_to_zero=flush)
-    violation = check_length_invariance(run, target)
+    contexts = contexts and target.function.arity == 1
+    # Measuring in contexts keeps one core busy, and compiling for many lengths not quite two.
+    with ThreadPoolExecutor(1) as pool:
+        measured = contexts and pool.submit(measure_contexts, graph, target, flush_to_zero=flush)
+        violation = check_length_invariance(run, target)
     if violation is not None:
         raise CertificationError(f"{target.describe()}: {violation}")
     if measurement is None:
@@ -175,8 +181,6 @@ def prove(
             f"{target.describe()}: {measurement.max_ulp:.4g} ULP at {measurement.worst_input_hex},"
             f" more than {max_ulp:g}"
         )
-    contexts = contexts and target.function.arity == 1
-    found = measure_contexts(graph, target, flush_to_zero=flush) if contexts else {}
     return Proof(
         lowering=lowering,
         fingerprint=code_fingerprint(program, lowering, fingerprint(row)),
@@ -185,7 +189,7 @@ def prove(
             special_inputs(target.function, target.dtype, target.low, target.high)
         ),
         lengths_checked=len(DEFAULT_LENGTHS),
-        contexts=found,
+        contexts=measured.result() if measured else {},
         times=(time_ratio(graph, target),) if time else (),
     )
 
@@ -217,13 +221,14 @@ def _measurement(
 
 
 def sweep_together(
-    entries: Sequence[Entry], *, threads: int | None = None
+    entries: Sequence[Entry], *, threads: int | None = None, watch: Watch | None = None
 ) -> dict[str, ErrorMeasurement]:
     """Measures the inlined programs of one function and format in one pass over all inputs.
 
     Args:
         entries: what ships, of one function and format.
         threads: of the sweep.
+        watch: as for `measure_exhaustive_together`.
 
     Returns:
         Name of an entry to its measurement, which says its share of the time; empty where the
@@ -237,6 +242,7 @@ def sweep_together(
     found = measure_exhaustive_together(
         [Executable.of_program(entry.program) for entry in entries], target,
         flush_to_zero=backend_row("cpu").flushes(target.dtype), every_pattern=True, threads=threads,
+        watch=watch,
     )  # fmt: skip
     return {
         entry.name: replace(one, seconds=one.seconds / len(found))

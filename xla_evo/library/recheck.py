@@ -20,7 +20,7 @@ from xla_evo.library.certificate import Lowering, Proof, code_fingerprint
 from xla_evo.library.certify import prove, sweep_together
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
-from xla_evo.library.same_bits import prove_other_form
+from xla_evo.library.same_bits import Beside, prove_other_form
 from xla_evo.targets.ordering import number, ordinal
 from xla_evo.targets.target import Target, make_target
 from xla_evo_lowering.backends import backend, fingerprint
@@ -73,14 +73,11 @@ def recheck_all(
     done: list[Recheck] = []
     for _, group in itertools.groupby(entries, key=lambda one: (one.function, one.dtype)):
         members = list(group)
-        proven = [entry for entry in members if _proof(entry, "inline")[0] is not None]
-        try:
-            found = sweep_together(proven)
-        except XlaEvoError:
-            found = {}  # what is wrong comes out when each is proven by itself
+        found = _swept([entry for entry in members if _proof(entry, "inline")[0] is not None])
         for entry in members:
             for lowering in get_args(Lowering):
-                outcome = recheck(entry, lowering, measurement=found.get(entry.name))
+                measurement, difference = found.get(entry.name, (None, None))
+                outcome = recheck(entry, lowering, measurement=measurement, differs=difference)
                 if outcome is not None:
                     done.append(outcome)
                     if report is not None:
@@ -88,8 +85,32 @@ def recheck_all(
     return done
 
 
+def _swept(entries: Sequence[Entry]) -> dict[str, tuple[ErrorMeasurement, str | None]]:
+    """Sweeps inlined forms of one function, and holds their custom calls against them.
+
+    Returns:
+        Name of an entry to the measurement and what its custom call gives else, None where there is
+        none; empty where inputs are too many, or something is wrong, which comes out when each is
+        proven by itself.
+    """
+    if not entries:
+        return {}
+    forms = {entry.name: as_custom_call(entry.program) for entry in entries if _is_called(entry)}
+    beside = Beside(entries, forms)
+    try:
+        found = sweep_together(entries, watch=beside if forms else None)
+    except XlaEvoError:
+        return {}
+    differences = dict.fromkeys(forms, "") | beside.differences
+    return {name: (one, differences.get(name)) for name, one in found.items()}
+
+
 def recheck(
-    entry: Entry, lowering: Lowering = "inline", *, measurement: ErrorMeasurement | None = None
+    entry: Entry,
+    lowering: Lowering = "inline",
+    *,
+    measurement: ErrorMeasurement | None = None,
+    differs: str | None = None,
 ) -> Recheck | None:
     """Proves an entry again in full and compares it with its certificate.
 
@@ -98,22 +119,26 @@ def recheck(
         lowering: which of its proofs.
         measurement: of its inlined form over its whole domain, if it was made just now; its time is
             counted as that of this form. A custom call of the same bits has the same errors.
+        differs: what `same_bits.Beside` found of its custom call, if it was held against the
+            inlined form just now.
 
     Returns:
         The outcome; None where the entry has no such proof that could be made anew here.
     """
     proof, exact = _proof(entry, lowering)
-    if proof is None or (lowering == "custom_call" and not _is_provable(entry)):
+    if proof is None or (lowering == "custom_call" and not _is_called(entry)):
         return None
     earlier = measurement.seconds if measurement and lowering == "inline" else 0.0
     started = time.perf_counter() - earlier
     found: ErrorMeasurement | None = None
     try:
         if lowering == "custom_call":
-            measurement = measurement or sweep_together([entry]).get(entry.name)
+            if measurement is None:
+                measurement, differs = _swept([entry]).get(entry.name, (None, None))
             fresh = prove_other_form(
-                entry, lowering, as_custom_call(entry.program), time=False, measurement=measurement
-            )
+                entry, lowering, as_custom_call(entry.program), time=False,
+                measurement=measurement, difference=differs,
+            )  # fmt: skip
         else:
             target = make_target(entry.function, entry.dtype)
             graph = as_function(entry.program)
@@ -195,9 +220,11 @@ def _proof(entry: Entry, lowering: Lowering) -> tuple[Proof | None, bool]:
     return best_proof(entry, lowering, "cpu", fingerprint(backend("cpu")))
 
 
-def _is_provable(entry: Entry) -> bool:
-    """Whether there is an inlined form to hold a custom call against, and a compiler for it."""
+def _is_called(entry: Entry) -> bool:
+    """Whether it has a custom call, an inlined form to hold it against, and a compiler for it."""
     live = fingerprint(backend("cpu"))
+    if _proof(entry, "custom_call")[0] is None:
+        return False
     code = code_fingerprint(entry.program, "custom_call", live)
     return best_proof(entry, "inline", "cpu", live)[1] and "native" in code
 

@@ -2,16 +2,18 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from xla_evo.accuracy.inputs import sample_inputs
 from xla_evo.accuracy.lengths import check_length_invariance
 from xla_evo.accuracy.measurement import ErrorMeasurement
+from xla_evo.accuracy.sweep import BLOCK
 from xla_evo.library.certificate import Lowering, Proof, code_fingerprint, machine_identity
 from xla_evo.library.certify import CertificationError, is_swept, prove, time_ratio
 from xla_evo.library.loader import Entry
@@ -21,7 +23,9 @@ from xla_evo_lowering.compile import Executable, input_buffer
 from xla_evo_lowering.compile import Function as Graph
 from xla_evo_lowering.dtypes import DType
 
-_BLOCK, _NEAR = 1 << 18, 1 << 10
+Array = np.ndarray[Any, Any]
+
+_NEAR = 1 << 10
 _SAMPLES = 1 << 22
 """Inputs of a format that has too many to meet all."""
 
@@ -38,6 +42,7 @@ def prove_other_form(
     time: bool = True,
     threads: int | None = None,
     measurement: ErrorMeasurement | None = None,
+    difference: str | None = None,
 ) -> Proof:
     """Proves another form by the bits of the inlined one, or by a measurement of its own.
 
@@ -52,6 +57,7 @@ def prove_other_form(
         time: also time it against the built-in.
         threads: of a sweep.
         measurement: as for `prove_same_bits`.
+        difference: as for `prove_same_bits`.
 
     Raises:
         CertificationError: as `prove_same_bits` and `xla_evo.library.prove`.
@@ -59,7 +65,9 @@ def prove_other_form(
     target = make_target(entry.function, entry.dtype)
     try:
         if is_swept(target):
-            return prove_same_bits(entry, lowering, graph, time=time, measurement=measurement)
+            return prove_same_bits(
+                entry, lowering, graph, time=time, measurement=measurement, difference=difference
+            )
     except DifferentBitsError:
         pass
     if target.function.arity == 1:
@@ -75,6 +83,7 @@ def prove_same_bits(
     *,
     time: bool = True,
     measurement: ErrorMeasurement | None = None,
+    difference: str | None = None,
 ) -> Proof:
     """Proves another compiled form of a program by holding every bit against the inlined one.
 
@@ -88,6 +97,7 @@ def prove_same_bits(
         time: also time it against the built-in.
         measurement: of the inlined form over its whole domain, if it was made just now; that of the
             certificate when left out.
+        difference: what `Beside` found, if the forms were held against each other just now.
 
     Raises:
         CertificationError: there is no such proof.
@@ -100,7 +110,10 @@ def prove_same_bits(
         raise CertificationError(f"{entry.name} has no exhaustive proof of its inlined form here")
     types = [parameter.dtype for parameter in entry.program.parameters]
     other = Executable(graph, types)
-    _hold_against(entry, Executable.of_program(entry.program), other, lowering)
+    if difference is None:
+        _hold_against(entry, Executable.of_program(entry.program), other, lowering)
+    elif difference:
+        raise DifferentBitsError(f"{entry.name}: {lowering} gives {difference}")
     target = make_target(entry.function, entry.dtype)
     violation = check_length_invariance(other, target)
     if violation is not None:
@@ -123,8 +136,8 @@ def _blocks(entry: Entry) -> tuple[int, Callable[[int, np.ndarray[Any, Any]], No
     dtype = entry.program.dtype
     if dtype.bits > 32:
         sample = sample_inputs(make_target(entry.function, entry.dtype), _SAMPLES)
-        count = -(-len(sample) // _BLOCK)
-        rows = np.resize(sample, (count, _BLOCK))
+        count = -(-len(sample) // BLOCK)
+        rows = np.resize(sample, (count, BLOCK))
 
         def sampled(number: int, out: np.ndarray[Any, Any]) -> None:
             out[:] = rows[number]
@@ -141,38 +154,103 @@ def _blocks(entry: Entry) -> tuple[int, Callable[[int, np.ndarray[Any, Any]], No
 
 
 def _length(dtype: DType) -> int:
-    return min(_BLOCK, 1 << dtype.bits)
+    return min(BLOCK, 1 << dtype.bits)
+
+
+@njit(nogil=True, cache=True)
+def _first_difference(
+    one: Any, two: Any, row: int, stride: int, size: int | np.unsignedinteger[Any], infinity: int
+) -> int:
+    """Where the first pattern is that another array has not; -1 if all are the same or both nan.
+
+    Args:
+        one: bit patterns.
+        two: the other ones, the rows of which lie ``stride`` apart.
+        row: patterns in a row.
+        stride: at least ``row``.
+        size: all bits of a pattern but the sign.
+        infinity: pattern of an infinity; those of nan are greater.
+    """
+    for number in range(len(one) // row):
+        first, second = one[number * row :][:row], two[number * stride :][:row]
+        differs = False
+        for i in range(row):
+            ordinary = min(first[i] & size, second[i] & size) <= infinity
+            differs |= (first[i] != second[i]) & ordinary
+        if differs:
+            for i in range(row):
+                ordinary = min(first[i] & size, second[i] & size) <= infinity
+                if first[i] != second[i] and ordinary:
+                    return number * row + i
+    return -1
 
 
 class _Comparison:
-    """Two forms side by side, and the arrays that a thread needs to compare a block of results."""
+    """Another form beside known results, and the array that a thread needs to run it near a nan."""
 
-    def __init__(self, known: Executable, other: Executable, dtype: DType) -> None:
-        self._known, self._other = known, other
+    def __init__(self, other: Executable, dtype: DType, length: int) -> None:
+        self._other = other
         self._unsigned = np.dtype(f"uint{dtype.bits}")
-        length = _length(dtype)
-        self.inputs = input_buffer(length, dtype.numpy)
-        rows = (length // _NEAR, _NEAR + 1)
-        self._beside = input_buffer(rows[0] * rows[1], dtype.numpy)
+        self._size = self._unsigned.type((1 << (dtype.bits - 1)) - 1)
+        self._infinity = self._unsigned.type(
+            self._size >> dtype.mantissa_bits << dtype.mantissa_bits
+        )
+        self._beside = input_buffer(length + length // _NEAR, dtype.numpy)
         self._beside.fill(np.nan)
-        self._inside = self._beside.reshape(rows)[:, :_NEAR]
-        self._differs = np.empty((rows[0], _NEAR), np.bool_)
+        self._inside = self._beside.reshape(-1, _NEAR + 1)[:, :_NEAR]
 
-    def difference(self) -> str:
-        """The first input of the block with other bits, or nothing."""
-        shape = self._inside.shape
-        self._inside[:] = self.inputs.reshape(shape)
-        first = self._known(self.inputs).reshape(shape)
-        near = self._other(self._beside).reshape(len(first), -1)[:, :_NEAR]
-        for second in (self._other(self.inputs).reshape(shape), near):
-            differs = np.not_equal(
-                first.view(self._unsigned), second.view(self._unsigned), out=self._differs
-            )
-            if differs.any():
-                for place in np.argwhere(differs & ~(np.isnan(first) & np.isnan(second)))[:1]:
-                    x, one, two = (a[tuple(place)] for a in (self._inside, first, second))
-                    return f"{two!r} for {x!r}, not {one!r}"
+    def difference(self, inputs: Array, known: Array) -> str:
+        """The first of some inputs for which the form gives other bits than known; or nothing."""
+        self._inside[:] = inputs.reshape(self._inside.shape)
+        for mine, stride in ((inputs, _NEAR), (self._beside, _NEAR + 1)):
+            results = self._other(mine)
+            place = _first_difference(
+                known.view(self._unsigned), results.view(self._unsigned), _NEAR, stride,
+                self._size, self._infinity,
+            )  # fmt: skip
+            if place >= 0:
+                got = results[place // _NEAR * stride + place % _NEAR]
+                return f"{got!r} for {inputs[place]!r}, not {known[place]!r}"
         return ""
+
+
+class Beside:
+    """Other forms of programs, held against the inlined ones while these are swept.
+
+    An instance is the ``watch`` of a sweep of every bit pattern: it gives each form every input
+    twice, as `prove_same_bits` does.
+    """
+
+    def __init__(self, entries: Sequence[Entry], forms: Mapping[str, Graph]) -> None:
+        """Nothing is compared yet.
+
+        Args:
+            entries: whose inlined forms are swept, in this order.
+            forms: name of an entry to another form of it, where it has one.
+        """
+        self._names = [entry.name for entry in entries]
+        self._forms = {
+            entry.name: Executable(forms[entry.name], [entry.program.dtype])
+            for entry in entries
+            if entry.name in forms
+        }
+        self._dtype = entries[0].program.dtype
+        self._local = threading.local()
+        self.differences: dict[str, str] = {}
+        """Name of an entry to the first difference that was found, where there was one."""
+
+    def __call__(self, inputs: Array, results: Sequence[Array]) -> None:
+        """Compares the results of a block of inputs in the thread that calls."""
+        if not hasattr(self._local, "comparisons"):
+            self._local.comparisons = {
+                name: _Comparison(form, self._dtype, len(inputs))
+                for name, form in self._forms.items()
+            }
+        for name, known in zip(self._names, results, strict=True):
+            if name in self._forms and name not in self.differences:
+                found = self._local.comparisons[name].difference(inputs, known)
+                if found:
+                    self.differences.setdefault(name, found)
 
 
 def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: str) -> None:
@@ -193,10 +271,10 @@ def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: 
 
     def compare(number: int) -> str:
         if not hasattr(local, "comparison"):
-            local.comparison = _Comparison(known, other, dtype)
-        comparison: _Comparison = local.comparison
-        write(number, comparison.inputs)
-        return comparison.difference()
+            local.comparison = _Comparison(other, dtype, length)
+            local.inputs = input_buffer(length, dtype.numpy)
+        write(number, local.inputs)
+        return local.comparison.difference(local.inputs, known(local.inputs))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for found in pool.map(compare, range(count)):
