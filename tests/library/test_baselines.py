@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mpmath as mp
 import numpy as np
 import pytest
 
@@ -88,6 +89,8 @@ def test_float32_form_is_within_its_tier_on_a_sample() -> None:
         ("gelu", "one", 1),
         ("lgamma", "one", 1),
         ("digamma", "one", 1),
+        ("sin", "one", 0.7),
+        ("cos", "one", 0.7),
         ("exp", "fast", 5),
         ("sin", "call", 1),
         ("cos", "call", 1),
@@ -101,6 +104,35 @@ def test_form_is_within_its_bound_on_a_sample(name: str, form: str, bound: float
     assert found.max_ulp <= bound
     low, high = target.low, target.high
     assert not check_specials(run, target.function, F32, low, high, flush_to_zero=True)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_forms_at_one_ulp_hold_next_to_zeros_and_where_ranges_of_exponents_end(name: str) -> None:
+    """The zeros of each binade that float32 numbers come nearest to are by continued fractions."""
+    run = Executable.of_program(parse_program(printed(name, "--form", "one")))
+    near = [m * 2.0**e for e in range(-20, 104) for m in nearest_to_zeros(e)]
+    ends = np.float32(2.0) ** np.asarray([50, 77, 102, 127], np.float32)
+    beside = ends.view(np.int32)[:, None] + np.arange(-4000, 4000, dtype=np.int32)
+    places = np.concatenate([np.asarray(near, np.float32), beside.ravel().view(np.float32)])
+    target = make_target(name, "float32")
+    inputs = np.concatenate([places, -places])
+    assert measure_inputs(run, target, inputs, flush_to_zero=True, exact=True).bound_ulp <= 0.7
+
+
+def nearest_to_zeros(exponent: int) -> list[int]:
+    """Significands m of 24 bits with m 2^exponent next to a multiple of pi / 2.
+
+    Denominators of the convergents of 2^(exponent + 1) / pi, and multiples of these.
+    """
+    with mp.workprec(400):
+        rest = mp.ldexp(2 / mp.pi, exponent)
+        last, now = 0, 1
+        found = []
+        while now < 1 << 24:
+            found += [now * k for k in range(1, 9) if 1 << 23 <= now * k < 1 << 24]
+            rest = 1 / (rest - mp.floor(rest))
+            last, now = now, last + int(mp.floor(rest)) * now
+        return found
 
 
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])

@@ -20,6 +20,7 @@ TOOL = Path(__file__).parents[2] / "tools" / "baselines"
         ("single", ["atanh", "log1p", "log2", "erf"]),
         ("call", ["sin", "cos", "tan"]),
         ("fast", ["exp"]),
+        ("one", ["sin", "cos"]),
     ],
 )
 def test_the_forms_build_what_ships(form: str, names: list[str], tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Prints scaffolds and hand-made programs for GPUs and TPUs, with constants fitted anew.
 
+And the scaffolds of sine and cosine for CPUs, see `windows`.
+
 python tools/baselines/devices.py tanh-exp2 > xla_evo/scaffolds/data/tanh-exp2.prog
 python tools/baselines/devices.py sin-words --fill 4 > sin.prog
 python tools/baselines/devices.py tanh-quotient > tanh.prog
@@ -22,6 +24,7 @@ import numpy as np
 from device_scaffolds import SCAFFOLD_FORMS
 from expression import Value, build, horner
 from fit import fit
+from windows import SCAFFOLD_FORMS as FUSED_FORMS
 
 from xla_evo.accuracy.generated import generated
 from xla_evo.accuracy.sweep import measure_sampled
@@ -85,17 +88,21 @@ PROGRAMS = {
 }
 
 
+PRINTED = {**SCAFFOLD_FORMS, **FUSED_FORMS}
+
+
 def scaffold_text(name):
     """The text of a scaffold."""
     row = scaffold(name)
-    builder = Builder(row.function, x=F32, hole=F32)
+    builder = Builder(row.function, x=F32, hole=row.dtype)
     numbers = []
 
     def named(value):
         numbers.append(value.number)
         return value
 
-    result = SCAFFOLD_FORMS[name](Value(builder, 0, F32).guard(), Value(builder, 1, F32), named)
+    hole = Value(builder, 1, row.dtype)
+    result = PRINTED[name](Value(builder, 0, F32).guard(), hole, named)
     text = print_program(builder.build(result.guard().number), comments=False)
     return re.sub(rf"%{numbers[0] - 2}\b", "%r", text)
 
@@ -168,7 +175,7 @@ def main():
             hard = worst_of(args.hard)
             hole = polished(args.name, hole, args.polish, not args.gradual, hard)
         print(print_program(scaffold(args.name).fill(hole), comments=False), end="")
-    elif args.name in SCAFFOLD_FORMS:
+    elif args.name in PRINTED:
         print(scaffold_text(args.name), end="")
     else:
         parser.error(f"{args.name} is not made here; it can be filled")

@@ -13,6 +13,7 @@ import single_fast_errors
 import single_hyperbolic
 import single_logarithms
 import single_logistic
+import windows
 from single_constants import with_constants
 
 TUNED = {
@@ -58,6 +59,8 @@ ONE = {
     "erf_inv": errors_one.erf_inv,
     "lgamma": gamma_one.lgamma,
     "digamma": digamma_one.digamma,
+    "sin": windows.sin,
+    "cos": windows.cos,
 }
 """Forms at 1 ULP with float64 inside, where float32 alone is slower or no form is nearer."""
 

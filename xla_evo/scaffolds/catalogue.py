@@ -28,6 +28,14 @@ _PI = (
     " exponents, for each the bits of 1/(2 pi) that count, and in float64 what they leave out"
     " (after Payne and Hanek, ACM SIGNUM 18(1), 1983)"
 )
+_FUSED = (
+    "x/pi less the nearest integer, branch-free for every input: four ranges of exponents, for each"
+    " 1/pi less what makes an even number of half turns, in two numbers of float64, whose products"
+    " are fused (after Payne and Hanek, ACM SIGNUM 18(1), 1983)"
+)
+_NEAR = ((-1.6, 1.6), (-40.0, 40.0))
+_FAR = ((1e15, 1.1258e15), (1.3e23, 1.511e23))
+"""Where the first two ranges of exponents end, and the hole has its largest inputs."""
 
 _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], str], ...] = (
     ("exp", "exp", "exp(x)", -_LN2_HALF, _LN2_HALF, ((-87.3, 88.7), (-2.0, 2.0)), _MAGIC),
@@ -47,8 +55,10 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
     ("cbrt", "cbrt", "cbrt(1/(1 - x))**2 - 1", -0.11, 0.11, ((0.1, 1.0), (1.0, 8.0)),
      "an integer estimate of the inverse root, its square made better by the hole, and the residual"
      " of a cube whose root has 12 bits"),
-    ("sin", "sin", "sin(pi*x)", -0.516, 0.516, ((-1.6, 1.6), (-40.0, 40.0)), _PI),
-    ("cos", "cos", "sin(pi*x)", -0.516, 0.516, ((-1.6, 1.6), (-40.0, 40.0)), _PI),
+    ("sin", "sin", "sin(pi*x)", -0.516, 0.516, _NEAR, _PI),
+    ("cos", "cos", "sin(pi*x)", -0.516, 0.516, _NEAR, _PI),
+    ("sin-fused", "sin", "sin(pi*x)", -0.5222, 0.5222, (*_NEAR, *_FAR), _FUSED),
+    ("cos-fused", "cos", "sin(pi*x)", -0.5, 0.5, (*_NEAR, *_FAR), _FUSED),
     ("tanh", "tanh", "(tanh(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 1.0,
      ((-1.0, 1.0), (-0.3, 0.3), (-0.06, 0.06), (0.8, 1.0)),
      "1 - 1/((e^2x + 1)/2) from 1 on, the sum with its rounding alone; below it x + x^3 hole"),

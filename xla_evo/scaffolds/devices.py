@@ -51,8 +51,9 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
     "log-masked": ("tpu",), "erf-power": ("cuda", "tpu"), "erf-tail": ("cuda", "tpu"),
     "tanh-exp2": ("cuda", "tpu"),
     "erf-exp2": ("cuda", "tpu"), "erf": ("cpu",), "erf-far": ("cpu",),
-    "sin-words": ("tpu",), "exp": ("cpu", "tpu"), "exp2": ("cpu", "tpu"), "log": ("cpu", "tpu"),
-    "log2": ("cpu", "tpu"), "log10": ("cpu", "tpu"),
+    "sin-words": ("tpu",), "sin-fused": ("cpu",), "cos-fused": ("cpu",),
+    "exp": ("cpu", "tpu"), "exp2": ("cpu", "tpu"), "log": ("cpu", "tpu"), "log2": ("cpu", "tpu"),
+    "log10": ("cpu", "tpu"),
 }  # fmt: skip
 """Where a scaffold is of use, if not everywhere: those of exp and log for CPUs read and write
-subnormal numbers as zero."""
+subnormal numbers as zero, others count on the contraction of a*b + c."""

@@ -1,0 +1,112 @@
+"""Multiples of pi taken off any float32 number by two fused products in float64, without a branch.
+
+An x of one of four ranges is an integer times a power of two, so that 1 / pi may lose the multiple
+of another power of two that makes an even number of half turns of it (Payne and Hanek, SIGNUM
+18(1), 1983). What is left of 1 / pi is two numbers of float64. X times the first is below 2^49: a
+sum with 1.5 * 2^52 rounds it to an integer, and the product less the integer, fused, keeps all its
+bits. These programs need the contraction of a*b + c; `turns` does without.
+"""
+
+import functools
+
+import mpmath as mp
+from expression import Value, horner
+from fit import fit
+
+from xla_evo_lowering.dtypes import F64
+
+_MAGIC = 1.5 * 2.0**52
+_LAST = 23
+"""Places from the first bit of a float32 number to the last."""
+_PLACES = (0, 27, 54, 79)
+"""Of the powers of two: a range begins where the last bit of its numbers has that place.
+
+With these the fraction of a half turn that is left is least.
+"""
+LARGEST = 0.5222
+"""The largest fraction: just below 2^50, where what is rounded is as wrong as 0.022."""
+_TERMS = 5
+"""Of the polynomial in the square."""
+
+
+@functools.cache
+def _inverses() -> tuple[tuple[float, float], ...]:
+    """1 / pi less the nearest multiple of 2^(1 - place), for each range, in two parts of one sign.
+
+    The first is rounded towards zero: with parts of two signs the zero of -0 would lose its own.
+    """
+    found = []
+    with mp.workprec(400):
+        for place in _PLACES:
+            scaled = mp.ldexp(1 / mp.pi, place)
+            kept = mp.ldexp(scaled - 2 * mp.nint(scaled / 2), -place)
+            high = mp.fsub(kept, 0, prec=F64.precision, rounding="d")
+            found.append((float(high), float(kept - high)))
+    return tuple(found)
+
+
+def _chosen(x: Value) -> tuple[Value, Value]:
+    """The parts of 1 / pi for a float32 number."""
+    size = abs(x)
+    parts = [(x.constant(high, F64), x.constant(low, F64)) for high, low in _inverses()]
+    high, low = parts[0]
+    for place, (next_high, next_low) in zip(_PLACES[1:], parts[1:], strict=True):
+        beyond = size >= 2.0 ** (place + _LAST)
+        high, low = beyond.where(next_high, high), beyond.where(next_low, low)
+    return high, low
+
+
+def _fraction(x: Value) -> tuple[Value, Value]:
+    """X / pi less the nearest integer n, or one next to it, and n's parity as a sign bit."""
+    high, low = _chosen(x)
+    wide = x.to(F64)
+    # What is rounded takes a sum that is `high`, or next to it, in its place: of one product that
+    # is used twice neither use is fused.
+    total = wide.fma(high + low, _MAGIC).guard()
+    return wide.fma(low, wide.fma(high, -(total - _MAGIC))), total.signed() << 63
+
+
+def _turned(w: Value, sign: Value) -> Value:
+    return (w.signed() ^ sign).floating()
+
+
+def from_multiple(x: Value) -> Value:
+    """What is left of half turns for the sine: of zeros their own, of infinities nan."""
+    return _turned(*_fraction(x))
+
+
+def from_odd_multiple(x: Value) -> Value:
+    """What is left of half turns for the cosine, counted from an odd quarter of a turn.
+
+    The difference is exact. The fraction has a last bit of 2^-54 at most next to 1/2, where the
+    cosine is small: float32 numbers come no nearer to a zero of it than 2^-31 of a half turn.
+    """
+    fraction, sign = _fraction(x)
+    return _turned(0.5 - abs(fraction), sign)
+
+
+def _sine(w: Value, end: float) -> Value:
+    """sin(pi w) for |w| up to an end."""
+    found = fit(lambda z: mp.sin(mp.pi * mp.sqrt(z)) / mp.sqrt(z), 0, end**2, range(_TERMS))
+    return w * horner(w * w, found.numerator)
+
+
+def sin(x: Value) -> Value:
+    """Sine of what is left of half turns."""
+    return _sine(from_multiple(x), LARGEST).to(x.dtype)
+
+
+def cos(x: Value) -> Value:
+    """The same from odd quarters of a turn."""
+    return _sine(from_odd_multiple(x), 0.5).to(x.dtype)
+
+
+def _scaffold(reduction):
+    def form(x, hole, named):
+        named(reduction(x))
+        return hole.to(x.dtype)
+
+    return form
+
+
+SCAFFOLD_FORMS = {"sin-fused": _scaffold(from_multiple), "cos-fused": _scaffold(from_odd_multiple)}
