@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from xla_evo.library import Certificate, Entry, TimeRatio, add_proof, entries
 from xla_evo.library.certificate import Proof, code_fingerprint, same_processor
-from xla_evo.library.choice import best_proof, choose
+from xla_evo.library.choice import best_proof, choose, timed_all
 from xla_evo.library.loader import write_entry
 from xla_evo.library.retime import retime
+from xla_evo.library.tiers import places
 from xla_evo_lowering.backends import backend, fingerprint, processor
 from xla_evo_lowering.dtypes import F16
 
@@ -66,6 +67,22 @@ def test_choice_follows_the_times_of_the_processor(tmp_path) -> None:
     elsewhere = choose("exp", max_ulp=5.0, folder=tmp_path, fingerprint={**base, "device": ZEN5})
     assert elsewhere.entry == first
     assert f"times the built-in's speed on {ZEN4}" in elsewhere.reasons[0]
+
+
+def test_only_ratios_of_one_processor_are_compared(tmp_path) -> None:
+    first, second = entries("exp", "float32")[:2]
+    both = timed(first.proofs("inline")[0], zen4=2.0, rapids=8.0)
+    one = timed(second.proofs("inline")[0], rapids=4.0)
+    for entry, proof in ((first, both), (second, one)):
+        write_entry(Entry(entry.program, replace(entry.certificate, proofs=(proof,))), tmp_path)
+    live = {**both.fingerprint, "device": ZEN4}
+    # By the nearest times of each the second would be taken: 4 on another processor against 2.
+    assert choose("exp", max_ulp=5.0, folder=tmp_path, fingerprint=live).entry == first
+    shown = places(entries("exp", "float32", folder=tmp_path), live)["fast"]
+    assert shown is not None
+    assert (shown.entry, shown.here, shown.ratio) == (first, True, 2.0)
+    assert timed_all([both, one], ZEN4) == RAPIDS
+    assert timed_all([timed(both, zen4=1.0), one], ZEN5) == ZEN5
 
 
 def test_timing_again_is_of_this_machine_and_leaves_the_rest() -> None:

@@ -130,12 +130,7 @@ class Proof:
         Args:
             processor: model name, as in `TimeRatio.processor`.
         """
-
-        def nearness(time: TimeRatio) -> tuple[bool, bool]:
-            other = time.processor
-            return same_processor(other, processor), other.split()[:1] == processor.split()[:1]
-
-        return max(self.times, key=nearness, default=None)
+        return max(self.times, key=lambda time: nearness(time.processor, processor), default=None)
 
     def ratio_on(self, processor: str) -> float:
         """Returns the speed-up of `time_on`; 0 where nothing was timed."""
@@ -274,6 +269,11 @@ def same_processor(one: str, other: str) -> bool:
     Cloud machines hide the rest of the name.
     """
     return one == other or ("(" in one and one[one.rfind("(") :] == other[other.rfind("(") :])
+
+
+def nearness(one: str, other: str) -> tuple[bool, bool]:
+    """How near two processors are by name: of one family and model, and of one maker."""
+    return same_processor(one, other), one.split()[:1] == other.split()[:1]
 
 
 def machine_identity(fingerprint: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -1,7 +1,7 @@
 """Which shipped program serves a request, and why: the fastest certified one within the bound."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from xla_evo.library.certificate import (
     code_fingerprint,
     contracts,
     machine_identity,
+    nearness,
     same_processor,
 )
 from xla_evo.library.loader import DATA, MODELLED, Entry, entries, joined
@@ -112,8 +113,12 @@ def choose(
             reasons=tuple(reasons),
         )  # fmt: skip
 
+    common = timed_all([proof for _, proof, _, _ in found], processor)
+
     def rank(item: tuple[Entry, Proof, bool, float]) -> tuple[bool, float, str]:
         entry, proof, exact, ratio = item
+        if not ratios:
+            ratio = proof.ratio_on(common)
         return (not exact, proof.max_ulp if most_accurate else -ratio, entry.name)
 
     entry, proof, exact, _ = min(found, key=rank)
@@ -143,6 +148,25 @@ def best_proof(
             return proof, True
     alike = [proof for proof in proofs if contracts(proof.fingerprint) == contracts(live)]
     return next(iter((*alike, *proofs)), None), False
+
+
+def timed_all(proofs: Sequence[Proof], processor: str) -> str:
+    """Returns the processor on which all proofs are timed, since ratios of two do not compare.
+
+    Args:
+        proofs: of programs that compete.
+        processor: model name of the machine at hand, given back where they share none; of several
+            the nearest to it is taken.
+    """
+    shared = [
+        time.processor
+        for time in (proofs[0].times if proofs else ())
+        if all(
+            any(same_processor(time.processor, other.processor) for other in proof.times)
+            for proof in proofs
+        )
+    ]
+    return max(shared, key=lambda name: nearness(name, processor), default=processor)
 
 
 def describe(proof: Proof, processor: str) -> str:

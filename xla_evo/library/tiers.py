@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from xla_evo.library.certificate import Lowering, Proof, TimeRatio
+from xla_evo.library.certificate import Lowering, Proof, TimeRatio, same_processor
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
 
@@ -38,12 +38,14 @@ class Place:
         proof: of the program.
         exact: whether the proof is of the compiler at hand.
         time: against the built-in, on the processor at hand or the one nearest to it.
+        here: whether the time is of the processor at hand; ratios of two do not compare.
     """
 
     entry: Entry
     proof: Proof
     exact: bool
     time: TimeRatio | None
+    here: bool
 
     @property
     def ratio(self) -> float:
@@ -61,11 +63,14 @@ def places(
         live: fingerprint of the compiler whose proofs count; another's where a tier has none.
         lowering: how the programs are put into the compiled code.
     """
+    processor = live.get("device", "")
     proven: list[Place] = []
     for entry in found:
         proof, exact = best_proof(entry, lowering, "cpu", live)
         if proof is not None:
-            proven.append(Place(entry, proof, exact, proof.time_on(live.get("device", ""))))
+            time = proof.time_on(processor)
+            here = time is not None and same_processor(time.processor, processor)
+            proven.append(Place(entry, proof, exact, time, here))
     return {name: _fastest([p for p in proven if _belongs(p, name)]) for name in TIERS}
 
 
@@ -78,7 +83,7 @@ def _belongs(place: Place, name: Tier) -> bool:
 
 
 def _fastest(among: list[Place]) -> Place | None:
-    return max(among, key=lambda p: (p.exact, p.ratio, -p.proof.max_ulp), default=None)
+    return max(among, key=lambda p: (p.exact, p.here, p.ratio, -p.proof.max_ulp), default=None)
 
 
 def geometric_mean(ratios: Iterable[float]) -> float | None:
