@@ -1,6 +1,6 @@
 """Prints scaffolds and hand-made programs for GPUs and TPUs, with constants fitted anew.
 
-And the scaffolds of sine and cosine for CPUs, see `windows`.
+And scaffolds for CPUs, see `cpu_scaffolds` and `windows`.
 
 python tools/baselines/devices.py tanh-exp2 > xla_evo/scaffolds/data/tanh-exp2.prog
 python tools/baselines/devices.py sin-words --fill 4 > sin.prog
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import mpmath as mp
 import numpy as np
+from cpu_scaffolds import SCAFFOLD_FORMS as CPU_FORMS
 from device_scaffolds import SCAFFOLD_FORMS
 from expression import Value, build, horner
 from fit import fit
@@ -88,7 +89,7 @@ PROGRAMS = {
 }
 
 
-PRINTED = {**SCAFFOLD_FORMS, **FUSED_FORMS}
+PRINTED = {**SCAFFOLD_FORMS, **CPU_FORMS, **FUSED_FORMS}
 
 
 def scaffold_text(name):

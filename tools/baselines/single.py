@@ -7,6 +7,7 @@ programs are for compilers that do so.
 
 import functools
 import math
+from collections.abc import Callable
 
 import mpmath as mp
 import numpy as np
@@ -164,18 +165,22 @@ def _root_fit(count: int) -> Fit:
     return fit(quotient, 1.0001 * e.min(), 1.0001 * e.max(), range(count), weight=abs)
 
 
-def rsqrt(x: Value) -> Value:
-    """An estimate by integer arithmetic, made better by a polynomial in its residual, once.
+def rsqrt_by_residual(x: Value, correction: Callable[[Value], Value]) -> Value:
+    """An estimate by integer arithmetic, made better by a function of its residual, once.
 
     The residual is wrong by the rounding of x * y alone, which is half an ULP of the result where
     it counts most; `_ROOT` is one of the few integers with which the result holds 1 ULP.
     """
     y = (_ROOT - (x.signed() >> 1)).floating()
-    e = 1.0 - (x * y) * y
-    y = y + y * (e * horner(e, _root_fit(5).numerator))
+    y = y + y * correction(1.0 - (x * y) * y)
     y = (x < INF).where(y, 0.0)
     zero = x.equals(0.0).where(with_sign(x.constant(INF), sign_of(x)), NAN)
     return (x > 0.0).where(y, zero)
+
+
+def rsqrt(x: Value) -> Value:
+    """With a polynomial of five terms."""
+    return rsqrt_by_residual(x, lambda e: e * horner(e, _root_fit(5).numerator))
 
 
 def _with_hole(name: str, powers: range, function, low: float, high: float) -> Program:

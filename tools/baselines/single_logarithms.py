@@ -1,5 +1,7 @@
 """Logarithms and inverse hyperbolic functions in float32 alone."""
 
+from collections.abc import Callable
+
 from expression import Value, sign_of, with_sign
 from single_parts import (
     INF,
@@ -88,28 +90,38 @@ def log_of_twice(x: Value, more: Value, c: Constants) -> Value:
     return k * LN2_HIGH + (f + t)
 
 
-def asinh(x: Value, c: Constants) -> Value:
-    """A + a z p(z), z = a^2; above 1.18 log(2 a) + u g(u), u = 1 / a^2."""
+def asinh_in_parts(x: Value, c: Constants, near_part: Callable[[Value], Value]) -> Value:
+    """A + a times a function of z = a^2; above 1.18 log(2 a) + u g(u), u = 1 / a^2."""
     a = abs(x)
     z = a * a
     u = 1.0 / z
     beyond = a > 1.18
-    near = a * (z * even_odd(z - 0.75, c["near"])) + a
+    near = a * near_part(z) + a
     y = beyond.where(log_of_twice(a, u * even_odd(u - 0.375, c["far"]), c), near)
     y = (a < INF).where(y, a)
     return with_sign(y, sign_of(x))
 
 
-def acosh(x: Value, c: Constants) -> Value:
-    """sqrt(2 d) (1 + d p(d)), d = x - 1, with the root's residual; above 2 log(2 x) + u g(u)."""
+def asinh(x: Value, c: Constants) -> Value:
+    """With a polynomial next to 0."""
+    return asinh_in_parts(x, c, lambda z: z * even_odd(z - 0.75, c["near"]))
+
+
+def acosh_in_parts(x: Value, c: Constants, near_part: Callable[[Value], Value]) -> Value:
+    """sqrt(2 d) (1 + f(d)), d = x - 1, with the root's residual; above 2 log(2 x) + u g(u)."""
     d = x - 1.0
     w = d + d
     root = w.sqrt()
     rest = w - root * root
     half_inverse = (0x7E7311C7 - root.signed()).floating()
     beyond = x > 2.0
-    near = root + (root * (d * nested_even_odd(d, c["near"])) + rest * half_inverse)
+    near = root + (root * near_part(d) + rest * half_inverse)
     u = 1.0 / (x * x)
     y = beyond.where(log_of_twice(x, u * nested_even_odd(u, c["far"]), c), near)
     y = (x < INF).where(y, x)
     return (d.equals(0.0)).where(0.0, y)
+
+
+def acosh(x: Value, c: Constants) -> Value:
+    """With a polynomial next to 1."""
+    return acosh_in_parts(x, c, lambda d: d * nested_even_odd(d, c["near"]))

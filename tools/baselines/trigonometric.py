@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 
 import mpmath as mp
 import turns
@@ -80,7 +81,8 @@ def sine_of_half_turns(w: Value, bits: float) -> Value:
     return w * estrin(w * w, sine_fit(bits).numerator)
 
 
-def _flip(y: Value, parity: Value) -> Value:
+def flipped(y: Value, parity: Value) -> Value:
+    """``y``, or -y where an integer is odd."""
     return (y.signed() ^ (parity << (y.dtype.bits - 1))).floating(y.dtype)
 
 
@@ -106,7 +108,7 @@ def sin(x: Value, working: DType, bits: float) -> Value:
         y = float32_sine(x, bits, 0)
         return (y.unsigned() ^ sign_of(x)).floating()
     w, parity = half_turns(x)
-    y = _flip(sine_of_half_turns(w, bits), parity)
+    y = flipped(sine_of_half_turns(w, bits), parity)
     small = (abs(x) < 2.0**-20) if x.dtype is BF16 else x.equals(0.0)
     return small.where(x, y.to(x.dtype))
 
@@ -121,7 +123,7 @@ def cos(x: Value, working: DType, bits: float) -> Value:
     if x.dtype is F32:
         return float32_sine(x, bits, 1)
     w, parity = half_turns(x, 0.5)
-    return _flip(sine_of_half_turns(w, bits), parity).to(x.dtype)
+    return flipped(sine_of_half_turns(w, bits), parity).to(x.dtype)
 
 
 @functools.cache
@@ -151,12 +153,17 @@ def tan(x: Value, working: DType, bits: float) -> Value:
     return with_sign_of_zero(y.to(x.dtype), x)
 
 
-def sinc(x: Value, working: DType, bits: float) -> Value:
-    """sin(pi x) / (pi x); the distance to the nearest integer is exact."""
+def sinc_by_half_turns(x: Value, working: DType, sine: Callable[[Value, Value], Value]) -> Value:
+    """sin(pi x) / (pi x) by (-1)^n sin(pi w); the distance w to the nearest integer n is exact."""
     a = abs(x).to(working).min(2.0**30 if working is F64 else 2.0**22)
     n, parity = rounded(a)
-    y = _flip(sine_of_half_turns(a - n, bits), parity) * (1.0 / (a * math.pi))
+    y = sine(a - n, parity) * (1.0 / (a * math.pi))
     return (a.equals(0.0)).where(1.0, y).to(x.dtype)
+
+
+def sinc(x: Value, working: DType, bits: float) -> Value:
+    """With a polynomial for the sine."""
+    return sinc_by_half_turns(x, working, lambda w, n: flipped(sine_of_half_turns(w, bits), n))
 
 
 @functools.cache

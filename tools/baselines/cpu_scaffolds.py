@@ -1,0 +1,35 @@
+"""Scaffolds whose fixed parts are those of programs by hand: a hole in place of one polynomial."""
+
+import single
+import single_logarithms
+import trigonometric
+from single_constants import stored
+
+from xla_evo_lowering.dtypes import F64
+
+
+def rsqrt_residual(x, hole, named):
+    """The hole has the residual of an integer estimate."""
+    return single.rsqrt_by_residual(x, lambda e: (named(e), hole)[1])
+
+
+def sinc(x, hole, named):
+    """The hole has what is left of half turns."""
+    return trigonometric.sinc_by_half_turns(
+        x, F64, lambda w, n: (named(trigonometric.flipped(w, n)), hole)[1]
+    )
+
+
+def asinh(x, hole, named):
+    """The hole has the square of what is next to 0."""
+    constants = stored()["asinh"]
+    return single_logarithms.asinh_in_parts(x, constants, lambda z: (named(z), hole)[1])
+
+
+def acosh(x, hole, named):
+    """The hole has how far the input is above 1."""
+    constants = stored()["acosh"]
+    return single_logarithms.acosh_in_parts(x, constants, lambda d: (named(d), hole)[1])
+
+
+SCAFFOLD_FORMS = {"rsqrt": rsqrt_residual, "sinc": sinc, "asinh": asinh, "acosh": acosh}
