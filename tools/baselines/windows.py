@@ -12,6 +12,7 @@ import functools
 import mpmath as mp
 from expression import Value, horner
 from fit import fit
+from trigonometric import flipped
 
 from xla_evo_lowering.dtypes import F64
 
@@ -21,7 +22,7 @@ _LAST = 23
 _PLACES = (0, 27, 54, 79)
 """Of the powers of two: a range begins where the last bit of its numbers has that place.
 
-With these the fraction of a half turn that is left is least.
+They are where little more than half of a half turn is left, see `LARGEST`.
 """
 LARGEST = 0.5222
 """The largest fraction: just below 2^50, where what is rounded is as wrong as 0.022."""
@@ -57,22 +58,18 @@ def _chosen(x: Value) -> tuple[Value, Value]:
 
 
 def _fraction(x: Value) -> tuple[Value, Value]:
-    """X / pi less the nearest integer n, or one next to it, and n's parity as a sign bit."""
+    """X / pi less the nearest integer n, or one next to it, and n in the low bits of a number."""
     high, low = _chosen(x)
     wide = x.to(F64)
     # What is rounded takes a sum that is `high`, or next to it, in its place: of one product that
     # is used twice neither use is fused.
     total = wide.fma(high + low, _MAGIC).guard()
-    return wide.fma(low, wide.fma(high, -(total - _MAGIC))), total.signed() << 63
-
-
-def _turned(w: Value, sign: Value) -> Value:
-    return (w.signed() ^ sign).floating()
+    return wide.fma(low, wide.fma(high, -(total - _MAGIC))), total.signed()
 
 
 def from_multiple(x: Value) -> Value:
     """What is left of half turns for the sine: of zeros their own, of infinities nan."""
-    return _turned(*_fraction(x))
+    return flipped(*_fraction(x))
 
 
 def from_odd_multiple(x: Value) -> Value:
@@ -81,8 +78,8 @@ def from_odd_multiple(x: Value) -> Value:
     The difference is exact. The fraction has a last bit of 2^-54 at most next to 1/2, where the
     cosine is small: float32 numbers come no nearer to a zero of it than 2^-31 of a half turn.
     """
-    fraction, sign = _fraction(x)
-    return _turned(0.5 - abs(fraction), sign)
+    fraction, n = _fraction(x)
+    return flipped(0.5 - abs(fraction), n)
 
 
 def _sine(w: Value, end: float) -> Value:

@@ -66,11 +66,12 @@ def run(args: argparse.Namespace) -> int:
     if args.measure and args.processor:
         raise ConfigError("--measure takes the times of this machine; leave --processor out")
     if args.compare:
-        compared = _comparison(args)
+        wanted = _known_processor(args.processor) if args.processor else processor()
+        compared = _comparison(args, wanted)
         if args.json:
             print_json(compared)
         else:
-            _print_comparison(compared, args.processor)
+            _print_comparison(compared, wanted)
         return 0
     found = [
         entry
@@ -144,11 +145,9 @@ def _print_entries(rows: list[dict[str, Any]]) -> None:
     print_table(columns, cells)
 
 
-def _comparison(args: argparse.Namespace) -> list[dict[str, Any]]:
+def _comparison(args: argparse.Namespace, wanted: str) -> list[dict[str, Any]]:
     """A row for every function and format: the built-in, and the fastest program of each tier."""
-    live = dict(fingerprint(backend("cpu")))
-    if args.processor:
-        live["device"] = _known_processor(args.processor)
+    live = {**fingerprint(backend("cpu")), "device": wanted}
     formats = [dtype(args.dtype).name] if args.dtype else list(FORMATS)
     rows: list[dict[str, Any]] = []
     for kind in formats:
@@ -216,7 +215,7 @@ def _known_processor(part: str) -> str:
     return found[0]
 
 
-def _print_comparison(rows: list[dict[str, Any]], asked: str | None) -> None:
+def _print_comparison(rows: list[dict[str, Any]], wanted: str) -> None:
     columns = ["function", "dtype", "JAX says", "built-in ULP", "ns"]
     columns += [f"{tier} {what}" for tier in TIERS for what in ("ULP", "ns", "x")]
     cells: list[tuple[object, ...]] = []
@@ -243,7 +242,7 @@ def _print_comparison(rows: list[dict[str, Any]], asked: str | None) -> None:
             f"{kind}: tier one for {len(there)} of {len(of_kind)} functions, {mean} times the"
             f" built-in's speed in geometric mean over {len(ratios)} timed"
         )
-    print_line(_processors(rows, _known_processor(asked) if asked else processor()))
+    print_line(_processors(rows, wanted))
 
 
 def _measured(found: Sequence[Entry], live: Mapping[str, str]) -> list[Entry]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from xla_evo.library.certificate import Lowering, Proof, TimeRatio
+from xla_evo.library.certificate import Lowering
 from xla_evo.library.certify import add_proof, time_ratios
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
@@ -34,17 +34,18 @@ def retime(found: Sequence[Entry], lowering: Lowering = "inline") -> list[Entry]
         BackendError: custom calls, and there is no compiler for them.
     """
     live = fingerprint(backend("cpu"))
-    proofs = {entry.name: best_proof(entry, lowering, "cpu", live)[0] for entry in found}
-    here = [entry for entry in found if proofs[entry.name] is not None]
+    proofs = {
+        entry.name: proof
+        for entry in found
+        if (proof := best_proof(entry, lowering, "cpu", live)[0]) is not None
+    }
+    here = [entry for entry in found if entry.name in proofs]
     if not here:
         return list(found)
     target = make_target(here[0].function, here[0].dtype)
     times = time_ratios([FORMS[lowering](entry.program) for entry in here], target)
-    fresh = dict(zip([entry.name for entry in here], times, strict=True))
-    return [_with_time(entry, proofs[entry.name], fresh.get(entry.name)) for entry in found]
-
-
-def _with_time(entry: Entry, proof: Proof | None, time: TimeRatio | None) -> Entry:
-    if proof is None or time is None:
-        return entry
-    return add_proof(entry, proof.with_times([time]))
+    again = {
+        entry.name: add_proof(entry, proofs[entry.name].with_times([time]))
+        for entry, time in zip(here, times, strict=True)
+    }
+    return [again.get(entry.name, entry) for entry in found]
