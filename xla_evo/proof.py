@@ -99,7 +99,7 @@ def examine(
         single, target.function, target.dtype, target.low, target.high,
         flush_to_zero=flush, max_ulp=max_ulp,
     )  # fmt: skip
-    violation = check_length_invariance(run, target)
+    violation = check_length_invariance(run, target, each=run.each)
     return Examination(
         specials=tuple(str(failure) for failure in failures),
         lengths=None if violation is None else str(violation),

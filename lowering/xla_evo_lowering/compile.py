@@ -178,7 +178,7 @@ class Executable:
         self._device = device
         self._dtypes = tuple(dtypes)
         self._options = dict(options or {})
-        self._compiled: dict[tuple[int, ...], Any] = {}
+        self._compiled: dict[tuple[Any, ...], Any] = {}
         # Without the x64 mode 64-bit values would silently become 32-bit.
         self._wide = any(dtype.bits == 64 for dtype in self._dtypes)
 
@@ -209,3 +209,27 @@ class Executable:
         compiled = self.compiled(arrays[0].shape)
         with jax.enable_x64(self._wide):
             return np.asarray(compiled(*arrays))
+
+    def each(self, groups: Sequence[tuple[Array, ...]]) -> list[Array]:
+        """Runs on several groups of arguments, of any shapes, by one module with a copy for each.
+
+        To compile one module of many copies takes half as long as many modules, or less.
+
+        Raises:
+            CompileError: XLA refused it.
+        """
+        shapes = tuple(group[0].shape for group in groups)
+        flat = [array for group in groups for array in group]
+
+        def copies(*arrays: Any) -> list[Any]:
+            each = len(self._dtypes)
+            return [
+                self._function(*arrays[first : first + each])
+                for first in range(0, len(arrays), each)
+            ]
+
+        with jax.enable_x64(self._wide), jax.default_device(self._device):
+            if shapes not in self._compiled:
+                specs = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in flat]
+                self._compiled[shapes] = compile_lowered(lower(copies, specs), self._options)
+            return [np.asarray(result) for result in self._compiled[shapes](*flat)]

@@ -74,6 +74,10 @@ class DType:
         """Width of the stored fraction of a float."""
         return self.precision - 1
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, in another process too, is the row itself: rows are compared with ``is``."""
+        return dtype, (self.name,)
+
     def __repr__(self) -> str:
         return self.short
 

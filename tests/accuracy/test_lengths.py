@@ -40,6 +40,29 @@ def test_only_the_tail_of_a_large_array_is_enough():
     assert found.length == (1 << 16) + 1
 
 
+def test_arrays_may_be_evaluated_together():
+    def each(groups):
+        return [x * np.float32(1.1) + (len(x) == 31) * np.float32(1) for (x,) in groups]
+
+    def evaluate(x):
+        assert len(x) == 1 << 16
+        return x * np.float32(1.1)
+
+    found = check_length_invariance(evaluate, TARGET, each=each)
+    assert found is not None
+    assert found.length == 31
+    assert found.got == np.float32(found.expected) + 1
+    target = make_target("atan2", "float32")
+    twisted = check_length_invariance(
+        np.arctan2,
+        target,
+        lengths=[3, 5],
+        each=lambda groups: [np.arctan2(y, -x) for x, y in groups],
+    )
+    assert twisted is not None
+    assert twisted.expected == np.arctan2(*np.float32(twisted.input))
+
+
 def test_two_arguments_and_chosen_lengths():
     target = make_target("atan2", "float32")
     with np.errstate(all="ignore"):

@@ -1,5 +1,6 @@
 import math
 import threading
+import time
 from dataclasses import replace
 
 import jax
@@ -175,8 +176,13 @@ def test_a_limit_stops_early_and_says_so():
 def test_stop_progress_and_errors_reach_the_caller():
     target = make_target("exp", "float32", 0.5, 1)
     seen = []
+
+    def slow(x):
+        time.sleep(0.02)
+        return rounded(target)(x)
+
     got = measure_exhaustive(
-        rounded(target), target, flush_to_zero=True, block=1 << 16, threads=2,
+        slow, target, flush_to_zero=True, block=1 << 16, threads=2,
         progress=lambda done, total: seen.append((done, total)), stop=lambda: len(seen) > 3,
     )  # fmt: skip
     assert not got.exhaustive
@@ -219,17 +225,19 @@ def test_a_sweep_is_watched_block_by_block():
     target = make_target("exp2", "bfloat16")
     seen = []
 
-    def watch(inputs, results):
-        same = [np.array_equal(y, rounded(target)(inputs), equal_nan=True) for y in results]
-        seen.append((len(inputs), np.unique(inputs.view(np.uint16)), same))
+    def watch(number, inputs, results):
+        same = np.array_equal(results, rounded(target)(inputs), equal_nan=True)
+        seen.append((number, len(inputs), np.unique(inputs.view(np.uint16)), same))
 
     measure_exhaustive_together(
         [rounded(target)] * 2, target, flush_to_zero=True, every_pattern=True, block=1 << 12,
         watch=watch,
     )  # fmt: skip
-    assert [length for length, _, _ in seen] == [1 << 12] * 16
-    assert len(np.unique(np.concatenate([patterns for _, patterns, _ in seen]))) == 1 << 16
-    assert all(same == [True, True] for _, _, same in seen)
+    assert [length for _, length, _, _ in seen] == [1 << 12] * 32
+    for function in range(2):
+        patterns = [patterns for number, _, patterns, _ in seen if number == function]
+        assert len(np.unique(np.concatenate(patterns))) == 1 << 16
+    assert all(same for _, _, _, same in seen)
 
 
 @pytest.mark.parametrize("dtype", [F32, BF16])

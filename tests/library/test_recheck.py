@@ -1,4 +1,5 @@
 import importlib
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -6,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xla_evo.errors import XlaEvoError
 from xla_evo.library import DATA, Entry, entries, same_bits
 from xla_evo.library.certificate import Proof, code_fingerprint, machine_identity
 from xla_evo.library.choice import best_proof
@@ -73,7 +75,7 @@ def test_a_custom_call_of_the_same_bits_has_the_errors_measured_inlined(monkeypa
     if proof is None or not here:
         pytest.skip("no proof of the inlined form here to hold another form against")
     for check in ("_hold_against", "check_length_invariance"):
-        monkeypatch.setattr(same_bits, check, lambda *_: None)
+        monkeypatch.setattr(same_bits, check, lambda *_, **__: None)
     fresh = replace(proof.measurement, seconds=1e9)
     found = recheck(entry, "custom_call", measurement=fresh)
     assert found is not None
@@ -96,6 +98,31 @@ def test_programs_of_one_function_are_swept_together(small: Entry) -> None:
     assert seen == [outcome.problem for outcome in found]
 
 
+def test_functions_are_shared_out_over_processes(small: Entry, tmp_path: Path) -> None:
+    shutil.copytree(DATA / "exp2" / "float16", tmp_path / "exp2" / "float16")
+    chosen = [*entries("exp2", "float16", folder=tmp_path), claiming(small, max_ulp=0.25)]
+    seen: list[str] = []
+    found = recheck_all(chosen, processes=2, report=lambda outcome: seen.append(outcome.entry))
+    assert seen == [outcome.entry for outcome in found]
+    alone = {outcome.entry: outcome for outcome in recheck_all(chosen, processes=1)}
+    assert set(alone) == set(seen)
+    for outcome in found:
+        assert replace(outcome, seconds=0) == replace(alone[outcome.entry], seconds=0)
+    assert "0.25" in alone[small.name].problem
+
+
+class Ends:
+    """Ends the process that it is sent to."""
+
+    def __reduce__(self):
+        return os._exit, (3,)
+
+
+def test_a_process_that_ends_early_is_told() -> None:
+    with pytest.raises(XlaEvoError, match="ended before its time"):
+        list(recheck_module._shared_out([[Ends()]], 1))
+
+
 @pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler on this machine")
 def test_custom_calls_are_held_against_the_sweep_of_their_function(monkeypatch) -> None:
     entry = entries("exp", "float32")[0]
@@ -104,8 +131,9 @@ def test_custom_calls_are_held_against_the_sweep_of_their_function(monkeypatch) 
         pytest.skip("no proof of the inlined form here to hold another form against")
     inputs = np.arange(1 << 16, dtype=np.uint32).view(np.float32)
 
-    def sweep(of, *, watch):
-        watch(inputs, [Executable.of_program(one.program)(inputs) + 1 for one in of])
+    def sweep(of, *, threads, watch):
+        for number, one in enumerate(of):
+            watch(number, inputs, Executable.of_program(one.program)(inputs) + 1)
         return {one.name: proof.measurement for one in of}
 
     proven: list[str | None] = []

@@ -35,6 +35,20 @@ def test_executables_take_and_give_numpy_arrays_of_their_type(dtype):
         np.testing.assert_array_equal(got, x + x)
 
 
+@pytest.mark.parametrize("dtype", [F32, F64], ids=repr)
+def test_groups_of_any_shapes_are_run_by_one_module(dtype):
+    builder = Builder("less", x=dtype, y=dtype)
+    executable = Executable.of_program(builder.build(builder.apply("sub", 0, 1)))
+    groups = [
+        (np.arange(n, dtype=dtype.numpy), np.full(n, 3, dtype.numpy)) for n in (1, 17, 4097, 17)
+    ]
+    found = executable.each(groups)
+    for (x, y), got in zip(groups, found, strict=True):
+        assert got.dtype == dtype.numpy
+        np.testing.assert_array_equal(got, x - y)
+        np.testing.assert_array_equal(executable(x, y), got)
+
+
 def test_wide_results_of_narrow_inputs():
     program = parse_program(
         "program wide(x: f32) -> i64 { %0: i64 = convert x %1: i64 = const 4294967296"

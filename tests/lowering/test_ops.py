@@ -1,5 +1,7 @@
 """Every row of the op table: NumPy's meaning is what XLA's compiled code computes, by bits."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -105,3 +107,12 @@ def test_an_unknown_operation_is_told_with_those_there_are():
         ProgramError, match=r"unknown operation 'sinh'; the op table has const, add"
     ):
         op("sinh")
+
+
+def test_a_program_from_another_process_has_the_rows_of_this_one():
+    program = _single("gt", None, [F32, F32])
+    copied = pickle.loads(pickle.dumps(program))
+    assert copied == program
+    assert copied.parameters[0].dtype is F32
+    assert copied.dtype is program.dtype
+    assert Executable.of_program(copied)(np.float32([2]), np.float32([1])).all()

@@ -60,7 +60,18 @@ def test_the_ideal_hole_gives_the_function(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["sin-fused", "cos-fused", "exp-gradual", "sin-words", "sinc", "rsqrt", "asinh", "acosh"],
+    [
+        "sin-fused",
+        "cos-fused",
+        "exp-gradual",
+        "log-exact",
+        "sin-words",
+        "sinc",
+        "rsqrt",
+        "asinh",
+        "acosh",
+        "tanh-shared",
+    ],
 )
 def test_scaffolds_are_what_their_forms_print(name):
     tool = Path(__file__).parents[2] / "tools" / "baselines" / "devices.py"

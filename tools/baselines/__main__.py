@@ -24,7 +24,7 @@ from xla_evo.library import CertificateError, CertificationError, Provenance, ce
 from xla_evo.library.certify import time_ratio
 from xla_evo.library.choice import describe
 from xla_evo.targets.target import make_target
-from xla_evo_lowering.backends import backend
+from xla_evo_lowering.backends import backend, processor
 from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.dtypes import F32, F64, dtype
 from xla_evo_lowering.stablehlo import as_function
@@ -85,7 +85,7 @@ def put_into_library(name, made, kind, form, max_ulp, *, time, threads):
     except (CertificationError, CertificateError) as error:
         print(f"not certified: {error}", flush=True)
         return
-    print(f"{entry.name}: {describe(entry.certificate.proofs[-1])}", flush=True)
+    print(f"{entry.name}: {describe(entry.certificate.proofs[-1], processor())}", flush=True)
 
 
 def main():

@@ -1,6 +1,7 @@
 """Scaffolds whose fixed parts are those of programs by hand: a hole in place of one polynomial."""
 
 import single
+import single_hyperbolic
 import single_logarithms
 import trigonometric
 from single_constants import stored
@@ -20,6 +21,17 @@ def sinc(x, hole, named):
     )
 
 
+def log_exact(x, hole, named):
+    """The hole has the significand less 1."""
+    return single_logarithms.log_in_parts(x, lambda f: (named(f), hole)[1])
+
+
+def tanh_shared(x, hole, named):
+    """The hole has the square of an input below 1."""
+    constants = stored()["tanh"]
+    return single_hyperbolic.tanh_in_parts(x, constants, lambda square: (named(square), hole)[1])
+
+
 def asinh(x, hole, named):
     """The hole has the square of what is next to 0."""
     constants = stored()["asinh"]
@@ -32,4 +44,7 @@ def acosh(x, hole, named):
     return single_logarithms.acosh_in_parts(x, constants, lambda d: (named(d), hole)[1])
 
 
-SCAFFOLD_FORMS = {"rsqrt": rsqrt_residual, "sinc": sinc, "asinh": asinh, "acosh": acosh}
+SCAFFOLD_FORMS = {
+    "rsqrt": rsqrt_residual, "sinc": sinc, "log-exact": log_exact, "asinh": asinh, "acosh": acosh,
+    "tanh-shared": tanh_shared,
+}  # fmt: skip

@@ -30,7 +30,8 @@ HARD, ROUNDS, TOGETHER = 1000, 5, 16
 
 SPANS = {
     "erf": (0.3, 4.2), "erfc": (0.02, 9.3), "gelu": (0.02, 13.0), "log_sigmoid": (0.1, 90.0),
-    "erf_inv": (0.05, 0.99999994), "log1p": (0.1, 8.0), "log2": (0.3, 3.0), "log10": (0.3, 3.0),
+    "erf_inv": (0.05, 0.99999994), "log": (0.6, 2.8), "log1p": (0.1, 8.0), "log2": (0.3, 3.0),
+    "log10": (0.3, 3.0), "tanh": (0.8, 1.7),
     "asinh": (0.1, 8.0), "acosh": (1.0, 8.0), "atanh": (0.1, 0.99999994),
 }  # fmt: skip
 """Sizes of inputs where the errors are largest: half of the sample."""
@@ -136,10 +137,13 @@ def main():
     parser.add_argument("parts", nargs="+")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--samples", type=int, default=1 << 18, help="in the span, and as many more"
+    )
     args = parser.parse_args()
     constants = stored()[args.function]
     before = {part: list(values) for part, values in constants.items()}
-    least = climb(args.function, constants, args.parts, args.seconds, args.seed)
+    least = climb(args.function, constants, args.parts, args.seconds, args.seed, args.samples)
     print(f"   {args.function}: {least:.4f} ULP")
     if constants != before:
         store(args.function, constants)

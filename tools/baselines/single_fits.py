@@ -9,6 +9,7 @@ from collections.abc import Callable
 import mpmath as mp
 import numpy as np
 from single_constants import Constants, store
+from single_hyperbolic import TANH_NEAR
 from single_rounding import polynomial_fit
 
 from xla_evo.targets.catalogue import CATALOGUE
@@ -53,6 +54,11 @@ def _log_to_base(scale, exponent: list[float]) -> Constants:
     return {"exponent": exponent, "head": head[:1], "tail": [head[1], *tail]}
 
 
+def log() -> Constants:
+    """Constants of `single_logarithms.log`."""
+    return {"tail": _log_tail(-0.33334, 0.33334, 9)}
+
+
 def log2() -> Constants:
     """Constants of `single_logarithms.to_base`."""
     return _log_to_base(1 / mp.log(2), [1.0, 0.0])
@@ -67,6 +73,31 @@ def log10() -> Constants:
 def log1p() -> Constants:
     """Constants of `single_logarithms.log1p`."""
     return {"tail": _log_tail(-0.25, 0.5, 10)}
+
+
+def tanh() -> Constants:
+    """x^3 / (x - tanh x) in x^2, over the factor, relative to tanh x; (2^r - 1) / r."""
+
+    def lacking(z):
+        x = mp.sqrt(z)
+        return (x - mp.tanh(x)) / (x * z) if z > _TINY else mp.mpf(1) / 3 - z * 2 / 15
+
+    def near_weight(z):
+        x = mp.sqrt(z)
+        return lacking(z) ** 2 * z * x / mp.tanh(x) if z else mp.mpf(0)
+
+    def far_weight(r):
+        return (abs(r) + mp.mpf(2) ** -20) / mp.power(2, r)
+
+    def far(r):
+        return (mp.power(2, r) - 1) / r if r else mp.log(2)
+
+    factor, inverse = 1.0635310411453247, 0.9402640461921692  # of product 1 within 2^-39
+    return {
+        "near": _part(lambda z: factor / lacking(z), 0, TANH_NEAR**2, 4, near_weight),
+        "far": _part(far, -0.5005, 0.5005, 6, far_weight),
+        "share": [factor, inverse],
+    }
 
 
 def atanh() -> Constants:
@@ -237,7 +268,7 @@ def erf_inv() -> Constants:
 STARTS: dict[str, Callable[[], Constants]] = {
     form.__name__: form
     for form in (
-        log2, log10, log1p, asinh, acosh, atanh, erf, erfc, erf_inv, gelu, log_sigmoid
+        log, log2, log10, log1p, tanh, asinh, acosh, atanh, erf, erfc, erf_inv, gelu, log_sigmoid
     )
 }  # fmt: skip
 

@@ -4,12 +4,14 @@ They count on the contraction of a*b + c; the forms with float64 inside do not.
 """
 
 import functools
+from collections.abc import Callable
 
 import mpmath as mp
 import numpy as np
 from expression import Value, horner, sign_of, with_sign
-from fit import fit, single
+from fit import fit
 from octaves import LOG2_E, at_least, at_most, by_pairs, by_parity, octave, shifted
+from single_parts import Constants
 
 _LEAST = 2.0**-60
 """Below it an odd function that is x next to 0 is x; halves of it are still normal numbers."""
@@ -68,41 +70,32 @@ def cosh(x: Value) -> Value:
     return y + y
 
 
-_TANH_NEAR = 1.0
-"""Up to here tanh is x + x^3 P(x^2)."""
+TANH_NEAR = 0.935
+"""Up to here tanh is x - x^3 / D(x^2)."""
 
 
-@functools.cache
-def _tanh_near() -> tuple[float, ...]:
-    """(tanh x - x) / x^3 in x^2, relative to tanh x / x."""
-    return single(
-        lambda z: (mp.tanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z if z > 1e-12 else -mp.mpf(1) / 3,
-        0, _TANH_NEAR**2, 7, weight=lambda z: z * mp.sqrt(z) / mp.tanh(mp.sqrt(z)),
-    )  # fmt: skip
+def tanh(x: Value, c: Constants) -> Value:
+    """`tanh_in_parts` with a polynomial."""
+    return tanh_in_parts(x, c, lambda square: horner(square, c["near"]))
 
 
-@functools.cache
-def _exp2m1() -> tuple[float, ...]:
-    """(2^r - 1) / r, relative to 2^r."""
-    return single(
-        lambda r: (mp.power(2, r) - 1) / r if r else mp.log(2), -0.5005, 0.5005, 6,
-        weight=lambda r: (abs(r) + mp.mpf(2) ** -20) / mp.power(2, r),
-    )  # fmt: skip
+def tanh_in_parts(x: Value, c: Constants, near: Callable[[Value], Value]) -> Value:
+    """1 - 1 / ((e^2x + 1) / 2) from 0.935 on, x - x^3 / D(x^2) below it.
 
-
-def tanh(x: Value) -> Value:
-    """1 - 2 / (e^2x + 1) from 1 on, where the quotient's roundings are small."""
+    What is taken away is a factor times one quotient, so that this is below 1/4 in either part.
+    """
     size = abs(x)
     limited = at_most(size, 9.02)
     factor = 2 * LOG2_E
     # The neighbouring constant keeps the two products apart, see `sinh`.
     scale, k = shifted(limited, float(np.nextafter(np.float32(factor), np.float32(9))), -1)
     r = limited * factor - k
-    total = (scale * r) * by_pairs(r, r * r, _exp2m1()) + (scale + 0.5)
+    total = (scale * r) * by_pairs(r, r * r, c["far"]) + (scale + 0.5)
     square = limited * limited
-    near = (limited * square) * horner(square, _tanh_near()) + limited
-    y = (limited < _TANH_NEAR).where(near, 1.0 - 1.0 / total)
-    return with_sign(y, sign_of(x))
+    below = limited < TANH_NEAR
+    factor, inverse = c["share"]
+    above, under = below.where(limited * square, inverse), below.where(near(square), total)
+    return with_sign(below.where(limited, 1.0) - above / under * factor, sign_of(x))
 
 
 _END = 8.209834098815918

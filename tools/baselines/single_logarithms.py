@@ -11,6 +11,7 @@ from single_parts import (
     Constants,
     even_odd,
     nested_even_odd,
+    polynomial,
     power_of_two,
     scaled,
 )
@@ -29,6 +30,29 @@ def split(x: Value, least: int) -> tuple[Value, Value]:
     k = (shifted >> MANTISSA).to(F32)
     m = ((shifted & ((1 << MANTISSA) - 1)) + least).floating()
     return k, m - 1.0
+
+
+LN2_TAIL = 24 * 2.0**-24
+"""What the first part lacks of log 2 as a number of float32, which is within 2^-29 of it."""
+
+
+def split_in_place(x: Value, least: int) -> tuple[Value, Value]:
+    """(2^23 k, m - 1): as `split`, with the exponent left where its bits are."""
+    exponent = (x.signed() - least) & -(1 << MANTISSA)
+    return exponent.to(F32), (x.signed() - exponent).floating() - 1.0
+
+
+def log(x: Value, c: Constants) -> Value:
+    """`log_in_parts` with a polynomial."""
+    return log_in_parts(x, lambda f: polynomial(f, c["tail"]))
+
+
+def log_in_parts(x: Value, tail: Callable[[Value], Value]) -> Value:
+    """K high + ((f + k tail) + f^2 P(f)): all multiples of 2^-24, so that f + k tail is exact."""
+    k, f = split_in_place(x, TWO_THIRDS)
+    exact = f + k * (LN2_TAIL * 2.0**-MANTISSA)
+    near = exact + f * f * tail(f)
+    return ends(x, near + k * (LN2_HIGH * 2.0**-MANTISSA))
 
 
 def ends(x: Value, y: Value) -> Value:

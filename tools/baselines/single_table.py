@@ -17,12 +17,14 @@ import windows
 from single_constants import with_constants
 
 TUNED = {
+    "log": single_logarithms.log,
     "log2": single_logarithms.to_base,
     "log10": single_logarithms.to_base,
     "log1p": single_logarithms.log1p,
     "asinh": single_logarithms.asinh,
     "acosh": single_logarithms.acosh,
     "atanh": single_logarithms.atanh,
+    "tanh": single_hyperbolic.tanh,
     "erf": single_errors.erf,
     "erfc": single_errors.erfc,
     "erf_inv": single_errors.erf_inv,
@@ -35,7 +37,6 @@ SINGLE = {
     "expm1": single_hyperbolic.expm1,
     "sinh": single_hyperbolic.sinh,
     "cosh": single_hyperbolic.cosh,
-    "tanh": single_hyperbolic.tanh,
     "logistic": single_logistic.logistic,
     "silu": single_logistic.silu,
     "softplus": single_logistic.softplus,

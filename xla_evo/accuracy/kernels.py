@@ -221,6 +221,15 @@ def _count_above(patterns: Integers, limit: Integer) -> Integer:
 
 
 @njit(nogil=True, cache=True)
+def _counts_above(patterns: Integers, one: Integer, two: Integer) -> tuple[Integer, Integer]:
+    above_one, above_two = np.int64(0), np.int64(0)
+    for i in range(len(patterns)):
+        above_one += np.int64(patterns[i] > one)
+        above_two += np.int64(patterns[i] > two)
+    return above_one, above_two
+
+
+@njit(nogil=True, cache=True)
 def errors_into(out: Floats, y: Floats, r: Floats, form: Format) -> tuple[Integer, Integer]:
     """Writes the error in ULP of each ``y`` against ``r`` to ``out``.
 
@@ -380,7 +389,7 @@ def _tally(
     totals[0] += len(out)
     patterns = out.view(np.int64)
     if largest > below_low:
-        near, wrong = _count_above(patterns, below_low), _count_above(patterns, high_bits)
+        near, wrong = _counts_above(patterns, below_low, high_bits)
         totals[1] += wrong
         # Where nothing lies about 0.5, the first edge, what is above it is certainly above it.
         above[0] += wrong if near == wrong else _count_above(patterns, _EDGE_BITS[0])

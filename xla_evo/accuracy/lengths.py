@@ -5,7 +5,7 @@ approximations), so a function proven at one length is not proven at another.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,11 @@ DEFAULT_LENGTHS: tuple[int, ...] = (
 )  # fmt: skip
 _BASE = 1 << 16
 _WINDOWS = 3
+
+Array = NDArray[Any]
+Arguments = tuple[Array, ...]
+Each = Callable[[Sequence[Arguments]], Sequence[Array]]
+"""Groups of arguments to the results of each group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +61,23 @@ def check_length_invariance(
     *,
     lengths: Iterable[int] = DEFAULT_LENGTHS,
     seed: int = 0,
+    each: Each | None = None,
 ) -> LengthViolation | None:
     """Compares results bit by bit between arrays of many lengths.
 
     The same 65,536 sampled inputs are evaluated in one array, and then in windows of each length at
     three places, so that an input is met in the vector body and in the remainder. A nan equals a
-    nan. ``evaluate`` is called from several threads, a length in each, and compiles once a length:
-    20 to 50 ms each for a small program under XLA.
+    nan.
 
     Args:
         evaluate: the compiled function on 1-D arrays of the format, of any length; safe to call
-            from several threads.
+            from several threads, where ``each`` is left out.
         target: gives domain and format.
         lengths: lengths to try.
         seed: of the inputs and the windows.
+        each: evaluates many arrays at once, such as `Executable.each`, which compiles for all
+            lengths together; when left out, ``evaluate`` is called in several threads, a window in
+            each.
 
     Returns:
         The first violation, or None.
@@ -78,48 +86,55 @@ def check_length_invariance(
         TargetError: a length is not positive.
     """
     random = np.random.default_rng(seed)
-    dtype = target.dtype
     sample = sample_inputs(target, _BASE, seed)
     arity = target.function.arity
     base = tuple(np.resize(random.permutation(sample), _BASE) for _ in range(arity))
     expected = _evaluate(evaluate, base)
-    windows: list[tuple[int, list[int]]] = []
-    for length in lengths:
+    tried = list(lengths)
+    for length in tried:
         if length < 1:
             raise TargetError(f"an array of length {length} cannot be tried; lengths start at 1")
-        windows.append((length, random.integers(0, _BASE, _WINDOWS).tolist()))
-
-    def violation(window: tuple[int, list[int]]) -> LengthViolation | None:
-        length, starts = window
-        for start in starts:
-            places = (start + np.arange(length)) % _BASE
-            got = _evaluate(evaluate, tuple(column[places] for column in base))
-            differs = np.flatnonzero(_bits_differ(got, expected[places], dtype))
-            if differs.size:
-                position = int(differs[0])
-                place = int(places[position])
-                arguments = tuple(float(column[place]) for column in base)
-                return LengthViolation(
-                    length=length,
-                    position=position,
-                    input=arguments if arity > 1 else next(iter(arguments)),
-                    got=float(got[position]),
-                    expected=float(expected[place]),
-                )
-        return None
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for found in pool.map(violation, windows):
-            if found is not None:
-                pool.shutdown(cancel_futures=True)
-                return found
+    starts = [random.integers(0, _BASE, _WINDOWS) for _ in tried]
+    for window in range(_WINDOWS):
+        places = [
+            (start[window] + np.arange(length)) % _BASE
+            for start, length in zip(starts, tried, strict=True)
+        ]
+        groups = [tuple(column[place] for column in base) for place in places]
+        results = each(groups) if each is not None else _threaded(evaluate, groups)
+        for place, arguments, got in zip(places, groups, results, strict=True):
+            violation = _violation(arguments, got, expected[place], target.dtype)
+            if violation is not None:
+                return violation
     return None
 
 
-def _evaluate(evaluate: Callable[..., Any], arguments: tuple[NDArray[Any], ...]) -> NDArray[Any]:
+def _violation(
+    arguments: Arguments, got: Array, expected: Array, dtype: DType
+) -> LengthViolation | None:
+    differs = np.flatnonzero(_bits_differ(got, expected, dtype))
+    if not differs.size:
+        return None
+    position = int(differs[0])
+    point = tuple(float(column[position]) for column in arguments)
+    return LengthViolation(
+        length=len(got),
+        position=position,
+        input=point if len(point) > 1 else next(iter(point)),
+        got=float(got[position]),
+        expected=float(expected[position]),
+    )
+
+
+def _threaded(evaluate: Callable[..., Any], groups: Sequence[Arguments]) -> list[Array]:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(lambda arguments: _evaluate(evaluate, arguments), groups))
+
+
+def _evaluate(evaluate: Callable[..., Any], arguments: Arguments) -> Array:
     return np.ascontiguousarray(evaluate(*arguments))
 
 
-def _bits_differ(one: NDArray[Any], two: NDArray[Any], dtype: DType) -> NDArray[np.bool_]:
+def _bits_differ(one: Array, two: Array, dtype: DType) -> NDArray[np.bool_]:
     unsigned = np.dtype(f"uint{dtype.bits}")
     return (one.view(unsigned) != two.view(unsigned)) & ~(np.isnan(one) & np.isnan(two))

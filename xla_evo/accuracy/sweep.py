@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
@@ -28,13 +28,15 @@ from xla_evo_lowering.dtypes import F64, REAL
 Evaluate = Callable[..., Any]
 Array = NDArray[Any]
 Arguments = tuple[Array, ...]
-Watch = Callable[[Array, Sequence[Array]], None]
-"""(inputs, results of each function), arrays that are filled anew for the next block."""
+Watch = Callable[[int, Array, Array], None]
+"""(number of a function, inputs, its results), arrays that are filled anew for the next block."""
 
 BLOCK = 1 << 18
-"""Inputs of a call: in longer ones each result is memory that the system has to clear first."""
+"""Inputs of a call: of shorter ones calling is most, and longer ones leave the cache."""
 _CHUNK = 1 << 16
 """Results that are fed to the statistics at a time: in shorter ones threads wait for each other."""
+_ASK_S = 0.1
+"""How often progress is told and an end asked for."""
 _EXACT_AT_MOST = 1 << 14
 _SMALLEST_BLOCK = 1 << 7
 
@@ -187,7 +189,7 @@ def measure_exhaustive_together(
 
     The references, which are most of a sweep's work, are computed once. Arguments are those of
     `measure_exhaustive`; with a limit, all end early when one is above it. ``watch`` is called in
-    the threads of the sweep with each block of inputs and the results of all functions for it.
+    the threads of the sweep with each block of inputs and the results of each function for it.
 
     Returns:
         One measurement a function; each says the time of all.
@@ -245,21 +247,30 @@ class _Sweep:
         stop: Callable[[], bool] | None,
     ) -> None:
         starts = iter(range(low, high + 1, self._block))
-        done, total = 0, high - low + 1
-        pending: set[Future[int]] = set()
+        lock, done, total = threading.Lock(), 0, high - low + 1
+
+        def work() -> None:
+            nonlocal done
+            while not self._ended.is_set():
+                with lock:
+                    first = next(starts, None)
+                if first is None:
+                    return
+                count = self._measure_block(first, min(self._block, high + 1 - first))
+                with lock:
+                    done += count
+
+        # Threads take blocks by themselves: one that is handed out costs a switch of threads.
         with ThreadPoolExecutor(threads, thread_name_prefix="xla-evo-sweep") as pool:
+            pending = {pool.submit(work) for _ in range(threads)}
             try:
-                while True:
-                    while len(pending) < 2 * threads and not self._ended.is_set():
-                        first = next(starts, None)
-                        if first is None:
-                            break
-                        count = min(self._block, high + 1 - first)
-                        pending.add(pool.submit(self._measure_block, first, count))
-                    if not pending:
-                        return
-                    finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    done += sum(future.result() for future in finished)
+                while pending:
+                    asked = progress is not None or stop is not None
+                    finished, pending = wait(
+                        pending, _ASK_S if asked else None, return_when=FIRST_COMPLETED
+                    )
+                    for future in finished:
+                        future.result()
                     if progress is not None:
                         progress(done, total)
                     if stop is not None and stop():
@@ -268,8 +279,6 @@ class _Sweep:
                 self._ended.set()
 
     def _measure_block(self, first: int, count: int) -> int:
-        if self._ended.is_set():
-            return 0
         target = self._target
         if not hasattr(self._local, "statistics"):
             self._local.statistics = self._statistics()
@@ -279,10 +288,13 @@ class _Sweep:
         inputs: Array = self._local.inputs
         write_values(inputs[:count], first, target.dtype)
         inputs[count:] = inputs[count - 1]
-        results = [_evaluated(run, target, (inputs,))[:count] for run in self._evaluates]
-        _add(statistics, (inputs[:count],), results, None)
-        if self._watch is not None:
-            self._watch(inputs[:count], results)
+        known = _Known(target, (inputs[:count],), statistics[0])
+        # One function after the other, so that what each leaves is still in cache.
+        for number, run in enumerate(self._evaluates):
+            results = _evaluated(run, target, (inputs,))[:count]
+            known.add(statistics[number], results)
+            if self._watch is not None:
+                self._watch(number, inputs[:count], results)
         limit = self._limit_ulp
         if limit is not None and any(self._certainly_above(part, limit) for part in statistics):
             self._ended.set()
@@ -330,33 +342,46 @@ def add_results(
         results: of the format.
         reference: float64 references; computed when left out.
     """
-    _add([statistics], arguments, [results], reference)
-
-
-def _add(
-    statistics: Sequence[Statistics],
-    arguments: Arguments,
-    results: Sequence[Array],
-    reference: Array | None,
-) -> None:
-    """`add_results` of several functions, with one reference for all."""
-    target, flush = statistics[0].target, statistics[0].flush_to_zero
-    pair = target.function.pair if target.dtype is F64 and reference is None else None
     for start in range(0, len(arguments[0]), _CHUNK):
         part = slice(start, start + _CHUNK)
         inputs = tuple(a[part] for a in arguments)
-        wide = _widened(inputs)
-        pieces = [(whole, one[part]) for whole, one in zip(statistics, results, strict=True)]
+        known = None if reference is None else reference[part]
+        _Known(statistics.target, inputs, statistics, known).add(statistics, results[part])
+
+
+class _Known:
+    """References at a few inputs, computed once for all functions that are measured there."""
+
+    def __init__(
+        self, target: Target, inputs: Arguments, like: Statistics, reference: Array | None = None
+    ) -> None:
+        """Computes what is not given.
+
+        Args:
+            target: what the functions should compute.
+            inputs: one array for each argument.
+            like: statistics of one of the functions, for what they have in common.
+            reference: float64 references.
+        """
+        self._inputs = inputs
+        self._wide = _widened(inputs)
+        self._rest: Array | None = None
+        self._readings = False
+        flush = like.flush_to_zero
+        pair = target.function.pair if target.dtype is F64 and reference is None else None
         if pair is not None:
-            high, rest = pair(_flushed(wide[0], statistics[0]) if flush else wide[0])
-            for whole, piece in pieces:
-                whole.add(inputs, piece, high, rest)
-            continue
-        r = target.function.f64(*wide) if reference is None else reference[part]
-        least = statistics[0].form.least
-        readings = flush and any(has_below(a, least) for a in wide)
-        for whole, piece in pieces:
-            whole.add(inputs, piece, _better_reading(whole, wide, piece, r) if readings else r)
+            x = self._wide[0]
+            self._values, self._rest = pair(_flushed(x, like) if flush else x)
+            return
+        self._values = target.function.f64(*self._wide) if reference is None else reference
+        self._readings = flush and any(has_below(a, like.form.least) for a in self._wide)
+
+    def add(self, statistics: Statistics, results: Array) -> None:
+        """Adds the results of one function to its statistics."""
+        values = self._values
+        if self._readings:
+            values = _better_reading(statistics, self._wide, results, values)
+        statistics.add(self._inputs, results, values, self._rest)
 
 
 def _flushed(x: Array, statistics: Statistics) -> Array:

@@ -39,7 +39,7 @@ from xla_evo_lowering import timing
 from xla_evo_lowering.backends import backend as backend_row
 from xla_evo_lowering.backends import fingerprint, processor
 from xla_evo_lowering.canonical import canonical, content_hash
-from xla_evo_lowering.compile import Executable
+from xla_evo_lowering.compile import SINGLE_THREAD, Executable
 from xla_evo_lowering.compile import Function as Graph
 from xla_evo_lowering.dtypes import F64
 from xla_evo_lowering.program import Program
@@ -148,6 +148,9 @@ def prove(
 ) -> Proof:
     """Measures one compiled form of a program and returns what was found.
 
+    A sweep shares its inputs out over threads, so that XLA is kept from sharing out each call too;
+    at many lengths the program gives the same bits either way.
+
     Args:
         program: the program.
         target: what it computes.
@@ -168,14 +171,18 @@ def prove(
     flush = backend_row("cpu").flushes(target.dtype)
     _check_specials(run, target, flush_to_zero=flush)
     contexts = contexts and target.function.arity == 1
-    # Measuring in contexts keeps one core busy, and compiling for many lengths not quite two.
+    # Measuring in contexts keeps one core busy, and so does compiling for many lengths.
     with ThreadPoolExecutor(1) as pool:
         measured = contexts and pool.submit(measure_contexts, graph, target, flush_to_zero=flush)
-        violation = check_length_invariance(run, target)
+        violation = check_length_invariance(run, target, each=run.each)
     if violation is not None:
         raise CertificationError(f"{target.describe()}: {violation}")
     if measurement is None:
-        measurement = _measurement(run, target, max_ulp=max_ulp, threads=threads, progress=progress)
+        types = [parameter.dtype for parameter in program.parameters]
+        alone = Executable(graph, types, SINGLE_THREAD)
+        measurement = _measurement(
+            alone, target, max_ulp=max_ulp, threads=threads, progress=progress
+        )
     if max_ulp is not None and measurement.bound_ulp > max_ulp:
         raise CertificationError(
             f"{target.describe()}: {measurement.max_ulp:.4g} ULP at {measurement.worst_input_hex},"
@@ -240,7 +247,7 @@ def sweep_together(
     if not is_swept(target):
         return {}
     found = measure_exhaustive_together(
-        [Executable.of_program(entry.program) for entry in entries], target,
+        [Executable.of_program(entry.program, SINGLE_THREAD) for entry in entries], target,
         flush_to_zero=backend_row("cpu").flushes(target.dtype), every_pattern=True, threads=threads,
         watch=watch,
     )  # fmt: skip

@@ -5,13 +5,18 @@ another one the bound must hold. Nothing is taken from the certificate but what 
 """
 
 import itertools
+import multiprocessing
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
 
+from xla_evo._spawn import no_script
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs
@@ -23,8 +28,9 @@ from xla_evo.library.loader import Entry
 from xla_evo.library.same_bits import Beside, prove_other_form
 from xla_evo.targets.ordering import number, ordinal
 from xla_evo.targets.target import Target, make_target
+from xla_evo_lowering.absent import settle_on_cpu
 from xla_evo_lowering.backends import backend, fingerprint
-from xla_evo_lowering.compile import Executable
+from xla_evo_lowering.compile import Executable, dispatch_on_calling_thread
 from xla_evo_lowering.custom_call import as_custom_call
 from xla_evo_lowering.stablehlo import as_function
 
@@ -62,30 +68,80 @@ class Recheck:
 
 
 def recheck_all(
-    entries: Sequence[Entry], *, report: Callable[[Recheck], None] | None = None
+    entries: Sequence[Entry],
+    *,
+    report: Callable[[Recheck], None] | None = None,
+    processes: int | None = None,
 ) -> list[Recheck]:
     """Proves entries again in full, those of one function and format in one pass over its inputs.
+
+    Functions are shared out over processes, one a processor: threads of one process would wait for
+    each other at every block of inputs.
 
     Args:
         entries: what ships, those of one function and format beside each other.
         report: called with each outcome.
+        processes: how many; one per processor when left out.
+
+    Raises:
+        XlaEvoError: a process ended before its work was done.
     """
+    kinds = itertools.groupby(entries, key=lambda one: (one.function, one.dtype))
+    groups = [list(group) for _, group in kinds]
+    count = min(processes or os.cpu_count() or 1, len(groups))
+    found = _shared_out(groups, count) if count > 1 else map(_recheck_group, groups)
     done: list[Recheck] = []
-    for _, group in itertools.groupby(entries, key=lambda one: (one.function, one.dtype)):
-        members = list(group)
-        found = _swept([entry for entry in members if _proof(entry, "inline")[0] is not None])
-        for entry in members:
-            for lowering in get_args(Lowering):
-                measurement, difference = found.get(entry.name, (None, None))
-                outcome = recheck(entry, lowering, measurement=measurement, differs=difference)
-                if outcome is not None:
-                    done.append(outcome)
-                    if report is not None:
-                        report(outcome)
+    for outcomes in found:
+        done += outcomes
+        if report is not None:
+            for outcome in outcomes:
+                report(outcome)
     return done
 
 
-def _swept(entries: Sequence[Entry]) -> dict[str, tuple[ErrorMeasurement, str | None]]:
+def _shared_out(groups: Sequence[list[Entry]], count: int) -> Iterator[list[Recheck]]:
+    """Yields outcomes of groups as their processes have them."""
+    with ProcessPoolExecutor(
+        count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_process
+    ) as pool:
+        try:
+            with no_script():
+                pending = [pool.submit(_recheck_group, group, 1) for group in groups]
+            for future in as_completed(pending):
+                yield future.result()
+        except BrokenProcessPool:
+            raise XlaEvoError(
+                "a process that checked certificates ended before its time (out of memory?);"
+                " check one function at a time with --function NAME"
+            ) from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin_process() -> None:
+    dispatch_on_calling_thread()
+    settle_on_cpu()
+
+
+def _recheck_group(members: Sequence[Entry], threads: int | None = None) -> list[Recheck]:
+    """Proves entries of one function and format, with so many threads of a sweep."""
+    inlined = [entry for entry in members if _proof(entry, "inline")[0] is not None]
+    found = _swept(inlined, threads)
+    done: list[Recheck] = []
+    for entry in members:
+        measurement, differs = found.get(entry.name, (None, None))
+        for lowering in get_args(Lowering):
+            outcome = recheck(
+                entry, lowering, measurement=measurement, differs=differs, threads=threads
+            )
+            if outcome is not None:
+                done.append(outcome)
+    return done
+
+
+def _swept(
+    entries: Sequence[Entry], threads: int | None = None
+) -> dict[str, tuple[ErrorMeasurement, str | None]]:
     """Sweeps inlined forms of one function, and holds their custom calls against them.
 
     Returns:
@@ -98,7 +154,7 @@ def _swept(entries: Sequence[Entry]) -> dict[str, tuple[ErrorMeasurement, str | 
     forms = {entry.name: as_custom_call(entry.program) for entry in entries if _is_called(entry)}
     beside = Beside(entries, forms)
     try:
-        found = sweep_together(entries, watch=beside if forms else None)
+        found = sweep_together(entries, threads=threads, watch=beside if forms else None)
     except XlaEvoError:
         return {}
     differences = dict.fromkeys(forms, "") | beside.differences
@@ -111,6 +167,7 @@ def recheck(
     *,
     measurement: ErrorMeasurement | None = None,
     differs: str | None = None,
+    threads: int | None = None,
 ) -> Recheck | None:
     """Proves an entry again in full and compares it with its certificate.
 
@@ -121,6 +178,7 @@ def recheck(
             counted as that of this form. A custom call of the same bits has the same errors.
         differs: what `same_bits.Beside` found of its custom call, if it was held against the
             inlined form just now.
+        threads: of a sweep; one per processor when left out.
 
     Returns:
         The outcome; None where the entry has no such proof that could be made anew here.
@@ -134,17 +192,18 @@ def recheck(
     try:
         if lowering == "custom_call":
             if measurement is None:
-                measurement, differs = _swept([entry]).get(entry.name, (None, None))
+                measurement, differs = _swept([entry], threads).get(entry.name, (None, None))
             fresh = prove_other_form(
                 entry, lowering, as_custom_call(entry.program), time=False,
-                measurement=measurement, difference=differs,
+                measurement=measurement, difference=differs, threads=threads,
             )  # fmt: skip
         else:
             target = make_target(entry.function, entry.dtype)
             graph = as_function(entry.program)
             fresh = prove(
-                entry.program, target, lowering, graph, time=False, measurement=measurement
-            )
+                entry.program, target, lowering, graph, time=False, measurement=measurement,
+                threads=threads,
+            )  # fmt: skip
         found = fresh.measurement
         problem = difference(proof, fresh, exact=exact)
     except XlaEvoError as error:

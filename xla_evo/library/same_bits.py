@@ -115,7 +115,7 @@ def prove_same_bits(
     elif difference:
         raise DifferentBitsError(f"{entry.name}: {lowering} gives {difference}")
     target = make_target(entry.function, entry.dtype)
-    violation = check_length_invariance(other, target)
+    violation = check_length_invariance(other, target, each=other.each)
     if violation is not None:
         raise CertificationError(f"{entry.name}: {violation}")
     return replace(
@@ -159,37 +159,47 @@ def _length(dtype: DType) -> int:
 
 @njit(nogil=True, cache=True)
 def _first_difference(
-    one: Any, two: Any, row: int, stride: int, size: int | np.unsignedinteger[Any], infinity: int
-) -> int:
-    """Where the first pattern is that another array has not; -1 if all are the same or both nan.
+    known: Any,
+    plain: Any,
+    beside: Any,
+    row: int,
+    stride: int,
+    size: int | np.unsignedinteger[Any],
+    infinity: int,
+) -> tuple[int, bool]:
+    """Where the first pattern is that one of two arrays has not; -1 if all are the same or nan.
 
     Args:
-        one: bit patterns.
-        two: the other ones, the rows of which lie ``stride`` apart.
+        known: bit patterns.
+        plain: the other ones.
+        beside: the other ones again, the rows of which lie ``stride`` apart.
         row: patterns in a row.
         stride: at least ``row``.
         size: all bits of a pattern but the sign.
         infinity: pattern of an infinity; those of nan are greater.
+
+    Returns:
+        (place, whether it is ``plain`` that differs there).
     """
-    for number in range(len(one) // row):
-        first, second = one[number * row :][:row], two[number * stride :][:row]
-        differs = False
+    for number in range(len(known) // row):
+        here = known[number * row :][:row]
+        first, second = plain[number * row :][:row], beside[number * stride :][:row]
+        differing = here[0] ^ here[0]
         for i in range(row):
-            ordinary = min(first[i] & size, second[i] & size) <= infinity
-            differs |= (first[i] != second[i]) & ordinary
-        if differs:
+            differing |= (here[i] ^ first[i]) | (here[i] ^ second[i])
+        if differing:
             for i in range(row):
-                ordinary = min(first[i] & size, second[i] & size) <= infinity
-                if first[i] != second[i] and ordinary:
-                    return number * row + i
-    return -1
+                for other in (first[i], second[i]):
+                    ordinary = min(here[i] & size, other & size) <= infinity
+                    if here[i] != other and ordinary:
+                        return number * row + i, other == first[i]
+    return -1, False
 
 
 class _Comparison:
-    """Another form beside known results, and the array that a thread needs to run it near a nan."""
+    """Other forms beside known results, and the array that a thread needs to run one near a nan."""
 
-    def __init__(self, other: Executable, dtype: DType, length: int) -> None:
-        self._other = other
+    def __init__(self, dtype: DType, length: int) -> None:
         self._unsigned = np.dtype(f"uint{dtype.bits}")
         self._size = self._unsigned.type((1 << (dtype.bits - 1)) - 1)
         self._infinity = self._unsigned.type(
@@ -199,19 +209,23 @@ class _Comparison:
         self._beside.fill(np.nan)
         self._inside = self._beside.reshape(-1, _NEAR + 1)[:, :_NEAR]
 
-    def difference(self, inputs: Array, known: Array) -> str:
-        """The first of some inputs for which the form gives other bits than known; or nothing."""
+    def take(self, inputs: Array) -> None:
+        """Takes the inputs that forms are to be run on."""
+        self._inputs = inputs
         self._inside[:] = inputs.reshape(self._inside.shape)
-        for mine, stride in ((inputs, _NEAR), (self._beside, _NEAR + 1)):
-            results = self._other(mine)
-            place = _first_difference(
-                known.view(self._unsigned), results.view(self._unsigned), _NEAR, stride,
-                self._size, self._infinity,
-            )  # fmt: skip
-            if place >= 0:
-                got = results[place // _NEAR * stride + place % _NEAR]
-                return f"{got!r} for {inputs[place]!r}, not {known[place]!r}"
-        return ""
+
+    def difference(self, other: Executable, known: Array) -> str:
+        """The first of the inputs for which a form gives other bits than known; or nothing."""
+        plain, beside = other(self._inputs), other(self._beside)
+        place, in_order = _first_difference(
+            known.view(self._unsigned), plain.view(self._unsigned), beside.view(self._unsigned),
+            _NEAR, _NEAR + 1, self._size, self._infinity,
+        )  # fmt: skip
+        if place < 0:
+            return ""
+        row, column = divmod(place, _NEAR)
+        got = plain[place] if in_order else beside[row * (_NEAR + 1) + column]
+        return f"{got!r} for {self._inputs[place]!r}, not {known[place]!r}"
 
 
 class Beside:
@@ -239,18 +253,17 @@ class Beside:
         self.differences: dict[str, str] = {}
         """Name of an entry to the first difference that was found, where there was one."""
 
-    def __call__(self, inputs: Array, results: Sequence[Array]) -> None:
-        """Compares the results of a block of inputs in the thread that calls."""
-        if not hasattr(self._local, "comparisons"):
-            self._local.comparisons = {
-                name: _Comparison(form, self._dtype, len(inputs))
-                for name, form in self._forms.items()
-            }
-        for name, known in zip(self._names, results, strict=True):
-            if name in self._forms and name not in self.differences:
-                found = self._local.comparisons[name].difference(inputs, known)
-                if found:
-                    self.differences.setdefault(name, found)
+    def __call__(self, number: int, inputs: Array, results: Array) -> None:
+        """Compares the results of one entry for a block of inputs in the thread that calls."""
+        name = self._names[number]
+        if not hasattr(self._local, "comparison"):
+            self._local.comparison = _Comparison(self._dtype, len(inputs))
+        if number == 0:
+            self._local.comparison.take(inputs)
+        if name in self._forms and name not in self.differences:
+            found = self._local.comparison.difference(self._forms[name], results)
+            if found:
+                self.differences.setdefault(name, found)
 
 
 def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: str) -> None:
@@ -271,10 +284,11 @@ def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: 
 
     def compare(number: int) -> str:
         if not hasattr(local, "comparison"):
-            local.comparison = _Comparison(other, dtype, length)
+            local.comparison = _Comparison(dtype, length)
             local.inputs = input_buffer(length, dtype.numpy)
         write(number, local.inputs)
-        return local.comparison.difference(local.inputs, known(local.inputs))
+        local.comparison.take(local.inputs)
+        return local.comparison.difference(other, known(local.inputs))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for found in pool.map(compare, range(count)):

@@ -7,15 +7,13 @@ spawned, not forked, since JAX does not survive a fork.
 import multiprocessing
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from types import ModuleType
 from typing import Any
 
+from xla_evo._spawn import no_script
 from xla_evo.errors import XlaEvoError
 from xla_evo.search.tasks import Tasks
 from xla_evo.targets.target import Target
@@ -95,21 +93,6 @@ def _serve(connection: Any, target: Target, settings: Settings, backend: str) ->
             return
 
 
-@contextmanager
-def _no_script() -> Generator[None]:
-    """Keeps spawned processes from running the user's script, which would begin its search again.
-
-    They import the main module of the process that starts them, and only a script that says
-    ``if __name__ == "__main__"`` expects that. Workers need nothing of it.
-    """
-    script = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = script
-
-
 class Worker:
     """One process; started when first used, replaced when it fails."""
 
@@ -142,7 +125,7 @@ class Worker:
         self._process = context.Process(
             target=_serve, args=(theirs, self._target, self._settings, self._backend), daemon=True
         )
-        with _no_script():
+        with no_script():
             self._process.start()
         theirs.close()
         self.connection = mine
