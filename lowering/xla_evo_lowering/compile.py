@@ -213,7 +213,7 @@ class Executable:
     def each(self, groups: Sequence[tuple[Array, ...]]) -> list[Array]:
         """Runs on several groups of arguments, of any shapes, by one module with a copy for each.
 
-        To compile one module of many copies takes half as long as many modules, or less.
+        One module is traced once, and XLA compiles its kernels in several threads.
 
         Raises:
             CompileError: XLA refused it.

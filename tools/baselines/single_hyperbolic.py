@@ -71,7 +71,7 @@ def cosh(x: Value) -> Value:
 
 
 TANH_NEAR = 0.935
-"""Up to here tanh is x - x^3 / D(x^2)."""
+"""Up to here tanh is x - s x^3 / D(x^2), see `tanh_in_parts`."""
 
 
 def tanh(x: Value, c: Constants) -> Value:
@@ -80,9 +80,9 @@ def tanh(x: Value, c: Constants) -> Value:
 
 
 def tanh_in_parts(x: Value, c: Constants, near: Callable[[Value], Value]) -> Value:
-    """1 - 1 / ((e^2x + 1) / 2) from 0.935 on, x - x^3 / D(x^2) below it.
+    """1 - s t / ((e^2x + 1) / 2) from 0.935 on, x - s x^3 / D(x^2) below it, with s t = 1.
 
-    What is taken away is a factor times one quotient, so that this is below 1/4 in either part.
+    One quotient serves both parts; s makes it small, 1/4 or little more, so that it rounds finely.
     """
     size = abs(x)
     limited = at_most(size, 9.02)
@@ -93,9 +93,9 @@ def tanh_in_parts(x: Value, c: Constants, near: Callable[[Value], Value]) -> Val
     total = (scale * r) * by_pairs(r, r * r, c["far"]) + (scale + 0.5)
     square = limited * limited
     below = limited < TANH_NEAR
-    factor, inverse = c["share"]
+    share, inverse = c["share"]
     above, under = below.where(limited * square, inverse), below.where(near(square), total)
-    return with_sign(below.where(limited, 1.0) - above / under * factor, sign_of(x))
+    return with_sign(below.where(limited, 1.0) - above / under * share, sign_of(x))
 
 
 _END = 8.209834098815918

@@ -33,7 +33,7 @@ def split(x: Value, least: int) -> tuple[Value, Value]:
 
 
 LN2_TAIL = 24 * 2.0**-24
-"""What the first part lacks of log 2 as a number of float32, which is within 2^-29 of it."""
+"""What the first part lacks of log 2 as a number of float32, which is within 2^-28 of it."""
 
 
 def split_in_place(x: Value, least: int) -> tuple[Value, Value]:
@@ -48,7 +48,7 @@ def log(x: Value, c: Constants) -> Value:
 
 
 def log_in_parts(x: Value, tail: Callable[[Value], Value]) -> Value:
-    """K high + ((f + k tail) + f^2 P(f)): all multiples of 2^-24, so that f + k tail is exact."""
+    """K high + ((f + k tail) + f^2 P(f)); f + k tail is exact, both multiples of 2^-24."""
     k, f = split_in_place(x, TWO_THIRDS)
     exact = f + k * (LN2_TAIL * 2.0**-MANTISSA)
     near = exact + f * f * tail(f)

@@ -288,11 +288,13 @@ class _Sweep:
         inputs: Array = self._local.inputs
         write_values(inputs[:count], first, target.dtype)
         inputs[count:] = inputs[count - 1]
-        known = _Known(target, (inputs[:count],), statistics[0])
+        parts = _chunks(count)
+        known = [_Known(target, (inputs[part],), statistics[0]) for part in parts]
         # One function after the other, so that what each leaves is still in cache.
         for number, run in enumerate(self._evaluates):
             results = _evaluated(run, target, (inputs,))[:count]
-            known.add(statistics[number], results)
+            for part, references_there in zip(parts, known, strict=True):
+                references_there.add(statistics[number], results[part])
             if self._watch is not None:
                 self._watch(number, inputs[:count], results)
         limit = self._limit_ulp
@@ -342,11 +344,14 @@ def add_results(
         results: of the format.
         reference: float64 references; computed when left out.
     """
-    for start in range(0, len(arguments[0]), _CHUNK):
-        part = slice(start, start + _CHUNK)
+    for part in _chunks(len(arguments[0])):
         inputs = tuple(a[part] for a in arguments)
         known = None if reference is None else reference[part]
         _Known(statistics.target, inputs, statistics, known).add(statistics, results[part])
+
+
+def _chunks(length: int) -> list[slice]:
+    return [slice(start, min(start + _CHUNK, length)) for start in range(0, length, _CHUNK)]
 
 
 class _Known:

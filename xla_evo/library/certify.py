@@ -167,7 +167,8 @@ def prove(
         CertificationError: as `certify`.
     """
     row = backend_row("cpu")
-    run = Executable(graph, [parameter.dtype for parameter in program.parameters])
+    types = [parameter.dtype for parameter in program.parameters]
+    run = Executable(graph, types)
     flush = backend_row("cpu").flushes(target.dtype)
     _check_specials(run, target, flush_to_zero=flush)
     contexts = contexts and target.function.arity == 1
@@ -178,7 +179,6 @@ def prove(
     if violation is not None:
         raise CertificationError(f"{target.describe()}: {violation}")
     if measurement is None:
-        types = [parameter.dtype for parameter in program.parameters]
         alone = Executable(graph, types, SINGLE_THREAD)
         measurement = _measurement(
             alone, target, max_ulp=max_ulp, threads=threads, progress=progress
