@@ -240,6 +240,22 @@ def test_a_sweep_is_watched_block_by_block():
     assert all(same for _, _, _, same in seen)
 
 
+def test_statistics_take_no_more_at_a_time_than_they_keep_near_ties_of(monkeypatch):
+    lengths = []
+    add = Statistics.add
+
+    def counted(self, arguments, results, *rest):
+        lengths.append(len(results))
+        add(self, arguments, results, *rest)
+
+    monkeypatch.setattr(Statistics, "add", counted)
+    target = make_target("exp", "float32", 0.75, 1)
+    got = measure_exhaustive(rounded(target), target, flush_to_zero=True)
+    assert got.exhaustive
+    assert sum(lengths) == target.count()
+    assert max(lengths) == 1 << 16
+
+
 @pytest.mark.parametrize("dtype", [F32, BF16])
 def test_running_counts_are_those_of_each_error(dtype):
     """Chunks that are ordinary, with some wrong signs, wrong in many ways, or at the ends."""
