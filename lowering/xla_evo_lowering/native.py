@@ -33,6 +33,7 @@ from xla_evo_lowering.cpp import emit_cpp
 from xla_evo_lowering.dtypes import F32, F64
 from xla_evo_lowering.errors import BackendError, CompileError
 from xla_evo_lowering.interpret import contract
+from xla_evo_lowering.ordinary import Ordinary, ordinary
 from xla_evo_lowering.program import Program
 
 _FLAGS: tuple[str, ...] = (
@@ -105,8 +106,17 @@ def source(program: Program) -> str:
         raise BackendError(
             f"program {program.name} takes or gives {names}; custom calls know float32 and float64"
         )
+    return emit_cpp(_written_out(program), _SYMBOL)
+
+
+def _written_out(program: Program) -> Program:
     form = canonical(program)
-    return emit_cpp(contract(form) if "+fma" in instruction_set() else form, _SYMBOL)
+    return contract(form) if "+fma" in instruction_set() else form
+
+
+def ordinary_part(program: Program) -> Ordinary | None:
+    """Returns which inputs the machine code of a program computes apart in blocks, if any."""
+    return ordinary(_written_out(program))
 
 
 def code_identity(program: Program) -> str:

@@ -1,5 +1,6 @@
 """Custom calls of shipped programs: the bits, the code and the measurement that prove them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import jax.numpy as jnp
@@ -101,7 +102,7 @@ def test_a_form_of_other_bits_is_swept_and_must_not_depend_on_its_neighbours(
 
 
 def test_forms_of_too_many_inputs_are_measured_by_themselves(monkeypatch) -> None:
-    double, pair = entries("sinh", "float64")[0], entries("pow", "float32")[0]
+    double, pair = entries("exp2", "float64")[0], entries("pow", "float32")[0]
     monkeypatch.setattr(same_bits, "_SAMPLES", 1 << 14)
     monkeypatch.setattr(same_bits, "prove", lambda *_, **__: "measured")
 
@@ -110,16 +111,18 @@ def test_forms_of_too_many_inputs_are_measured_by_themselves(monkeypatch) -> Non
 
     with pytest.raises(CertificationError, match="custom_call gives"):
         prove_other_form(double, "custom_call", careless, time=False)
-    assert prove_other_form(double, "custom_call", jnp.sinh, time=False) == "measured"
+    assert prove_other_form(double, "custom_call", jnp.exp2, time=False) == "measured"
     assert prove_other_form(pair, "custom_call", jnp.power, time=False) == "measured"
 
 
-def swept_beside(form) -> same_bits.Beside:
-    """A form of exp held against the inlined one over two blocks of inputs."""
+def swept_beside(
+    form, blocks: Sequence[int] = (0x3F000000, 0xFF800000 - (1 << 16))
+) -> same_bits.Beside:
+    """A form of exp held against the inlined one over blocks of inputs that begin at patterns."""
     entry = program_for_exp()
     inlined = Executable.of_program(entry.program)
     beside = same_bits.Beside([entry], {entry.name: form})
-    for first in (0x3F000000, 0xFF800000 - (1 << 16)):
+    for first in blocks:
         inputs = input_buffer(1 << 17, np.float32)
         inputs.view(np.uint32)[:] = np.arange(first, first + (1 << 17))
         beside(0, inputs, inlined(inputs))
@@ -143,6 +146,18 @@ def test_forms_are_held_against_what_a_sweep_has_at_hand() -> None:
         return jnp.where(jnp.isnan(x).any(), inlined(x) * 2, inlined(x))
 
     assert "for np.float32(0.5), not" in swept_beside(careless).differences[entry.name]
+
+
+def test_inputs_none_of_which_is_computed_apart_are_run_once() -> None:
+    inlined = as_function(program_for_exp().program)
+
+    def half_beside_a_nan(x):
+        return jnp.where(jnp.isnan(x).any(), inlined(x) / 2, inlined(x))
+
+    edge = int(np.float32(80.0).view(np.uint32))  # exp computes inputs up to 87 apart
+    assert swept_beside(half_beside_a_nan, [edge]).differences
+    beyond = int(np.float32(-100.0).view(np.uint32))
+    assert not swept_beside(half_beside_a_nan, [beyond]).differences
 
 
 def test_what_a_sweep_found_is_not_looked_for_again(monkeypatch) -> None:

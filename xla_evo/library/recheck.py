@@ -87,7 +87,8 @@ def recheck_all(
         XlaEvoError: a process ended before its work was done.
     """
     kinds = itertools.groupby(entries, key=lambda one: (one.function, one.dtype))
-    groups = [list(group) for _, group in kinds]
+    # The longest first, so that no process is left alone with one at the end.
+    groups = sorted((list(group) for _, group in kinds), key=len, reverse=True)
     count = min(processes or os.cpu_count() or 1, len(groups))
     found = _shared_out(groups, count) if count > 1 else map(_recheck_group, groups)
     done: list[Recheck] = []

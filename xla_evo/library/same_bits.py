@@ -22,6 +22,8 @@ from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.compile import Executable, input_buffer
 from xla_evo_lowering.compile import Function as Graph
 from xla_evo_lowering.dtypes import DType
+from xla_evo_lowering.native import ordinary_part
+from xla_evo_lowering.ordinary import Ordinary
 
 Array = np.ndarray[Any, Any]
 
@@ -196,8 +198,22 @@ def _first_difference(
     return -1, False
 
 
+@njit(nogil=True, cache=True)
+def _nearest(patterns: Any, mask: Any, base: Any) -> Any:
+    """How far the least `Ordinary` input is below the nearest of some; all of one unsigned type."""
+    nearest = (patterns[0] & mask) - base
+    for i in range(len(patterns)):
+        nearest = min(nearest, (patterns[i] & mask) - base)
+    return nearest
+
+
 class _Comparison:
-    """Other forms beside known results, and the array that a thread needs to run one near a nan."""
+    """Other forms beside known results, and the array that a thread needs to run one near a nan.
+
+    Machine code may compute blocks of ordinary inputs apart (`ordinary_part`). On inputs of which
+    some are ordinary it is run twice: in order, and near nans, where no block is taken for
+    ordinary. Without any, the second run would only do the first again.
+    """
 
     def __init__(self, dtype: DType, length: int) -> None:
         self._unsigned = np.dtype(f"uint{dtype.bits}")
@@ -214,25 +230,38 @@ class _Comparison:
         self._inputs = inputs
         self._inside[:] = inputs.reshape(self._inside.shape)
 
-    def difference(self, other: Executable, known: Array) -> str:
-        """The first of the inputs for which a form gives other bits than known; or nothing."""
-        plain, beside = other(self._inputs), other(self._beside)
+    def difference(self, other: Executable, known: Array, apart: Ordinary | None) -> str:
+        """The first of the inputs for which a form gives other bits than known; or nothing.
+
+        Args:
+            other: the form.
+            known: results.
+            apart: which inputs the code of the form computes apart, if any.
+        """
+        plain = other(self._inputs)
+        again = apart is not None and self._any_ordinary(apart)
+        beside, stride = (other(self._beside), _NEAR + 1) if again else (plain, _NEAR)
         place, in_order = _first_difference(
             known.view(self._unsigned), plain.view(self._unsigned), beside.view(self._unsigned),
-            _NEAR, _NEAR + 1, self._size, self._infinity,
+            _NEAR, stride, self._size, self._infinity,
         )  # fmt: skip
         if place < 0:
             return ""
         row, column = divmod(place, _NEAR)
-        got = plain[place] if in_order else beside[row * (_NEAR + 1) + column]
+        got = plain[place] if in_order else beside[row * stride + column]
         return f"{got!r} for {self._inputs[place]!r}, not {known[place]!r}"
+
+    def _any_ordinary(self, apart: Ordinary) -> bool:
+        numbers = map(self._unsigned.type, (apart.mask, apart.base))
+        nearest = _nearest(self._inputs.view(self._unsigned), *numbers)
+        return int(nearest) <= apart.span
 
 
 class Beside:
     """Other forms of programs, held against the inlined ones while these are swept.
 
-    An instance is the ``watch`` of a sweep of every bit pattern: it gives each form every input
-    twice, as `prove_same_bits` does.
+    An instance is the ``watch`` of a sweep of every bit pattern: it gives each form every input,
+    and the ordinary ones twice, as `prove_same_bits` does.
     """
 
     def __init__(self, entries: Sequence[Entry], forms: Mapping[str, Graph]) -> None:
@@ -248,6 +277,9 @@ class Beside:
             for entry in entries
             if entry.name in forms
         }
+        self._apart = {
+            entry.name: ordinary_part(entry.program) for entry in entries if entry.name in forms
+        }
         self._dtype = entries[0].program.dtype
         self._local = threading.local()
         self.differences: dict[str, str] = {}
@@ -261,7 +293,7 @@ class Beside:
         if number == 0:
             self._local.comparison.take(inputs)
         if name in self._forms and name not in self.differences:
-            found = self._local.comparison.difference(self._forms[name], results)
+            found = self._local.comparison.difference(self._forms[name], results, self._apart[name])
             if found:
                 self.differences.setdefault(name, found)
 
@@ -269,8 +301,8 @@ class Beside:
 def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: str) -> None:
     """Compares every bit of two forms on all inputs, a block a thread.
 
-    The other form is given each input twice: in order, and not far from a nan, since machine code
-    may compute ordinary inputs apart where they stand alone.
+    The other form is given ordinary inputs twice: in order, and not far from a nan, since machine
+    code may compute them apart where they stand alone.
 
     Raises:
         DifferentBitsError: a result differs; says at which input.
@@ -278,6 +310,7 @@ def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: 
     dtype = entry.program.dtype
     count, write = _blocks(entry)
     length = _length(dtype)
+    apart = ordinary_part(entry.program)
     for form, size in ((known, length), (other, length), (other, length + length // _NEAR)):
         form.compiled((size,))
     local = threading.local()
@@ -288,7 +321,7 @@ def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: 
             local.inputs = input_buffer(length, dtype.numpy)
         write(number, local.inputs)
         local.comparison.take(local.inputs)
-        return local.comparison.difference(other, known(local.inputs))
+        return local.comparison.difference(other, known(local.inputs), apart)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for found in pool.map(compare, range(count)):
