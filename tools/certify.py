@@ -4,6 +4,7 @@
     tools/certify.py exp candidate.prog --provenance 'baseline by hand' --max-ulp 1
     tools/certify.py exp --run runs/exp
     tools/certify.py exp --run runs/exp --program 3c660df2
+    tools/certify.py atan2 --run runs/atan --scaffold atan2
     XLA_FLAGS=--xla_cpu_max_isa=AVX tools/certify.py exp --again
     tools/certify.py all --again --lowering custom_call --no-time
     tools/certify.py exp --again --retime
@@ -13,10 +14,11 @@
 
 The text of a candidate may carry comments and any value names; what is shipped is its canonical
 form. With `--run` it is the winner of a run, or another program of its front, and its provenance
-is that of the run. `--again` measures the shipped entries of some functions, or of all, under the
-compiler at hand and adds the proof to their certificates. A custom call is held against its inlined
-form bit by bit, and measured by itself where bits differ or inputs are too many; `all` leaves those
-alone that were proven of the very same machine code.
+is that of the run; `--scaffold` takes the evolved hole alone and puts it into another scaffold,
+which is how functions of two arguments come by theirs. `--again` measures the shipped entries of
+some functions, or of all, under the compiler at hand and adds the proof to their certificates. A
+custom call is held against its inlined form bit by bit, and measured by itself where bits differ or
+inputs are too many; `all` leaves those alone that were proven of the very same machine code.
 With `--backend` the program is modelled for devices that are not here, and joins the library for
 those; `--sampled` leaves the sweep for later, and `--again` makes up for it.
 """
@@ -63,6 +65,7 @@ def main():
     parser.add_argument(
         "--program", default="", help="first digits of the hash of one of its front"
     )
+    parser.add_argument("--scaffold", default="", help="put the hole of a run into another one")
     parser.add_argument("--seed", type=int, help="of the fit, for a file")
     parser.add_argument("--note", default="", help="of a file")
     parser.add_argument("--max-ulp", type=float)
@@ -120,7 +123,7 @@ def candidate(args):
 def origin(args):
     """The program that is to be certified, and its provenance."""
     if args.run is not None:
-        return program_of_run(args.run, args.program)
+        return program_of_run(args.run, args.program, within=args.scaffold)
     made = parse_program(args.file.read_text(encoding="utf-8"), source=str(args.file))
     kind = args.provenance or "baseline by hand"
     return made, Provenance(kind=kind, seed=args.seed, note=args.note)

@@ -7,7 +7,6 @@ are computed without the rest. Integer arithmetic is done on unsigned types, whe
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 
 from xla_evo_lowering.dtypes import BOOL, Kind
 from xla_evo_lowering.errors import ProgramError
@@ -215,16 +214,11 @@ def _function(program: Program, name: str) -> str:
     order = _INLINED if program.operation_count() >= _LONG else ""
     lines = [f"{order}inline {_TYPES[program.dtype.short]} {name}({arguments}) {{"]
     for index, instruction in enumerate(program.body, count):
-        held = [
-            n
-            for n, operand in enumerate(instruction.operands)
-            if _is_ordinary_constant(program.instruction(operand))
-        ]
-        lines.append(f"  const {types[index]} v{index} = {_expression(instruction, held)};")
+        lines.append(f"  const {types[index]} v{index} = {_expression(program, instruction)};")
     return "\n".join([*lines, f"  return v{program.result};", "}", ""])
 
 
-def _expression(instruction: Instruction, constants: Sequence[int]) -> str:
+def _expression(program: Program, instruction: Instruction) -> str:
     dtype = instruction.dtype
     kind = _TYPES[dtype.short]
     if instruction.op == "const":
@@ -234,21 +228,40 @@ def _expression(instruction: Instruction, constants: Sequence[int]) -> str:
         # Signed overflow is undefined in C++; the op table wraps.
         left, right = (f"static_cast<Unsigned<{kind}>>({value})" for value in values)
         return f"static_cast<{kind}>({left} {_WRAPPING[instruction.op]} {right})"
-    if dtype.is_float and instruction.op in _EXTREMES and constants:
-        # Next to a constant that is neither zero nor nan, one comparison does.
-        constant = values.pop(constants[0])
-        return f"{constant} {_EXTREMES[instruction.op]} {values[0]} ? {constant} : {values[0]}"
+    if dtype.is_float and instruction.op in _EXTREMES:
+        numbers = [_number(program.instruction(operand)) for operand in instruction.operands]
+        known = [place for place, number in enumerate(numbers) if not math.isnan(number)]
+        if known:
+            # Next to a constant one comparison does; where it is the zero that wins, with equality.
+            wins = numbers[known[0]] == 0 and (math.copysign(1.0, numbers[known[0]]) > 0) == (
+                instruction.op == "max"
+            )
+            constant, compare = values.pop(known[0]), _EXTREMES[instruction.op]
+            return (
+                f"{constant} {compare}{'=' if wins else ''} {values[0]} ? {constant} : {values[0]}"
+            )
+    if dtype is BOOL and instruction.op == "and" and _compares_integers(program, instruction):
+        # GCC vectorises no other conjunction of a bit of an integer and what numbers decide.
+        return f"{values[0]} ? {values[1]} : false"
     text = OPS[instruction.op].cpp.format(*values, T=kind)
     compares = OPS[instruction.op].compares or instruction.op == "select"
     return text if compares or dtype is BOOL else f"static_cast<{kind}>({text})"
 
 
-def _is_ordinary_constant(instruction: Instruction | None) -> bool:
-    """True for a float constant that is neither zero nor nan."""
+def _number(instruction: Instruction | None) -> float:
+    """The value of a float constant; nan for all else."""
     if instruction is None or instruction.op != "const" or not instruction.dtype.is_float:
-        return False
-    value = float(constant_array(instruction))
-    return not (value == 0 or math.isnan(value))
+        return math.nan
+    return float(constant_array(instruction))
+
+
+def _compares_integers(program: Program, instruction: Instruction) -> bool:
+    """Whether an operand is a comparison of integers."""
+    rows = [program.instruction(operand) for operand in instruction.operands]
+    return any(
+        row is not None and OPS[row.op].compares and not program.types[row.operands[0]].is_float
+        for row in rows
+    )
 
 
 def _constant(instruction: Instruction) -> str:

@@ -8,13 +8,15 @@ import pytest
 from xla_evo.budget import parse_budget
 from xla_evo.errors import RunError
 from xla_evo.library.evolved import program_of_run, provenance_of
+from xla_evo.scaffolds import scaffold
 from xla_evo.search.checkpoint import State, write_state
 from xla_evo.search.config import SearchConfig
-from xla_evo.search.genome import ADD, MUL, float_constant, node
+from xla_evo.search.genome import ADD, MUL, float_constant, node, to_program
 from xla_evo.search.population import Measured, Population
 from xla_evo.search.run import CHECKPOINT, RunFolder
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.canonical import content_hash
+from xla_evo_lowering.dtypes import F64
 
 CONSTANTS = [0.5 + number / 32 for number in range(17)]
 
@@ -26,9 +28,13 @@ def genome(constant):
 @pytest.fixture
 def run(tmp_path):
     """A folder with the files of a run of the scaffold exp2, and its settings."""
+    return run_of("exp2", tmp_path)
+
+
+def run_of(name, tmp_path):
     config = SearchConfig(
         target=make_target("exp2", "float32"), max_ulp=1.0, budget=parse_budget("10s"),
-        scaffold="exp2", seed=7,
+        scaffold=name, seed=7,
     )  # fmt: skip
     state = State(Population(4))
     state.counters.screened, state.beginnings = 12_345, 2
@@ -51,6 +57,26 @@ def test_a_program_of_the_front_comes_with_the_run_of_it(run):
     assert source.run == config.digest()[:16]
     assert "12,345 candidates screened" in source.note
     assert "3 beginnings" in source.note
+
+
+def test_an_evolved_hole_moves_into_another_scaffold(tmp_path):
+    path, config = run_of("exp2-wide", tmp_path)
+    nodes = genome(CONSTANTS[0])
+    digest = content_hash(config.program(nodes))
+    program, source = program_of_run(path, digest, within="pow")
+    wanted = scaffold("pow").fill(to_program(nodes, "pow", F64))
+    assert content_hash(program) == content_hash(wanted)
+    assert len(program.parameters) == 2
+    assert source.kind == "from scaffold pow"
+    assert source.note.startswith("the hole evolved in scaffold exp2-wide; grown from the empty")
+    assert source.seed == 7
+
+
+def test_a_hole_of_another_function_or_format_is_refused(run):
+    digest = content_hash(run[1].program(genome(CONSTANTS[0])))
+    for other in ("pow", "erfc"):
+        with pytest.raises(RunError, match=f"of scaffold exp2, whose hole is not that of {other}"):
+            program_of_run(run[0], digest, within=other)
 
 
 def test_what_a_search_began_with_is_told(run):

@@ -14,7 +14,7 @@ import pytest
 from xla_evo_lowering import native
 from xla_evo_lowering.cpp import emit_cpp
 from xla_evo_lowering.custom_call import as_custom_call
-from xla_evo_lowering.dtypes import BF16, F32, F64, I32, U32
+from xla_evo_lowering.dtypes import BF16, F32, F64, I32, I64, U32, DType
 from xla_evo_lowering.errors import BackendError, CompileError
 from xla_evo_lowering.interpret import contract, evaluate
 from xla_evo_lowering.ordinary import ordinary
@@ -176,6 +176,34 @@ def test_paths_are_not_split_where_choices_share_a_condition() -> None:
         for number in range(shared):
             value = b.apply("add", b.apply("select", condition, value, b.const(number, F32)), 0)
         assert ("no-thread-jumps" in emit_cpp(b.build(value), "handler")) == (shared == 4)
+
+
+@pytest.mark.parametrize("dtype", [F32, F64], ids=repr)
+@pytest.mark.parametrize("op", ["max", "min"])
+@pytest.mark.parametrize("constant", [0.0, -0.0, 1.0, math.nan])
+def test_extremes_beside_a_constant(dtype: DType, op: str, constant: float) -> None:
+    """By one comparison, but for a nan, with the sign of zeros and nan as the op table has them."""
+    x = np.array([-0.0, 0.0, math.nan, -1.0, 1.0, 2.0, -math.inf, math.inf] * 4, dtype.numpy)
+    for swapped in (False, True):
+        b = Builder("extreme", x=dtype)
+        operands = (0, b.const(constant, dtype))
+        program = b.build(b.apply(op, *(operands[::-1] if swapped else operands)))
+        with jax.enable_x64(True):
+            got = np.asarray(jax.jit(as_custom_call(program))(x))
+        np.testing.assert_array_equal(got, evaluate(program, x))
+        np.testing.assert_array_equal(np.signbit(got), np.signbit(evaluate(program, x)))
+        one = "imum(v" not in emit_cpp(program, "handler")
+        assert one == (not math.isnan(constant))
+
+
+@pytest.mark.parametrize("kind", [I64, F64], ids=repr)
+def test_conjunctions_that_compilers_vectorise(kind: DType) -> None:
+    b = Builder("both", x=F64)
+    value = b.apply("bitcast", 0, dtype=I64) if kind is I64 else 0
+    other = b.apply("eq", value, b.const(1, kind))
+    both = b.apply("and", b.apply("gt", 0, b.const(0.5, F64)), other)
+    text = emit_cpp(b.build(b.apply("select", both, 0, b.const(2.0, F64))), "handler")
+    assert (": false" in text) == (kind is I64)
 
 
 @pytest.mark.parametrize("length", [20, 200])

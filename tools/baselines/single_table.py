@@ -62,6 +62,7 @@ ONE = {
     "digamma": digamma_one.digamma,
     "sin": windows.sin,
     "cos": windows.cos,
+    "tan": windows.tan,
 }
 """Forms at 1 ULP with float64 inside, where float32 alone is slower or no form is nearer."""
 

@@ -8,6 +8,7 @@ bits. These programs need the contraction of a*b + c; `turns` does without.
 """
 
 import functools
+from collections.abc import Callable
 
 import mpmath as mp
 from expression import Value, horner
@@ -26,8 +27,8 @@ They are where little more than half of a half turn is left, see `LARGEST`.
 """
 LARGEST = 0.5222
 """The largest fraction: just below 2^50, where what is rounded is as wrong as 0.022."""
-_TERMS = 5
-"""Of the polynomial in the square."""
+_TERMS, _TANGENT_TERMS = 5, 7
+"""Of the polynomials in the square."""
 
 
 @functools.cache
@@ -98,6 +99,35 @@ def cos(x: Value) -> Value:
     return _sine(from_odd_multiple(x), 0.5).to(x.dtype)
 
 
+@functools.cache
+def _tangent_fit() -> tuple[float, ...]:
+    """tan(pi f) (1/4 - f^2) / f in f^2: the pole at 1/2 is taken out, the next is at 3/2."""
+
+    def without_pole(z):
+        f = mp.sqrt(z)
+        return mp.tan(mp.pi * f) / f * (mp.mpf(1) / 4 - z) if f else mp.pi / 4
+
+    return fit(
+        without_pole, 0, LARGEST**2, range(_TANGENT_TERMS), weight=lambda z: 1 / without_pole(z)
+    ).numerator
+
+
+def tangent(x: Value, hole: Callable[[Value], Value]) -> Value:
+    """Tangent of half turns as f hole(f^2) / (1/4 - f^2)."""
+    f, _ = _fraction(x)
+    z = f * f
+    return ((f * hole(z)) / (0.25 - z)).to(x.dtype)
+
+
+def tan(x: Value) -> Value:
+    """`tangent` with a polynomial."""
+    return tangent(x, lambda z: horner(z, _tangent_fit()))
+
+
+def _tan_fused(x, hole, named):
+    return tangent(x, lambda z: (named(z), hole)[1])
+
+
 def _scaffold(reduction):
     def form(x, hole, named):
         named(reduction(x))
@@ -106,4 +136,8 @@ def _scaffold(reduction):
     return form
 
 
-SCAFFOLD_FORMS = {"sin-fused": _scaffold(from_multiple), "cos-fused": _scaffold(from_odd_multiple)}
+SCAFFOLD_FORMS = {
+    "sin-fused": _scaffold(from_multiple),
+    "cos-fused": _scaffold(from_odd_multiple),
+    "tan-fused": _tan_fused,
+}

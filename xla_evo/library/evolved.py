@@ -5,12 +5,15 @@ smaller error at the same speed. Whichever is shipped, its provenance is read fr
 written by hand.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from xla_evo.errors import RunError
 from xla_evo.library.certificate import Provenance
+from xla_evo.scaffolds import scaffold
 from xla_evo.search.checkpoint import State, read_state
 from xla_evo.search.config import SearchConfig
+from xla_evo.search.genome import Nodes, to_program
 from xla_evo.search.run import CHECKPOINT, RunFolder
 from xla_evo_lowering.canonical import content_hash
 from xla_evo_lowering.program import Program
@@ -41,15 +44,19 @@ def provenance_of(config: SearchConfig, state: State) -> Provenance:
     )
 
 
-def program_of_run(path: Path, digest: str = "") -> tuple[Program, Provenance]:
+def program_of_run(path: Path, digest: str = "", *, within: str = "") -> tuple[Program, Provenance]:
     """Returns a program of a run and its provenance.
 
     Args:
         path: folder of the run.
         digest: first digits of the hash of a program of its front; empty for the winner.
+        within: name of another scaffold whose hole approximates the same, to put the evolved hole
+            into, as for a function of two arguments, which the search does not take.
 
     Raises:
-        RunError: there is no run, it has no winner, or not just one such program.
+        RunError: there is no run, it has no winner, or not just one such program; or the holes are
+            not of one function and format.
+        ConfigError: there is no such scaffold.
     """
     folder = RunFolder(path)
     config = folder.config()
@@ -59,12 +66,31 @@ def program_of_run(path: Path, digest: str = "") -> tuple[Program, Provenance]:
         winner = folder.result()
         if winner is None:
             raise RunError(f"{path} has no winner; name a program of its front")
-        return parse_program(winner.text), source
+        if not within:
+            return parse_program(winner.text), source
+        digest = content_hash(parse_program(winner.text))
     found = {
-        content_hash(program): program
+        content_hash(program): (program, item.rounded)
         for item in state.population.front
         if content_hash(program := config.program(item.rounded)).startswith(digest)
     }
     if len(found) != 1:
         raise RunError(f"{path} has {len(found)} programs {digest}... in its front, not one")
-    return found.popitem()[1], source
+    _, (program, nodes) = found.popitem()
+    return _moved(config, nodes, within, source) if within else (program, source)
+
+
+def _moved(
+    config: SearchConfig, nodes: Nodes, within: str, source: Provenance
+) -> tuple[Program, Provenance]:
+    """The hole of a run in another scaffold."""
+    new, old = scaffold(within), scaffold(config.scaffold) if config.scaffold else None
+    if old is None or (old.expression, old.dtype) != (new.expression, new.dtype):
+        evolved = f"scaffold {old.name}" if old else "no scaffold"
+        raise RunError(
+            f"the run is of {evolved}, whose hole is not that of {within}:"
+            f" {new.expression} in {new.dtype.short}"
+        )
+    hole = to_program(nodes, new.function, new.dtype)
+    note = f"the hole evolved in scaffold {old.name}; {source.note}"
+    return new.fill(hole), replace(source, kind=f"from scaffold {within}", note=note)

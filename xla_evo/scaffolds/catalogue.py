@@ -33,6 +33,8 @@ _FUSED = (
     " 1/pi less what makes an even number of half turns, in two numbers of float64, whose products"
     " are fused (after Payne and Hanek, ACM SIGNUM 18(1), 1983)"
 )
+_POWER = "the power by a multiple of log(2), which goes to the exponent"
+_HALVES = "x = k log(2) + r: 2^k/2 and 2^-k/2 times sinh r and cosh r, the largest part exact"
 _NEAR = ((-1.6, 1.6), (-40.0, 40.0))
 _FAR = ((1e15, 1.1258e15), (1.3e23, 1.511e23))
 """Where the first two ranges of exponents end, and the hole has its largest inputs."""
@@ -54,6 +56,15 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), _EXPONENT),
     ("asin", "asin", "asin(sqrt(x))/sqrt(x) - 1", 1e-9, 0.25, ((-1.0, 1.0), (0.4, 0.6)), _FOLD),
     ("acos", "acos", "asin(sqrt(x))/sqrt(x) - 1", 1e-9, 0.25, ((-1.0, 1.0), (0.4, 0.6)), _FOLD),
+    ("exp2-wide", "exp2", "2**x", -0.5, 0.5, ((-126.0, 128.0), (-2.0, 2.0)),
+     f"in float64; {_MAGIC}"),
+    ("pow", "pow", "2**x", -0.5, 0.5, (),
+     "2^(y log2 x) in float64, the logarithm by a polynomial; the hole is that of exp2-wide"),
+    ("atan-wide", "atan", "atan(sqrt(x))/sqrt(x)", 1e-9, 1.0, ((-1.0, 1.0), (1.0, 8.0)),
+     "pi/2 - atan(1/x) above 1, in float64"),
+    ("atan2", "atan2", "atan(sqrt(x))/sqrt(x)", 1e-9, 1.0, (),
+     "atan of the smaller over the larger, in float64, and a multiple of pi/2; the hole is that of"
+     " atan-wide"),
     ("atan", "atan", "atan(sqrt(x))/sqrt(x) - 1", 1e-9, 1.0, ((-1.0, 1.0), (1.0, 8.0)),
      "atan(x) = pi/2 - atan(1/x) above 1, with the quotient's residual"),
     ("cbrt", "cbrt", "cbrt(1/(1 - x))**2 - 1", -0.11, 0.11, ((0.1, 1.0), (1.0, 8.0)),
@@ -63,11 +74,17 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
     ("cos", "cos", "sin(pi*x)", -0.516, 0.516, _NEAR, _PI),
     ("sin-fused", "sin", "sin(pi*x)", -0.5222, 0.5222, (*_NEAR, *_FAR), _FUSED),
     ("cos-fused", "cos", "sin(pi*x)", -0.5, 0.5, (*_NEAR, *_FAR), _FUSED),
+    ("tan-fused", "tan", "tan(pi*sqrt(x))/sqrt(x)*(1/4 - x)", 1e-9, 0.2727, (*_NEAR, *_FAR),
+     f"{_FUSED}; f hole/(1/4 - f^2) of what is left, f, so that the hole has no pole near"),
     ("sinc", "sinc", "sin(pi*x)", -0.5, 0.5, ((-2.0, 2.0), (-16.0, 16.0)),
      "what is left of x less the nearest integer is exact; the quotient by pi x in float64"),
     ("rsqrt", "rsqrt", "1/sqrt(1 - x) - 1", -0.08544, 0.05777, ((1.0, 4.0), (0.25, 1.0)),
      "an estimate of the inverse root by the bits of the input, made better by the hole, which has"
      " its residual (Blinn 1997, Floating-point tricks)"),
+    ("sinh", "sinh", "(sinh(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 0.1202,
+     ((-1.0, 1.0), (-0.4, 0.4), (-88.0, 88.0)), f"{_HALVES}; the hole is in sinh r"),
+    ("cosh", "cosh", "(cosh(sqrt(x)) - 1)/x", 1e-9, 0.1202,
+     ((-1.0, 1.0), (-0.4, 0.4), (-88.0, 88.0)), f"{_HALVES}; the hole is in cosh r"),
     ("asinh", "asinh", "asinh(sqrt(x))/sqrt(x) - 1", 1e-9, 1.3925,
      ((-1.18, 1.18), (-8.0, 8.0)),
      "log(2 x) + 1/x^2 times a polynomial in it above 1.18; below it x + x times the hole"),
@@ -101,6 +118,33 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
     ("silu", "silu", _TAIL, -_LN2_HALF, _LN2_HALF, ((-90.0, 0.0), (-17.0, 17.0)), _ONE_PLUS),
     ("expm1", "expm1", _TAIL, -_LN2_HALF, _LN2_HALF, ((-1.0, 1.0), (-0.4, 0.4)),
      "2^k (x - k log 2) + (2^k - 1) with its rounding, and 2^k times what is left of e^r - 1"),
+    ("erfc", "erfc", "exp(x)", -_LN2_HALF, _LN2_HALF, ((-1.0, 9.2), (-4.0, 1.0)),
+     f"a quotient of polynomials in |x| times e^(-x^2), in float64; {_POWER}"),
+    ("gelu", "gelu", "exp(x)", -_LN2_HALF, _LN2_HALF, ((-13.0, 0.0), (-5.0, 5.0)),
+     f"max(x, 0) less |x| times a quotient of polynomials times e^(-x^2/2), in float64; {_POWER}"),
+    ("gelu-tanh", "gelu_tanh", "exp(x)", -_LN2_HALF, _LN2_HALF, ((-10.0, 0.0), (-5.0, 5.0)),
+     f"x/(1 + e^-u) in float64; {_POWER}"),
+    ("mish", "mish", "exp(x)", -_LN2_HALF, _LN2_HALF, ((-80.0, 0.0), (-5.0, 5.0)),
+     f"x (e^2x + 2 e^x)/(e^2x + 2 e^x + 2) in float64; {_POWER}"),
+    ("softplus", "softplus", "(log1p(x) - x)/x**2", 1e-9, 0.36788,
+     ((-30.0, 20.0), (1.0, 3.0), (-3.0, -1.0)),
+     "max(x, 0) + log(1 + e) from 1 on, e = e^-|x| with its rest; below it log(2) + x/2 and a"
+     " polynomial in x^2"),
+    ("log-sigmoid", "log_sigmoid", "expm1(x) - x", -_LN2_HALF, _LN2_HALF,
+     ((-20.0, 30.0), (1.2, 3.0), (-3.0, -1.2)),
+     "min(x, 0) - log(1 + e) from 1.2 on, e = e^-|x| with its rest; below it a polynomial in x^2"),
+    ("erf-inv", "erf_inv", "log1p(x)", -0.2929, 0.4143,
+     ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)),
+     "x times a quotient of polynomials in log(1 - x^2), in float64 (after Giles 2012,"
+     " Approximating the erfinv function)"),
+    ("lgamma", "lgamma", "2*atanh(sqrt(x))/sqrt(x)", 1e-9, 0.02944,
+     ((-9.5, 2.5), (0.5, 3.0), (-40.0, 40.0)),
+     "one logarithm in float64, of the reciprocal of gamma between -9.5 and 2.5, else by Stirling's"
+     " form; log m = 2 atanh((m - 1)/(m + 1))"),
+    ("digamma", "digamma", "(2*atanh(sqrt(x))/sqrt(x) - 2)/x", 1e-9, 0.02944,
+     ((-9.5, 2.5), (0.5, 3.0), (-40.0, 40.0)),
+     "log |x - 1/2| and a series in its inverse square, less four inverses or a cotangent, in"
+     " float64; log m = 2 atanh((m - 1)/(m + 1))"),
     ("tanh-rational", "tanh", "tanh(sqrt(x))/sqrt(x)", 1e-9, 81.0,
      ((-1.0, 1.0), (-9.1, 9.1)), "one quotient in the square of the clamped input"),
 )  # fmt: skip

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from xla_evo.errors import ConfigError, ProgramError
 from xla_evo_lowering.dtypes import DType
-from xla_evo_lowering.program import Instruction, Parameter, Program
+from xla_evo_lowering.program import Instruction, Program
 from xla_evo_lowering.text import parse_program
 
 HOLE = "hole"
@@ -27,12 +27,13 @@ class Scaffold:
     Attributes:
         name: as typed on the command line.
         function: name in the catalogue of functions.
-        text: program text with the parameters ``x`` and ``hole``, in that order; the value named
-            ``%r`` is what the hole is applied to.
+        text: program text with the inputs of the function and ``hole``, in that order; the value
+            named ``%r`` is what the hole is applied to.
         expression: mpmath expression in ``x`` of what the hole approximates.
         low: least value of ``%r``.
         high: greatest value of ``%r``.
-        ranges: intervals of inputs where results are worth most test points.
+        ranges: intervals of inputs where results are worth most test points; none where there is
+            more than one input, since the search takes functions of one.
         note: the method, and its source.
     """
 
@@ -47,11 +48,16 @@ class Scaffold:
 
     @cached_property
     def program(self) -> Program:
-        """The program of two parameters."""
+        """The program with the hole as its last parameter."""
         program = parse_program(self.text, source=f"scaffold {self.name}")
-        if len(program.parameters) != 2 or program.parameters[1].name != HOLE:
-            raise ConfigError(f"scaffold {self.name} must have the parameters x and {HOLE}")
+        if len(program.parameters) < 2 or program.parameters[-1].name != HOLE:
+            raise ConfigError(f"scaffold {self.name} must have an input and the parameter {HOLE}")
         return program
+
+    @property
+    def inputs(self) -> int:
+        """How many inputs the function has; the hole is the value of this number."""
+        return len(self.program.parameters) - 1
 
     @cached_property
     def feed(self) -> int:
@@ -63,19 +69,19 @@ class Scaffold:
         names = _DEFINITION.findall(self.text)
         if "r" not in names:
             raise ConfigError(f"scaffold {self.name} does not define %r, the input of the hole")
-        value = 2 + names.index("r")
-        if value in dependents(self.program, 1):
+        value = len(self.program.parameters) + names.index("r")
+        if value in dependents(self.program, self.inputs):
             raise ConfigError(f"scaffold {self.name}: the input of the hole depends on the hole")
         return value
 
     @property
     def dtype(self) -> DType:
         """Format of the hole."""
-        return self.program.parameters[1].dtype
+        return self.program.parameters[-1].dtype
 
     def evolved(self, hole: Program) -> range:
         """Which instructions of the filled program come from the hole, counted from 0."""
-        before = len(self.program.body) - len(dependents(self.program, 1)) + 1
+        before = len(self.program.body) - len(dependents(self.program, self.inputs)) + 1
         return range(before, before + len(hole.body))
 
     def fill(self, hole: Program) -> Program:
@@ -89,28 +95,27 @@ class Scaffold:
                 f"the hole of scaffold {self.name} takes and gives {self.dtype.short}, not"
                 f" {hole.parameters[0].dtype.short} and {hole.dtype.short}"
             )
-        frame = self.program
-        late = dependents(frame, 1)
+        frame, inputs = self.program, self.inputs
+        late = dependents(frame, inputs)
         body: list[Instruction] = []
-        moved = {0: 0}
+        moved = {number: number for number in range(inputs)}
 
         def add(instruction: Instruction, numbers: dict[int, int], value: int) -> None:
             operands = tuple(numbers[operand] for operand in instruction.operands)
             body.append(Instruction(instruction.op, instruction.dtype, operands, instruction.value))
-            numbers[value] = len(body)
+            numbers[value] = inputs + len(body) - 1
 
-        for value, instruction in enumerate(frame.body, start=2):
+        for value, instruction in enumerate(frame.body, start=inputs + 1):
             if value not in late:
                 add(instruction, moved, value)
         inner = {0: moved[self.feed]}
         for value, instruction in enumerate(hole.body, start=1):
             add(instruction, inner, value)
-        moved[1] = inner[hole.result]
-        for value, instruction in enumerate(frame.body, start=2):
+        moved[inputs] = inner[hole.result]
+        for value, instruction in enumerate(frame.body, start=inputs + 1):
             if value in late:
                 add(instruction, moved, value)
-        parameter = Parameter(frame.parameters[0].name, frame.parameters[0].dtype)
-        return Program(self.function, (parameter,), tuple(body), moved[frame.result])
+        return Program(self.function, frame.parameters[:-1], tuple(body), moved[frame.result])
 
 
 def dependents(program: Program, value: int) -> set[int]:

@@ -1,0 +1,189 @@
+"""Cuts scaffolds out of programs: a hole in place of what depends on one value alone.
+
+python tools/baselines/cut.py erfc/float32/8c29d7d30dc40c0a
+python tools/baselines/cut.py erfc > xla_evo/scaffolds/data/erfc.prog
+
+The first prints the parts of a program that could be evolved: from which value to which, of how
+many operations, and the range of what goes in over a sample of inputs. The second prints a scaffold
+of the table below, which says where its hole was; a row in `xla_evo.scaffolds.catalogue` says what
+the hole approximates.
+"""
+
+import argparse
+import re
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from xla_evo.accuracy.inputs import sample_inputs
+from xla_evo.accuracy.sweep import sample_pairs
+from xla_evo.library import Entry, entries
+from xla_evo.scaffolds.scaffold import HOLE
+from xla_evo.targets.target import make_target
+from xla_evo_lowering.interpret import evaluate
+from xla_evo_lowering.program import Instruction, Parameter, Program
+from xla_evo_lowering.text import print_program
+
+_ARITHMETIC = ("add", "sub", "mul", "div", "fma", "neg", "guard")
+CUTS = {
+    "atan-wide": ("atan/float32/7c8743545eca9952", 11, 45),
+    "atan2": ("atan2/float32/7692bd3529bc180b", 24, 58),
+    "cosh": ("cosh/float32/844ea2e5d6ce5588", 24, 31),
+    "digamma": ("digamma/float32/3c3e7d106f0c6319", 121, 138),
+    "erf-inv": ("erf_inv/float32/93e74df5653c86b9", 16, 42),
+    "erfc": ("erfc/float32/8c29d7d30dc40c0a", 33, 52),
+    "exp2-wide": ("exp2/float32/a872fcca80bacd73", 11, 33),
+    "gelu": ("gelu/float32/036a624aeeb4b10c", 32, 51),
+    "gelu-tanh": ("gelu_tanh/float32/de63414f968db6d0", 29, 51),
+    "lgamma": ("lgamma/float32/f9631275f90adc7e", 103, 113),
+    "log-sigmoid": ("log_sigmoid/float32/3bbd8ba691a69d76", 23, 41),
+    "mish": ("mish/float32/4c692462db7485b9", 24, 46),
+    "pow": ("pow/float32/5488fdc89615e558", 81, 103),
+    "sinh": ("sinh/float32/b94e234185b944c3", 20, 27),
+    "softplus": ("softplus/float32/c444fd2fcc25da40", 67, 85),
+}
+"""Name of a scaffold to a program that ships, what went into the hole, and what came out."""
+
+_SAMPLES = 1 << 16
+_LEAST = 3
+"""Operations that are worth a search."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Values of a program that depend on one other and constants alone.
+
+    Attributes:
+        source: number of that value.
+        result: number of the last of them, the only one that is used elsewhere.
+        operations: how many of them count.
+    """
+
+    source: int
+    result: int
+    operations: int
+
+
+def parts(program: Program) -> list[Part]:
+    """The parts of a program by their size, largest first; each ends where others use it."""
+    found = []
+    for source, dtype in enumerate(program.types):
+        if not dtype.is_float:
+            continue
+        inside = _inside(program, source)
+        for result in sorted(inside):
+            users = _users(program, result)
+            if program.types[result] is not dtype or users <= inside:
+                continue
+            needed = _needed(program, result, source)
+            size = sum(program.instruction(value).op not in ("const", "guard") for value in needed)
+            if size >= _LEAST:
+                found.append(Part(source, result, size))
+    return sorted(found, key=lambda part: -part.operations)
+
+
+def _inside(program: Program, source: int) -> set[int]:
+    """Values that are arithmetic of a source and constants, the source not among them."""
+    known = {source}
+    constants = set()
+    for value, instruction in enumerate(program.body, len(program.parameters)):
+        if instruction.op == "const":
+            constants.add(value)
+        elif (
+            instruction.op in _ARITHMETIC
+            and set(instruction.operands) <= known | constants
+            and known.intersection(instruction.operands)
+        ):
+            known.add(value)
+    return known - {source}
+
+
+def _users(program: Program, value: int) -> set[int]:
+    """Values that are made of one; the caller of the program counts as -1."""
+    first = len(program.parameters)
+    users = {n for n, row in enumerate(program.body, first) if value in row.operands}
+    return users | ({-1} if value == program.result else set())
+
+
+def _needed(program: Program, value: int, *given: int) -> set[int]:
+    """What a value is computed from, itself among it, when some values are given."""
+    needed, open_values = set(), [value]
+    while open_values:
+        value = open_values.pop()
+        if value in needed or value in given or value < len(program.parameters):
+            continue
+        needed.add(value)
+        open_values += program.instruction(value).operands
+    return needed
+
+
+def scaffold_text(program: Program, source: int, result: int) -> str:
+    """The text of the scaffold that is left of a program."""
+    kept = _needed(program, program.result, result) | _needed(program, source)
+    inputs = len(program.parameters)
+    numbers = {**{n: n for n in range(inputs)}, result: inputs}
+    parameters = (*program.parameters, Parameter(HOLE, program.types[result]))
+    frame = _renumbered(program, kept, numbers, parameters, program.result)
+    text = print_program(frame, comments=False)
+    return re.sub(rf"%{numbers[source] - inputs - 1}\b", "%r", text)
+
+
+def hole(program: Program, source: int, result: int) -> Program:
+    """What was in the hole, as a program of one input."""
+    kept = _needed(program, result, source)
+    parameters = (Parameter("x", program.types[source]),)
+    return _renumbered(program, kept, {source: 0}, parameters, result)
+
+
+def _renumbered(
+    program: Program,
+    kept: set[int],
+    numbers: dict[int, int],
+    parameters: tuple[Parameter, ...],
+    result: int,
+) -> Program:
+    """The values of a program that are kept, as one of other parameters; fills in their numbers."""
+    body = []
+    for value in sorted(kept):
+        row = program.instruction(value)
+        operands = tuple(numbers[operand] for operand in row.operands)
+        body.append(Instruction(row.op, row.dtype, operands, row.value))
+        numbers[value] = len(parameters) + len(body) - 1
+    return Program(program.name, parameters, tuple(body), numbers[result])
+
+
+def _range(entry: Entry, value: int) -> tuple[float, float]:
+    """The ends of what a value is over a sample of inputs."""
+    program, target = entry.program, make_target(entry.function, entry.dtype)
+    one = target.function.arity == 1
+    inputs = (sample_inputs(target, _SAMPLES),) if one else sample_pairs(target, _SAMPLES)
+    before = program.body[: value - len(program.parameters) + 1]
+    found = evaluate(Program("given", program.parameters, before, value), *inputs, flush=True)
+    finite = found[np.isfinite(found)]
+    return float(finite.min()), float(finite.max())
+
+
+def main() -> int:
+    """Prints the parts of an entry, or a scaffold."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", help="a scaffold of the table, or a program by its name or hash")
+    what = parser.parse_args().what
+    wanted, *part = CUTS.get(what, (what,))
+    found = [entry for entry in entries() if wanted in (entry.name, entry.name.split("/")[-1])]
+    if len(found) != 1:
+        parser.error(f"no scaffold of the table and no program is called {what}")
+    (entry,) = found
+    if part:
+        print(scaffold_text(entry.program, *part), end="")
+        return 0
+    print("source  result  operations  format  least  greatest")
+    for row in parts(entry.program):
+        low, high = _range(entry, row.source)
+        kind = entry.program.types[row.source].short
+        print(row.source, row.result, row.operations, kind, f"{low:.9g}  {high:.9g}", sep="  ")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
