@@ -232,20 +232,24 @@ def _expression(program: Program, instruction: Instruction) -> str:
         numbers = [_number(program.instruction(operand)) for operand in instruction.operands]
         known = [place for place, number in enumerate(numbers) if not math.isnan(number)]
         if known:
-            # Next to a constant one comparison does; where it is the zero that wins, with equality.
-            wins = numbers[known[0]] == 0 and (math.copysign(1.0, numbers[known[0]]) > 0) == (
-                instruction.op == "max"
-            )
-            constant, compare = values.pop(known[0]), _EXTREMES[instruction.op]
-            return (
-                f"{constant} {compare}{'=' if wins else ''} {values[0]} ? {constant} : {values[0]}"
-            )
+            constant, (other,) = values.pop(known[0]), values
+            return _extreme(instruction.op, constant, numbers[known[0]], other)
     if dtype is BOOL and instruction.op == "and" and _compares_integers(program, instruction):
         # GCC vectorises no other conjunction of a bit of an integer and what numbers decide.
         return f"{values[0]} ? {values[1]} : false"
     text = OPS[instruction.op].cpp.format(*values, T=kind)
     compares = OPS[instruction.op].compares or instruction.op == "select"
     return text if compares or dtype is BOOL else f"static_cast<{kind}>({text})"
+
+
+def _extreme(op: str, constant: str, number: float, other: str) -> str:
+    """Max or min beside a number: one comparison, which a nan leaves as it is.
+
+    Of two zeros max gives the positive one, min the negative.
+    """
+    is_winning_zero = number == 0 and math.copysign(1.0, number) == (1.0 if op == "max" else -1.0)
+    compare = _EXTREMES[op] + ("=" if is_winning_zero else "")
+    return f"{constant} {compare} {other} ? {constant} : {other}"
 
 
 def _number(instruction: Instruction | None) -> float:
