@@ -234,9 +234,6 @@ def _expression(program: Program, instruction: Instruction) -> str:
         if known:
             constant, (other,) = values.pop(known[0]), values
             return _extreme(instruction.op, constant, numbers[known[0]], other)
-    if dtype is BOOL and instruction.op == "and" and _compares_integers(program, instruction):
-        # GCC vectorises no other conjunction of a bit of an integer and what numbers decide.
-        return f"{values[0]} ? {values[1]} : false"
     text = OPS[instruction.op].cpp.format(*values, T=kind)
     compares = OPS[instruction.op].compares or instruction.op == "select"
     return text if compares or dtype is BOOL else f"static_cast<{kind}>({text})"
@@ -257,15 +254,6 @@ def _number(instruction: Instruction | None) -> float:
     if instruction is None or instruction.op != "const" or not instruction.dtype.is_float:
         return math.nan
     return float(constant_array(instruction))
-
-
-def _compares_integers(program: Program, instruction: Instruction) -> bool:
-    """Whether an operand is a comparison of integers."""
-    rows = [program.instruction(operand) for operand in instruction.operands]
-    return any(
-        row is not None and OPS[row.op].compares and not program.types[row.operands[0]].is_float
-        for row in rows
-    )
 
 
 def _constant(instruction: Instruction) -> str:

@@ -14,7 +14,7 @@ import pytest
 from xla_evo_lowering import native
 from xla_evo_lowering.cpp import emit_cpp
 from xla_evo_lowering.custom_call import as_custom_call
-from xla_evo_lowering.dtypes import BF16, F32, F64, I32, I64, U32, DType
+from xla_evo_lowering.dtypes import BF16, F32, F64, I32, U32, DType
 from xla_evo_lowering.errors import BackendError, CompileError
 from xla_evo_lowering.interpret import contract, evaluate
 from xla_evo_lowering.ordinary import ordinary
@@ -194,16 +194,6 @@ def test_extremes_beside_a_constant(dtype: DType, op: str, constant: float) -> N
         np.testing.assert_array_equal(np.signbit(got), np.signbit(evaluate(program, x)))
         one = "imum(v" not in emit_cpp(program, "handler")
         assert one == (not math.isnan(constant))
-
-
-@pytest.mark.parametrize("kind", [I64, F64], ids=repr)
-def test_conjunctions_that_compilers_vectorise(kind: DType) -> None:
-    b = Builder("both", x=F64)
-    value = b.apply("bitcast", 0, dtype=I64) if kind is I64 else 0
-    other = b.apply("eq", value, b.const(1, kind))
-    both = b.apply("and", b.apply("gt", 0, b.const(0.5, F64)), other)
-    text = emit_cpp(b.build(b.apply("select", both, 0, b.const(2.0, F64))), "handler")
-    assert (": false" in text) == (kind is I64)
 
 
 @pytest.mark.parametrize("length", [20, 200])

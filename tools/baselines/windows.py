@@ -27,7 +27,7 @@ They are where little more than half of a half turn is left, see `LARGEST`.
 """
 LARGEST = 0.5222
 """The largest fraction: just below 2^50, where what is rounded is as wrong as 0.022."""
-_TERMS, _TANGENT_TERMS = 5, 7
+_TERMS, _TANGENT_TERMS = 5, 6
 """Of the polynomials in the square."""
 
 
