@@ -33,7 +33,6 @@ CUTS = {
     "digamma": ("digamma/float32/3c3e7d106f0c6319", 121, 138),
     "erf-inv": ("erf_inv/float32/93e74df5653c86b9", 16, 42),
     "erfc": ("erfc/float32/8c29d7d30dc40c0a", 33, 52),
-    "exp-fast": ("exp/float32/cc7678151b92c7fc", 13, 29),
     "exp2-wide": ("exp2/float32/a872fcca80bacd73", 11, 33),
     "gelu": ("gelu/float32/036a624aeeb4b10c", 32, 51),
     "gelu-tanh": ("gelu_tanh/float32/de63414f968db6d0", 29, 51),

@@ -56,8 +56,6 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), _EXPONENT),
     ("asin", "asin", "asin(sqrt(x))/sqrt(x) - 1", 1e-9, 0.25, ((-1.0, 1.0), (0.4, 0.6)), _FOLD),
     ("acos", "acos", "asin(sqrt(x))/sqrt(x) - 1", 1e-9, 0.25, ((-1.0, 1.0), (0.4, 0.6)), _FOLD),
-    ("exp-fast", "exp", "exp(x)", -_LN2_HALF, _LN2_HALF, ((-87.3, 88.7), (-2.0, 2.0)),
-     f"{_MAGIC}; log(2) in one part, for the error of the built-in"),
     ("exp2-wide", "exp2", "2**x", -0.5, 0.5, ((-126.0, 128.0), (-2.0, 2.0)),
      f"in float64; {_MAGIC}"),
     ("pow", "pow", "2**x", -0.5, 0.5, (),
@@ -185,13 +183,13 @@ def scaffold(name: str) -> Scaffold:
 
 
 def scaffolds_of(function: str, row: Backend | None = None) -> tuple[Scaffold, ...]:
-    """Returns the scaffolds of a function of the catalogue, maybe none.
+    """Returns the scaffolds of a function that a search can fill, maybe none.
 
     Args:
         function: its name.
         row: a backend; scaffolds that it cannot compute, or that are not made for it, are left out.
     """
-    found = tuple(one for one in _load().values() if one.function == function)
+    found = tuple(one for one in _load().values() if one.function == function and one.inputs == 1)
     return found if row is None else tuple(one for one in found if _serves(one, row))
 
 

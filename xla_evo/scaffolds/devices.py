@@ -52,7 +52,9 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
     "tanh-exp2": ("cuda", "tpu"),
     "erf-exp2": ("cuda", "tpu"), "erf": ("cpu",), "erf-far": ("cpu",), "log-exact": ("cpu",),
     "tanh-shared": ("cpu",),
-    "sin-words": ("tpu",), "sin-fused": ("cpu",), "cos-fused": ("cpu",),
+    "sin-words": ("tpu",), "sin-fused": ("cpu",), "cos-fused": ("cpu",), "tan-fused": ("cpu",),
+    "sinh": ("cpu",), "cosh": ("cpu",), "softplus": ("cpu",), "log-sigmoid": ("cpu",),
+    "logistic-fast": ("cpu",), "silu-fast": ("cpu",),
     "exp": ("cpu", "tpu"), "exp2": ("cpu", "tpu"), "log": ("cpu", "tpu"), "log2": ("cpu", "tpu"),
     "log10": ("cpu", "tpu"),
 }  # fmt: skip
