@@ -102,7 +102,7 @@ def test_a_form_of_other_bits_is_swept_and_must_not_depend_on_its_neighbours(
 
 
 def test_forms_of_too_many_inputs_are_measured_by_themselves(monkeypatch) -> None:
-    double, pair = entries("exp2", "float64")[0], entries("pow", "float32")[0]
+    double, pair = entries("sinh", "float64")[0], entries("pow", "float32")[0]
     monkeypatch.setattr(same_bits, "_SAMPLES", 1 << 14)
     monkeypatch.setattr(same_bits, "prove", lambda *_, **__: "measured")
 
@@ -111,7 +111,7 @@ def test_forms_of_too_many_inputs_are_measured_by_themselves(monkeypatch) -> Non
 
     with pytest.raises(CertificationError, match="custom_call gives"):
         prove_other_form(double, "custom_call", careless, time=False)
-    assert prove_other_form(double, "custom_call", jnp.exp2, time=False) == "measured"
+    assert prove_other_form(double, "custom_call", jnp.sinh, time=False) == "measured"
     assert prove_other_form(pair, "custom_call", jnp.power, time=False) == "measured"
 
 

@@ -58,7 +58,7 @@ class Part:
 
     Attributes:
         source: number of that value.
-        result: number of the last of them, the only one that is used elsewhere.
+        result: number of the last of them, which is used elsewhere.
         operations: how many of them count.
     """
 

@@ -208,12 +208,7 @@ def _nearest(patterns: Any, mask: Any, base: Any) -> Any:
 
 
 class _Comparison:
-    """Other forms beside known results, and the array that a thread needs to run one near a nan.
-
-    Machine code may compute blocks of ordinary inputs apart (`ordinary_part`). On inputs of which
-    some are ordinary it is run twice: in order, and near nans, where no block is taken for
-    ordinary. Without any, the second run would only do the first again.
-    """
+    """Other forms beside known results, and the array that a thread needs to run one near a nan."""
 
     def __init__(self, dtype: DType, length: int) -> None:
         self._unsigned = np.dtype(f"uint{dtype.bits}")
@@ -230,17 +225,16 @@ class _Comparison:
         self._inputs = inputs
         self._inside[:] = inputs.reshape(self._inside.shape)
 
-    def difference(self, other: Executable, known: Array, apart: Ordinary | None) -> str:
+    def difference(self, other: Executable, known: Array, *, twice: bool = True) -> str:
         """The first of the inputs for which a form gives other bits than known; or nothing.
 
         Args:
             other: the form.
             known: results.
-            apart: which inputs the code of the form computes apart, if any.
+            twice: run it near nans too.
         """
         plain = other(self._inputs)
-        again = apart is not None and self._any_ordinary(apart)
-        beside, stride = (other(self._beside), _NEAR + 1) if again else (plain, _NEAR)
+        beside, stride = (other(self._beside), _NEAR + 1) if twice else (plain, _NEAR)
         place, in_order = _first_difference(
             known.view(self._unsigned), plain.view(self._unsigned), beside.view(self._unsigned),
             _NEAR, stride, self._size, self._infinity,
@@ -251,7 +245,8 @@ class _Comparison:
         got = plain[place] if in_order else beside[row * stride + column]
         return f"{got!r} for {self._inputs[place]!r}, not {known[place]!r}"
 
-    def _any_ordinary(self, apart: Ordinary) -> bool:
+    def has_ordinary(self, apart: Ordinary) -> bool:
+        """Whether any of the inputs is ordinary."""
         numbers = map(self._unsigned.type, (apart.mask, apart.base))
         nearest = _nearest(self._inputs.view(self._unsigned), *numbers)
         return int(nearest) <= apart.span
@@ -260,8 +255,9 @@ class _Comparison:
 class Beside:
     """Other forms of programs, held against the inlined ones while these are swept.
 
-    An instance is the ``watch`` of a sweep of every bit pattern: it gives each form every input,
-    and the ordinary ones twice, as `prove_same_bits` does.
+    An instance is the ``watch`` of a sweep of every bit pattern: it gives each form every input, as
+    `prove_same_bits` does, and near a nan those that machine code may compute apart: blocks with
+    ordinary inputs (`ordinary_part`). Without any, a run near a nan does what the first has done.
     """
 
     def __init__(self, entries: Sequence[Entry], forms: Mapping[str, Graph]) -> None:
@@ -293,7 +289,9 @@ class Beside:
         if number == 0:
             self._local.comparison.take(inputs)
         if name in self._forms and name not in self.differences:
-            found = self._local.comparison.difference(self._forms[name], results, self._apart[name])
+            comparison, apart = self._local.comparison, self._apart[name]
+            twice = apart is not None and comparison.has_ordinary(apart)
+            found = comparison.difference(self._forms[name], results, twice=twice)
             if found:
                 self.differences.setdefault(name, found)
 
@@ -301,8 +299,8 @@ class Beside:
 def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: str) -> None:
     """Compares every bit of two forms on all inputs, a block a thread.
 
-    The other form is given ordinary inputs twice: in order, and not far from a nan, since machine
-    code may compute them apart where they stand alone.
+    The other form is given each input twice: in order, and not far from a nan, since machine code
+    may compute ordinary inputs apart where they stand alone.
 
     Raises:
         DifferentBitsError: a result differs; says at which input.
@@ -310,7 +308,6 @@ def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: 
     dtype = entry.program.dtype
     count, write = _blocks(entry)
     length = _length(dtype)
-    apart = ordinary_part(entry.program)
     for form, size in ((known, length), (other, length), (other, length + length // _NEAR)):
         form.compiled((size,))
     local = threading.local()
@@ -321,7 +318,7 @@ def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: 
             local.inputs = input_buffer(length, dtype.numpy)
         write(number, local.inputs)
         local.comparison.take(local.inputs)
-        return local.comparison.difference(other, known(local.inputs), apart)
+        return local.comparison.difference(other, known(local.inputs))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for found in pool.map(compare, range(count)):
