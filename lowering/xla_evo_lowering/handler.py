@@ -127,6 +127,8 @@ _GRAIN = 1 << 15
 """Elements that a thread takes at a time."""
 _THREADED_OPERATIONS = 1 << 21
 """Operations of a call from which on it is worth 20 to 40 microseconds to wake another thread."""
+_THREADED = 1 << 19
+"""Elements from which on it is worth that whatever is done: no core's cache holds so many."""
 
 
 def emit_handler(program: Program, symbol: str, types: list[str], out: str) -> str:
@@ -142,7 +144,9 @@ def emit_handler(program: Program, symbol: str, types: list[str], out: str) -> s
     ffi = [f"XLA_FFI_DataType_{row.dtype.short.upper()}" for row in program.parameters]
     return _HANDLER.format(
         grain=_GRAIN,
-        threaded=max(_GRAIN, _THREADED_OPERATIONS // max(1, program.operation_count())),
+        threaded=max(
+            _GRAIN, min(_THREADED, _THREADED_OPERATIONS // max(1, program.operation_count()))
+        ),
         symbol=symbol,
         out=out,
         out_type=f"XLA_FFI_DataType_{program.dtype.short.upper()}",

@@ -240,6 +240,40 @@ def test_a_sweep_is_watched_block_by_block():
     assert all(same for _, _, _, same in seen)
 
 
+@pytest.mark.parametrize("name", ["tanh", "cos", "asin"])
+def test_a_function_with_a_symmetry_is_asked_for_references_of_one_sign(name):
+    target = make_target(name, "bfloat16")
+    asked = []
+
+    def f64(x):
+        if x.size > WORST_KEPT:  # what the worst inputs are decided by is asked for one by one
+            asked.append(x)
+        return target.function.f64(x)
+
+    def uneven(x):  # 3% off for negative inputs, so that they are known from the others
+        y = rounded(target)(x)
+        return np.where(np.signbit(x), (y * BF16.numpy.type(1.03)).astype(BF16.numpy), y)
+
+    counted = replace(target, function=replace(target.function, f64=f64))
+    plain = replace(target, function=replace(target.function, symmetry="none"))
+    seen, told = [], {}
+    got, expected = (
+        measure_exhaustive_together(
+            [uneven], t, flush_to_zero=False, every_pattern=True, block=1 << 12,
+            watch=lambda number, inputs, results: seen.append(inputs.view(np.uint16).copy()),
+            progress=lambda done, total, t=t: told.update({t.function.symmetry: (done, total)}),
+        )[0]
+        for t in (counted, plain)
+    )  # fmt: skip
+    assert not np.any(np.signbit(np.concatenate(asked)))
+    assert replace(got, seconds=0.0) == replace(expected, seconds=0.0)
+    assert got.not_correctly_rounded > 10_000
+    assert list(told.values()) == [(1 << 16, 1 << 16)] * 2
+    half = len(seen) // 2
+    for patterns in (seen[:half], seen[half:]):
+        assert np.array_equal(np.sort(np.concatenate(patterns)), np.arange(1 << 16))
+
+
 def test_statistics_take_no_more_at_a_time_than_they_keep_near_ties_of(monkeypatch):
     lengths = []
     add = Statistics.add

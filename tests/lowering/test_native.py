@@ -95,6 +95,16 @@ def test_bits_do_not_depend_on_length_or_threads() -> None:
 
 
 @needs_compiler
+def test_short_programs_are_shared_out_where_arrays_are_large() -> None:
+    program = square_plus()
+    assert "kThreaded = 524288;" in emit_cpp(program, "f")
+    x = inputs((1 << 19) + 13)
+    call = jax.jit(as_custom_call(program))
+    assert_same_bits(call(x)[:1000], call(x[:1000]))
+    assert_same_bits(call(x)[-1000:], call(x[-1000:]))
+
+
+@needs_compiler
 def test_extreme_inputs_change_no_bit_of_their_neighbours() -> None:
     b = Builder("ends", x=F32)
     below, above = b.apply("lt", 0, b.const(-80.0, F32)), b.apply("gt", 0, b.const(90.0, F32))

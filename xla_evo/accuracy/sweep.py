@@ -207,7 +207,8 @@ def measure_exhaustive_together(
         low, high = -half, half - 1
     total = high - low + 1
     block = max(_SMALLEST_BLOCK, min(block, 1 << (total - 1).bit_length()))
-    sweep = _Sweep(evaluates, target, flush_to_zero, block, limit_ulp, watch)
+    mirrored = target.function.symmetry != "none" and low == -1 - high
+    sweep = _Sweep(evaluates, target, flush_to_zero, block, limit_ulp, watch, mirrored=mirrored)
     sweep.run(low, high, threads or os.cpu_count() or 1, progress, stop)
     merged = sweep.merged()
     seconds = time.perf_counter() - started
@@ -217,7 +218,11 @@ def measure_exhaustive_together(
 
 
 class _Sweep:
-    """One exhaustive sweep: a thread's buffers and statistics, and the queue of blocks."""
+    """One exhaustive sweep: a thread's buffers and statistics, and the queue of blocks.
+
+    If it is ``mirrored``, each block of positive inputs is taken with the same of the other sign,
+    whose references differ by a sign at most.
+    """
 
     def __init__(
         self,
@@ -227,6 +232,8 @@ class _Sweep:
         block: int,
         limit_ulp: float | None,
         watch: Watch | None = None,
+        *,
+        mirrored: bool = False,
     ) -> None:
         self._evaluates = evaluates
         self._target = target
@@ -234,6 +241,7 @@ class _Sweep:
         self._block = block
         self._limit_ulp = limit_ulp
         self._watch = watch
+        self._mirrored = mirrored
         self._local = threading.local()
         self._parts: list[list[Statistics]] = []
         self._ended = threading.Event()
@@ -246,7 +254,7 @@ class _Sweep:
         progress: Callable[[int, int], None] | None,
         stop: Callable[[], bool] | None,
     ) -> None:
-        starts = iter(range(low, high + 1, self._block))
+        starts = iter(range(0 if self._mirrored else low, high + 1, self._block))
         lock, done, total = threading.Lock(), 0, high - low + 1
 
         def work() -> None:
@@ -284,23 +292,33 @@ class _Sweep:
             self._local.statistics = self._statistics()
             self._local.inputs = input_buffer(self._block, target.dtype.numpy)
             self._parts.append(self._local.statistics)
-        statistics: list[Statistics] = self._local.statistics
         inputs: Array = self._local.inputs
         write_values(inputs[:count], first, target.dtype)
         inputs[count:] = inputs[count - 1]
+        statistics: list[Statistics] = self._local.statistics
         parts = _chunks(count)
         known = [_Known(target, (inputs[part],), statistics[0]) for part in parts]
-        # One function after the other, so that what each leaves is still in cache.
-        for number, run in enumerate(self._evaluates):
-            results = _evaluated(run, target, (inputs,))[:count]
-            for part, references_there in zip(parts, known, strict=True):
-                references_there.add(statistics[number], results[part])
-            if self._watch is not None:
-                self._watch(number, inputs[:count], results)
+        self._measure_known(inputs, parts, known)
+        if self._mirrored:
+            inputs.view(f"uint{target.dtype.bits}")[:] ^= 1 << (target.dtype.bits - 1)
+            known = [row.mirrored(inputs[part]) for part, row in zip(parts, known, strict=True)]
+            self._measure_known(inputs, parts, known)
         limit = self._limit_ulp
         if limit is not None and any(self._certainly_above(part, limit) for part in statistics):
             self._ended.set()
-        return count
+        return 2 * count if self._mirrored else count
+
+    def _measure_known(
+        self, inputs: Array, parts: Sequence[slice], known: "Sequence[_Known]"
+    ) -> None:
+        count = parts[-1].stop
+        # One function after the other, so that what each leaves is still in cache.
+        for number, run in enumerate(self._evaluates):
+            results = _evaluated(run, self._target, (inputs,))[:count]
+            for part, references_there in zip(parts, known, strict=True):
+                references_there.add(self._local.statistics[number], results[part])
+            if self._watch is not None:
+                self._watch(number, inputs[:count], results)
 
     def _statistics(self) -> list[Statistics]:
         return [Statistics(self._target, self._flush_to_zero) for _ in self._evaluates]
@@ -368,6 +386,7 @@ class _Known:
             like: statistics of one of the functions, for what they have in common.
             reference: float64 references.
         """
+        self._target, self._like = target, like
         self._inputs = inputs
         self._wide = _widened(inputs)
         self._rest: Array | None = None
@@ -380,6 +399,11 @@ class _Known:
             return
         self._values = target.function.f64(*self._wide) if reference is None else reference
         self._readings = flush and any(has_below(a, like.form.least) for a in self._wide)
+
+    def mirrored(self, inputs: Array) -> "_Known":
+        """What is known at the same inputs of the other sign, of a function with a symmetry."""
+        values = -self._values if self._target.function.symmetry == "odd" else self._values
+        return _Known(self._target, (inputs,), self._like, values)
 
     def add(self, statistics: Statistics, results: Array) -> None:
         """Adds the results of one function to its statistics."""
