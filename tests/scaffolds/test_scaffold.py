@@ -78,6 +78,19 @@ def test_a_search_is_offered_no_scaffold_of_two_inputs():
 
 
 @pytest.mark.parametrize(
+    ("function", "max_ulp", "names"),
+    [
+        ("exp2", 1.0, ["exp2"]),
+        ("exp2", 0.51, ["exp2", "exp2-wide"]),
+        ("logistic", 1.0, ["logistic"]),
+        ("logistic", 2.2, ["logistic", "logistic-fast"]),
+    ],
+)
+def test_scaffolds_for_other_bounds_are_left_out(function, max_ulp, names):
+    assert [one.name for one in scaffolds_of(function, backend("cpu"), max_ulp)] == names
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "sin-fused",

@@ -1,5 +1,6 @@
 """The scaffolds that ship: to add one is to add a row and its text in ``data``."""
 
+import math
 from functools import cache
 from importlib.resources import files
 
@@ -154,6 +155,13 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
 )  # fmt: skip
 
 
+_MADE_FOR = {
+    "exp2-wide": (0.0, 0.6), "atan-wide": (0.0, 0.6),
+    "logistic-fast": (1.0, math.inf), "silu-fast": (1.0, math.inf),
+}  # fmt: skip
+"""Error bounds in ULP that a scaffold is made for, where others serve all the others better."""
+
+
 def _read(name: str) -> str:
     return files("xla_evo.scaffolds").joinpath("data", f"{name}.prog").read_text(encoding="utf-8")
 
@@ -182,15 +190,27 @@ def scaffold(name: str) -> Scaffold:
     return found
 
 
-def scaffolds_of(function: str, row: Backend | None = None) -> tuple[Scaffold, ...]:
+def scaffolds_of(
+    function: str, row: Backend | None = None, max_ulp: float | None = None
+) -> tuple[Scaffold, ...]:
     """Returns the scaffolds of a function that a search can fill, maybe none.
 
     Args:
         function: its name.
         row: a backend; scaffolds that it cannot compute, or that are not made for it, are left out.
+        max_ulp: an error bound; scaffolds that are made for other bounds are left out.
     """
-    found = tuple(one for one in _load().values() if one.function == function and one.inputs == 1)
-    return found if row is None else tuple(one for one in found if _serves(one, row))
+    found = [one for one in _load().values() if one.function == function and one.inputs == 1]
+    if row is not None:
+        found = [one for one in found if _serves(one, row)]
+    if max_ulp is not None:
+        found = [one for one in found if _is_made_for(one, max_ulp)]
+    return tuple(found)
+
+
+def _is_made_for(one: Scaffold, max_ulp: float) -> bool:
+    low, high = _MADE_FOR.get(one.name, (0.0, math.inf))
+    return low < max_ulp <= high
 
 
 def _serves(one: Scaffold, row: Backend) -> bool:
