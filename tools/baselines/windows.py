@@ -27,7 +27,7 @@ They are where little more than half of a half turn is left, see `LARGEST`.
 """
 LARGEST = 0.5222
 """The largest fraction: just below 2^50, where what is rounded is as wrong as 0.022."""
-_TERMS, _TANGENT_TERMS = 5, 7
+_TERMS, _TANGENT_TERMS = 5, 6
 """Of the polynomials in the square."""
 
 
@@ -113,10 +113,10 @@ def _tangent_fit() -> tuple[float, ...]:
 
 
 def tangent(x: Value, hole: Callable[[Value], Value]) -> Value:
-    """Tangent of half turns as f hole(f^2) / (1/4 - f^2), fused there, since a pole is near."""
+    """Tangent of half turns as f hole(f^2) / (1/4 - f^2)."""
     f, _ = _fraction(x)
-    below = (-f).fma(f, 0.25)
-    return ((f * hole(f * f)) / below).to(x.dtype)
+    z = f * f
+    return ((f * hole(z)) / (0.25 - z)).to(x.dtype)
 
 
 def tan(x: Value) -> Value:
