@@ -126,6 +126,29 @@ def test_a_process_that_ends_early_is_told() -> None:
         list(recheck_module._shared_out([[Ends()]], 1))
 
 
+class Tells:
+    """Writes the processors of the process that it is sent to into a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        text = "','.join(map(str, sorted(__import__('os').sched_getaffinity(0))))"
+        return eval, (f"open({str(self.path)!r}, 'a').write({text} + ' ')",)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
+def test_a_process_is_kept_on_a_processor_if_there_is_one_for_each(tmp_path: Path) -> None:
+    processors = sorted(os.sched_getaffinity(0))
+    told = []
+    for count in (1, len(processors) + 1):
+        path = tmp_path / f"{count}"
+        with pytest.raises(AttributeError):
+            list(recheck_module._shared_out([[Tells(path)]], count))
+        told.append(path.read_text().strip())
+    assert told == [str(processors[0]), ",".join(map(str, processors))]
+
+
 @pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler on this machine")
 def test_custom_calls_are_held_against_the_sweep_of_their_function(monkeypatch) -> None:
     entry = entries("exp", "float32")[0]

@@ -60,12 +60,23 @@ def _chosen(x: Value) -> tuple[Value, Value]:
 
 def _fraction(x: Value) -> tuple[Value, Value]:
     """X / pi less the nearest integer n, or one next to it, and n in the low bits of a number."""
+    wide, low, head, n = _parts(x)
+    return wide.fma(low, head), n
+
+
+def _parts(x: Value) -> tuple[Value, Value, Value, Value]:
+    """X, the second part of 1 / pi, the product with the first less n without rounding, and n."""
     high, low = _chosen(x)
     wide = x.to(F64)
     # What is rounded takes a sum that is `high`, or next to it, in its place: of one product that
     # is used twice neither use is fused.
     total = wide.fma(high + low, _MAGIC).guard()
-    return wide.fma(low, wide.fma(high, -(total - _MAGIC))), total.signed()
+    return wide, low, wide.fma(high, -(total - _MAGIC)), total.signed()
+
+
+def _to_halves(wide: Value, low: Value, head: Value) -> tuple[Value, Value]:
+    """1/2 less the fraction, and more: next to their zeros the first sum is exact, as rounded."""
+    return wide.fma(-low, 0.5 - head), wide.fma(low, head + 0.5)
 
 
 def from_multiple(x: Value) -> Value:
@@ -83,9 +94,9 @@ def from_odd_multiple(x: Value) -> Value:
     return flipped(0.5 - abs(fraction), n)
 
 
-def _sine(w: Value, end: float) -> Value:
+def _sine(w: Value, end: float, terms: int = _TERMS) -> Value:
     """sin(pi w) for |w| up to an end."""
-    found = fit(lambda z: mp.sin(mp.pi * mp.sqrt(z)) / mp.sqrt(z), 0, end**2, range(_TERMS))
+    found = fit(lambda z: mp.sin(mp.pi * mp.sqrt(z)) / mp.sqrt(z), 0, end**2, range(terms))
     return w * horner(w * w, found.numerator)
 
 
@@ -99,8 +110,16 @@ def cos(x: Value) -> Value:
     return _sine(from_odd_multiple(x), 0.5).to(x.dtype)
 
 
+def cos_near(x: Value) -> Value:
+    """The same within 0.51 ULP: what is left next to a zero is rounded once, to its own bits."""
+    wide, low, head, n = _parts(x)
+    below, above = _to_halves(wide, low, head)
+    w = flipped((below < above).where(below, above), n)
+    return _sine(w, 0.5, _TERMS + 1).to(x.dtype)
+
+
 @functools.cache
-def _tangent_fit() -> tuple[float, ...]:
+def _tangent_fit(terms: int = _TANGENT_TERMS) -> tuple[float, ...]:
     """tan(pi f) (1/4 - f^2) / f in f^2: the pole at 1/2 is taken out, the next is at 3/2."""
 
     def without_pole(z):
@@ -108,7 +127,7 @@ def _tangent_fit() -> tuple[float, ...]:
         return mp.tan(mp.pi * f) / f * (mp.mpf(1) / 4 - z) if f else mp.pi / 4
 
     return fit(
-        without_pole, 0, LARGEST**2, range(_TANGENT_TERMS), weight=lambda z: 1 / without_pole(z)
+        without_pole, 0, LARGEST**2, range(terms), weight=lambda z: 1 / without_pole(z)
     ).numerator
 
 
@@ -122,6 +141,15 @@ def tangent(x: Value, hole: Callable[[Value], Value]) -> Value:
 def tan(x: Value) -> Value:
     """`tangent` with a polynomial."""
     return tangent(x, lambda z: horner(z, _tangent_fit()))
+
+
+def tan_near(x: Value) -> Value:
+    """The same within 0.51 ULP: 1/4 - f^2 as the product of 1/2 - f and 1/2 + f."""
+    wide, low, head, _ = _parts(x)
+    f = wide.fma(low, head)
+    below, above = _to_halves(wide, low, head)
+    top = f * horner(f * f, _tangent_fit(_TANGENT_TERMS + 1))
+    return (top / (below * above)).to(x.dtype)
 
 
 def _tan_fused(x, hole, named):

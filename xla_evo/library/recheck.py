@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.queues import SimpleQueue
 from typing import get_args
 
 import numpy as np
@@ -102,8 +103,13 @@ def recheck_all(
 
 def _shared_out(groups: Sequence[list[Entry]], count: int) -> Iterator[list[Recheck]]:
     """Yields outcomes of groups as their processes have them."""
+    context = multiprocessing.get_context("spawn")
+    places = context.SimpleQueue()
+    processors = _processors()
+    for place in range(count):
+        places.put(processors[place] if count <= len(processors) else None)
     with ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_process
+        count, mp_context=context, initializer=_begin_process, initargs=(places,)
     ) as pool:
         try:
             with no_script():
@@ -119,7 +125,19 @@ def _shared_out(groups: Sequence[list[Entry]], count: int) -> Iterator[list[Rech
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _begin_process() -> None:
+def _processors() -> list[int]:
+    """Processors that this process may be kept on; none where the system cannot."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def _begin_process(places: "SimpleQueue[int | None]") -> None:
+    """Settles a process, on a processor of its own if there is one for each.
+
+    XLA and custom calls then have one thread: more would wait for the other processes' threads.
+    """
+    place = places.get()
+    if place is not None:
+        os.sched_setaffinity(0, {place})
     dispatch_on_calling_thread()
     settle_on_cpu()
 
