@@ -60,18 +60,21 @@ def _chosen(x: Value) -> tuple[Value, Value]:
 
 def _fraction(x: Value) -> tuple[Value, Value]:
     """X / pi less the nearest integer n, or one next to it, and n in the low bits of a number."""
-    wide, low, head, n = _parts(x)
-    return wide.fma(low, head), n
+    wide, low, head, total = _parts(x)
+    return wide.fma(low, head), total.signed()
 
 
 def _parts(x: Value) -> tuple[Value, Value, Value, Value]:
-    """X, the second part of 1 / pi, the product with the first less n without rounding, and n."""
+    """X, the second part of 1 / pi, the product with the first less n, and a number that ends in n.
+
+    That product is not rounded.
+    """
     high, low = _chosen(x)
     wide = x.to(F64)
     # What is rounded takes a sum that is `high`, or next to it, in its place: of one product that
     # is used twice neither use is fused.
     total = wide.fma(high + low, _MAGIC).guard()
-    return wide, low, wide.fma(high, -(total - _MAGIC)), total.signed()
+    return wide, low, wide.fma(high, -(total - _MAGIC)), total
 
 
 def _to_halves(wide: Value, low: Value, head: Value) -> tuple[Value, Value]:
@@ -112,9 +115,9 @@ def cos(x: Value) -> Value:
 
 def cos_near(x: Value) -> Value:
     """The same within 0.51 ULP: what is left next to a zero is rounded once, to its own bits."""
-    wide, low, head, n = _parts(x)
+    wide, low, head, total = _parts(x)
     below, above = _to_halves(wide, low, head)
-    w = flipped((below < above).where(below, above), n)
+    w = flipped((below < above).where(below, above), total.signed())
     return _sine(w, 0.5, _TERMS + 1).to(x.dtype)
 
 
