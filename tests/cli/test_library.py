@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from xla_evo.cli import library
 from xla_evo.cli.main import main
+from xla_evo.library import entries
 from xla_evo.library.tuned import tuned_ratios
 from xla_evo_lowering.backends import backend, fingerprint, processor
 
@@ -32,6 +34,23 @@ def test_comparison_lists_functions_without_a_program(capsys) -> None:
     assert exp["published_ulp"] == 1.5
     assert exp["tiers"]["one"]["max_ulp"] <= 1.0
     assert sqrt["tiers"] == {"fast": None, "one": None, "near": None}
+
+
+def test_the_error_of_the_builtin_is_the_largest_that_a_certificate_has(
+    capsys, monkeypatch
+) -> None:
+    entry = entries("exp", "float32")[0]
+    found = [
+        replace(entry, certificate=replace(entry.certificate, builtin_max_ulp=error))
+        for error in (2.0, 3.0, 2.5)
+    ]
+    monkeypatch.setattr(library, "entries", lambda *_: found)
+    command = ["library", "exp", "--compare", "--dtype", "float32", "--json"]
+    for error, unbounded in ((3.0, False), (None, True)):
+        assert main(command) == 0
+        (row,) = json.loads(capsys.readouterr().out)
+        assert (row["builtin_max_ulp"], row["builtin_unbounded"]) == (error, unbounded)
+        found[0] = replace(entry, certificate=replace(entry.certificate, builtin_max_ulp=None))
 
 
 def test_unknown_function_is_bad_usage(capsys) -> None:

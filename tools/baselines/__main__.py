@@ -4,6 +4,7 @@ python tools/baselines erfc > erfc.prog
 python tools/baselines erfc sinh --check --time
 python tools/baselines all --dtype bfloat16 --certify
 python tools/baselines tanh --form single --certify --time
+python tools/baselines cos tan --form near --certify --time
 python tools/baselines sin cos tan --form call --certify --time
 python tools/baselines expm1 --dtype float64 --certify --time
 """

@@ -78,7 +78,10 @@ def _parts(x: Value) -> tuple[Value, Value, Value, Value]:
 
 
 def _to_halves(wide: Value, low: Value, head: Value) -> tuple[Value, Value]:
-    """1/2 less the fraction, and more: next to their zeros the first sum is exact, as rounded."""
+    """1/2 less the fraction, and 1/2 more than it.
+
+    Next to the zero of either its sum with the first part is exact, so that it is rounded once.
+    """
     return wide.fma(-low, 0.5 - head), wide.fma(low, head + 0.5)
 
 

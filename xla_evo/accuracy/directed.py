@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from xla_evo.accuracy.inputs import sample_inputs
 from xla_evo.accuracy.measurement import ErrorMeasurement
+from xla_evo.accuracy.references import add_results
 from xla_evo.accuracy.statistics import Statistics
-from xla_evo.accuracy.sweep import Evaluate, add_results
+from xla_evo.accuracy.sweep import Evaluate
 from xla_evo.errors import TargetError
 from xla_evo.targets.ordering import from_ordinal, ordinal, to_ordinal
 from xla_evo.targets.target import Target

@@ -167,16 +167,17 @@ def _comparison(args: argparse.Namespace, wanted: str) -> list[dict[str, Any]]:
 
 
 def _builtin(found: Sequence[Entry], chosen: Iterable[Place | None]) -> dict[str, Any]:
-    """Error of the built-in from the newest certificate that has it, time from those chosen."""
-    error = next((e.certificate.builtin_max_ulp for e in reversed(found)), None)
+    """Largest error of the built-in in any certificate, time from those chosen."""
+    errors = [entry.certificate.builtin_max_ulp for entry in found]
+    bounded = [error for error in errors if error is not None]
     times = [
         min(place.time.builtin_ns)
         for place in chosen
         if place and place.time and place.time.builtin_ns
     ]
     return {
-        "builtin_max_ulp": error,
-        "builtin_unbounded": bool(found) and error is None,
+        "builtin_max_ulp": max(bounded, default=None) if len(bounded) == len(errors) else None,
+        "builtin_unbounded": len(bounded) < len(errors),
         "builtin_ns": min(times, default=None),
     }
 

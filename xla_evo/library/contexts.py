@@ -21,7 +21,7 @@ from jax import lax
 from jax import numpy as jnp
 
 from xla_evo.accuracy.inputs import sample_inputs
-from xla_evo.accuracy.sweep import references
+from xla_evo.accuracy.references import references
 from xla_evo.accuracy.ulp import ulp_error
 from xla_evo.targets.target import Target
 from xla_evo_lowering.arithmetic import fma

@@ -255,8 +255,9 @@ class _Tuning:
     def _evolve(self, budget: Budget, notes: list[str]) -> bool:
         """Searches in every scaffold; returns whether each search came to its end."""
         function, dtype = self._names
-        known = dtype == "float32"
-        frames = scaffolds_of(function, self.row, self.max_ulp) if known else ()
+        frames: tuple[Scaffold, ...] = ()
+        if dtype == "float32":
+            frames = scaffolds_of(function, self.row, self.max_ulp)
         if not frames:
             notes.append("nothing was evolved: there is no scaffold for its whole range")
         ended = True
