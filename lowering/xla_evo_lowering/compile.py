@@ -4,7 +4,9 @@
 after optimisation, the object code and, when asked, LLVM IR, from one compilation.
 """
 
+import ctypes
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -135,6 +137,24 @@ def dispatch_on_calling_thread() -> None:
     of a sweep would wait at every block.
     """
     jax.config.update("jax_cpu_enable_async_dispatch", False)
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _KEPT_BYTES = -1, -3, 1 << 25
+
+
+def keep_freed_memory() -> bool:
+    """Makes the C library keep what is freed, for programs that own their process.
+
+    XLA allocates each result anew. Of a block of a sweep it is a megabyte, which glibc would give
+    back when it is freed, so that the system clears its pages again at every call.
+
+    Returns:
+        Whether it will: a C library other than glibc has no such setting.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is None:
+        return False
+    return all(mallopt(which, _KEPT_BYTES) for which in (_MMAP_THRESHOLD, _TRIM_THRESHOLD))
 
 
 _ALIGNMENT = 64

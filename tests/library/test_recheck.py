@@ -1,6 +1,10 @@
 import importlib
 import os
 import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -199,3 +203,43 @@ def test_rotation_starts_elsewhere_at_each_turn() -> None:
     second = recheck_rotating(chosen, 1, seconds=0.0)
     assert len(first) == len(second) == 1
     assert first[0].entry != second[0].entry
+
+
+_SLEEPS = """
+import importlib, os, sys, threading, time
+
+class Sleeps:
+    def __reduce__(self):
+        return exec, (f"import os, time; open({sys.argv[1]!r}, 'w').write(str(os.getpid()));"
+                      " time.sleep(300)",)
+
+recheck = importlib.import_module("xla_evo.library.recheck")
+list(recheck._shared_out([[Sleeps()]], 1))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads states of processes")
+def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    path = tmp_path / "process"
+    with subprocess.Popen([sys.executable, "-c", _SLEEPS, str(path)]) as parent:
+        assert _soon(lambda: path.exists() and path.read_text())
+        parent.kill()
+    assert _soon(lambda: not _runs(int(path.read_text())))
+
+
+def _runs(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def _soon(holds: Callable[[], object]) -> bool:
+    """Whether it comes to hold within a minute."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return False

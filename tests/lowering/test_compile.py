@@ -1,5 +1,8 @@
 """Executables, identity of machine code, and timing in turn."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -71,6 +74,42 @@ def test_input_buffers_are_taken_as_they_lie(length):
     taken = jax.device_put(x, jax.devices("cpu")[0])
     assert taken.unsafe_buffer_pointer() == x.ctypes.data
     assert (x.shape, x.dtype, float(taken.sum())) == ((length,), np.float32, 1.5 * length)
+
+
+_FAULTS = """
+import ctypes, platform, resource
+from xla_evo_lowering.compile import keep_freed_memory
+
+kept = keep_freed_memory()
+assert kept == (platform.libc_ver()[0] == "glibc"), kept
+library = ctypes.CDLL(None)
+library.malloc.restype = ctypes.c_void_p
+library.free.argtypes = [ctypes.c_void_p]
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def blocks():
+    places = [library.malloc(1 << 20) for _ in range(4)]
+    for place in places:
+        ctypes.memset(place, 1, 1 << 20)
+    for place in places:
+        library.free(place)
+
+blocks()
+before = faults()
+for _ in range(100):
+    blocks()
+print(faults() - before if kept else 0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for page faults")
+def test_freed_memory_is_used_again():
+    done = subprocess.run(
+        [sys.executable, "-c", _FAULTS], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert int(done.stdout) < 100  # four blocks have 1,024 pages
 
 
 def test_what_xla_refuses_is_a_compile_error():

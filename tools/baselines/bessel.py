@@ -2,9 +2,10 @@
 
 import functools
 import math
+from collections.abc import Callable
 
 import mpmath as mp
-from expression import Value, estrin, selected, sign_of, with_sign
+from expression import Value, estrin, horner, selected, sign_of, with_sign
 from fit import Fit, fit
 
 from xla_evo_lowering.dtypes import BF16, F64, DType
@@ -13,41 +14,51 @@ INF = math.inf
 _CUT = 5.0
 
 
+_PARTS = 4.5
+"""Where `in_parts` goes from one quotient to the other."""
+
+
 @functools.cache
-def near_fit(order: int, count: int) -> Fit:
-    """E^-a I_order(a) / a^order on [0, 5]."""
+def near_fit(order: int, above: int, below: int, end: float = _CUT) -> Fit:
+    """E^-a I_order(a) / a^order on [0, end], by so many terms above and below."""
 
     def value(a):
         scaled = mp.besseli(order, a) * mp.exp(-a)
         return scaled / a**order if a else mp.mpf(1) / 2**order
 
-    return fit(value, 0, _CUT, range(count), below=range(1, count), points=200)
+    return fit(value, 0, end, range(above), below=range(1, below), points=200)
 
 
 @functools.cache
-def far_fit(order: int, count: int) -> Fit:
-    """Sqrt(a) e^-a I_order(a) in 1 / a."""
+def far_fit(order: int, count: int, start: float = _CUT) -> Fit:
+    """Sqrt(a) e^-a I_order(a) in 1 / a, from ``start`` on."""
 
     def value(u):
         if u < 1e-12:
             return 1 / mp.sqrt(2 * mp.pi)
         return mp.besseli(order, 1 / u) * mp.exp(-1 / u) / mp.sqrt(u)
 
-    return fit(value, 0, 1 / _CUT, range(count), below=range(1, count), points=200)
+    return fit(value, 0, 1 / start, range(count), below=range(1, count), points=200)
 
 
 def _bessel(x: Value, working: DType, bits: float, order: int) -> Value:
     a = abs(x.to(working))
     near = a < _CUT
     count = 7 if bits > 28 else 6 if bits > 22 else 5
-    inner, outer = near_fit(order, count), far_fit(order, count)
+    inner, outer = near_fit(order, count, count), far_fit(order, count)
 
     # Where float32 would overflow, the quotient has long been constant.
     variable = a.min(2.0**14) if x.dtype is BF16 else a
     top = estrin(variable, selected(near, variable, inner.numerator, outer.numerator[::-1]))
     below = (1.0, *inner.denominator), (1.0, *outer.denominator)[::-1]
     bottom = estrin(variable, selected(near, variable, *below))
-    if working is F64:
+    return _scaled(x, a, near, (top, bottom), order)
+
+
+def _scaled(x: Value, a: Value, near: Value, quotient: tuple[Value, Value], order: int) -> Value:
+    """A quotient over sqrt(a) where it is far; near 0 times a, if the function is odd."""
+    top, bottom = quotient
+    if a.dtype is F64:
         # sqrt(a) is (a + s^2) / (2 s) where s is near it: no float64 root, no further quotient.
         s = near.where(0.5, abs(x).sqrt()).to(F64)
         y = (top * (s + s)) / (bottom * near.where(1.0, s * s + a))
@@ -69,3 +80,27 @@ def i0e(x: Value, working: DType, bits: float) -> Value:
 def i1e(x: Value, working: DType, bits: float) -> Value:
     """The same, times a below 5."""
     return _bessel(x, working, bits, 1)
+
+
+def in_parts(x: Value, order: int, near: Callable[[Value], Value]) -> Value:
+    """Float32 in float64 at 1 ULP: as `_bessel`, but ``near`` is the numerator below 4.5 alone.
+
+    Seven terms above and five below are enough there, and five and five from there on: a numerator
+    more costs what the choice between coefficients of two has cost.
+    """
+    a = abs(x.to(F64))
+    small = a < _PARTS
+    inner, outer = near_fit(order, 7, 5, _PARTS), far_fit(order, 5, _PARTS)
+    top = small.where(near(a), horner(a, outer.numerator[::-1]))
+    below = (1.0, *inner.denominator), (1.0, *outer.denominator)[::-1]
+    bottom = horner(a, selected(small, a, *below))
+    return _scaled(x, a, small, (top, bottom), order)
+
+
+def _with_polynomial(order: int) -> Callable[[Value], Value]:
+    return lambda x: in_parts(
+        x, order, lambda a: horner(a, near_fit(order, 7, 5, _PARTS).numerator)
+    )
+
+
+i0e_one, i1e_one = _with_polynomial(0), _with_polynomial(1)

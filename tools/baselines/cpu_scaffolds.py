@@ -1,5 +1,6 @@
 """Scaffolds whose fixed parts are those of programs by hand: a hole in place of one polynomial."""
 
+import bessel
 import single
 import single_hyperbolic
 import single_logarithms
@@ -44,7 +45,17 @@ def acosh(x, hole, named):
     return single_logarithms.acosh_in_parts(x, constants, lambda d: (named(d), hole)[1])
 
 
+def bessel_i0e(x, hole, named):
+    """The hole has the size of the input."""
+    return bessel.in_parts(x, 0, lambda a: (named(a), hole)[1])
+
+
+def bessel_i1e(x, hole, named):
+    """The same."""
+    return bessel.in_parts(x, 1, lambda a: (named(a), hole)[1])
+
+
 SCAFFOLD_FORMS = {
     "rsqrt": rsqrt_residual, "sinc": sinc, "log-exact": log_exact, "asinh": asinh, "acosh": acosh,
-    "tanh-shared": tanh_shared,
+    "tanh-shared": tanh_shared, "bessel-i0e": bessel_i0e, "bessel-i1e": bessel_i1e,
 }  # fmt: skip

@@ -70,7 +70,7 @@ def cosh(x: Value) -> Value:
     return y + y
 
 
-TANH_NEAR = 0.935
+TANH_NEAR = 1.0
 """Up to here tanh is x - s x^3 / D(x^2), see `tanh_in_parts`."""
 
 
@@ -80,9 +80,10 @@ def tanh(x: Value, c: Constants) -> Value:
 
 
 def tanh_in_parts(x: Value, c: Constants, near: Callable[[Value], Value]) -> Value:
-    """1 - s t / ((e^2x + 1) / 2) from 0.935 on, x - s x^3 / D(x^2) below it, with s t = 1.
+    """1 - s t / ((e^2x + 1) / 2) from 1 on, x - s x^3 / D(x^2) below it, with s t = 1.
 
-    One quotient serves both parts; s makes it small, 1/4 or little more, so that it rounds finely.
+    One quotient serves both parts. With s at 0.954 it stays below 1/4 and D below 4, so that both
+    round finely where the error is largest.
     """
     size = abs(x)
     limited = at_most(size, 9.02)

@@ -3,6 +3,7 @@
 And those for custom calls alone.
 """
 
+import bessel
 import digamma_one
 import errors_one
 import gamma_one
@@ -60,6 +61,8 @@ ONE = {
     "erf_inv": errors_one.erf_inv,
     "lgamma": gamma_one.lgamma,
     "digamma": digamma_one.digamma,
+    "bessel_i0e": bessel.i0e_one,
+    "bessel_i1e": bessel.i1e_one,
     "sin": windows.sin,
     "cos": windows.cos,
     "tan": windows.tan,

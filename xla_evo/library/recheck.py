@@ -7,6 +7,7 @@ another one the bound must hold. Nothing is taken from the certificate but what 
 import itertools
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -31,7 +32,11 @@ from xla_evo.targets.ordering import number, ordinal
 from xla_evo.targets.target import Target, make_target
 from xla_evo_lowering.absent import settle_on_cpu
 from xla_evo_lowering.backends import backend, fingerprint
-from xla_evo_lowering.compile import Executable, dispatch_on_calling_thread
+from xla_evo_lowering.compile import (
+    Executable,
+    dispatch_on_calling_thread,
+    keep_freed_memory,
+)
 from xla_evo_lowering.custom_call import as_custom_call
 from xla_evo_lowering.stablehlo import as_function
 
@@ -135,11 +140,21 @@ def _begin_process(places: "SimpleQueue[int | None]") -> None:
 
     XLA and custom calls then have one thread: more would wait for the other processes' threads.
     """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     place = places.get()
     if place is not None:
         os.sched_setaffinity(0, {place})
     dispatch_on_calling_thread()
+    keep_freed_memory()
     settle_on_cpu()
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that started it has ended, even by a signal to that alone."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _recheck_group(members: Sequence[Entry], threads: int | None = None) -> list[Recheck]:
