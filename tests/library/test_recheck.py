@@ -205,6 +205,25 @@ def test_rotation_starts_elsewhere_at_each_turn() -> None:
     assert first[0].entry != second[0].entry
 
 
+@pytest.mark.parametrize("wide", [True, False])
+def test_processes_compile_kernels_to_long_vectors_where_there_are_such(monkeypatch, wide) -> None:
+    monkeypatch.delenv("NUMBA_CPU_FEATURES", raising=False)
+    features = recheck_module.binding.get_host_cpu_features()
+    features["avx512f"] = wide
+    monkeypatch.setattr(recheck_module.binding, "get_host_cpu_features", lambda: features)
+    with recheck_module._long_vectors():
+        said = os.environ.get("NUMBA_CPU_FEATURES", "")
+    assert said.endswith(",-prefer-256-bit") == wide
+    assert "NUMBA_CPU_FEATURES" not in os.environ
+
+
+def test_features_that_the_user_chose_stay(monkeypatch) -> None:
+    monkeypatch.setenv("NUMBA_CPU_FEATURES", "+avx2")
+    with recheck_module._long_vectors():
+        assert os.environ["NUMBA_CPU_FEATURES"] == "+avx2"
+    assert os.environ["NUMBA_CPU_FEATURES"] == "+avx2"
+
+
 _SLEEPS = """
 import importlib, os, sys, threading, time
 

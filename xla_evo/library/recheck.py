@@ -9,14 +9,16 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
 from typing import get_args
 
 import numpy as np
+from llvmlite import binding
 
 from xla_evo._spawn import no_script
 from xla_evo.accuracy.measurement import ErrorMeasurement
@@ -44,6 +46,7 @@ QUICK_SECONDS = 50.0
 PARTS = 256
 """The inputs of a format are cut into so many parts; a quick check sweeps one of each entry."""
 
+_FEATURES = "NUMBA_CPU_FEATURES"
 _SAME_FIELDS = ("max_ulp", "count", "exhaustive")
 """What is decided in mpmath, so that it does not depend on the library of the fast references."""
 
@@ -117,7 +120,7 @@ def _shared_out(groups: Sequence[list[Entry]], count: int) -> Iterator[list[Rech
         count, mp_context=context, initializer=_begin_process, initargs=(places,)
     ) as pool:
         try:
-            with no_script():
+            with no_script(), _long_vectors():
                 pending = [pool.submit(_recheck_group, group, 1) for group in groups]
             for future in as_completed(pending):
                 yield future.result()
@@ -128,6 +131,24 @@ def _shared_out(groups: Sequence[list[Entry]], count: int) -> Iterator[list[Rech
             ) from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _long_vectors() -> Generator[None]:
+    """Lets processes that start inside compile a sweep's kernels to vectors of 512 bits, if any.
+
+    LLVM prefers 256 on processors whose clock slows down in longer ones; two processes on one core
+    share its units, and half as many operations are then faster.
+    """
+    features = binding.get_host_cpu_features()
+    if _FEATURES in os.environ or not features.get("avx512f"):
+        yield
+        return
+    os.environ[_FEATURES] = f"{features.flatten()},-prefer-256-bit"
+    try:
+        yield
+    finally:
+        del os.environ[_FEATURES]
 
 
 def _processors() -> list[int]:
