@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from xla_evo.errors import XlaEvoError
-from xla_evo.library import DATA, Entry, entries, same_bits
+from xla_evo.library import DATA, Entry, entries, processes, same_bits
 from xla_evo.library.certificate import Proof, code_fingerprint, machine_identity
 from xla_evo.library.choice import best_proof
 from xla_evo.library.recheck import (
@@ -127,7 +127,7 @@ class Ends:
 
 def test_a_process_that_ends_early_is_told() -> None:
     with pytest.raises(XlaEvoError, match="ended before its time"):
-        list(recheck_module._shared_out([[Ends()]], 1))
+        list(processes.shared_out(recheck_module._recheck_group, [[Ends()]], 1))
 
 
 class Tells:
@@ -148,7 +148,7 @@ def test_a_process_is_kept_on_a_processor_if_there_is_one_for_each(tmp_path: Pat
     for count in (1, len(processors) + 1):
         path = tmp_path / f"{count}"
         with pytest.raises(AttributeError):
-            list(recheck_module._shared_out([[Tells(path)]], count))
+            list(processes.shared_out(recheck_module._recheck_group, [[Tells(path)]], count))
         told.append(path.read_text().strip())
     assert told == [str(processors[0]), ",".join(map(str, processors))]
 
@@ -208,10 +208,10 @@ def test_rotation_starts_elsewhere_at_each_turn() -> None:
 @pytest.mark.parametrize("wide", [True, False])
 def test_processes_compile_kernels_to_long_vectors_where_there_are_such(monkeypatch, wide) -> None:
     monkeypatch.delenv("NUMBA_CPU_FEATURES", raising=False)
-    features = recheck_module.binding.get_host_cpu_features()
+    features = processes.binding.get_host_cpu_features()
     features["avx512f"] = wide
-    monkeypatch.setattr(recheck_module.binding, "get_host_cpu_features", lambda: features)
-    with recheck_module._long_vectors():
+    monkeypatch.setattr(processes.binding, "get_host_cpu_features", lambda: features)
+    with processes._long_vectors():
         said = os.environ.get("NUMBA_CPU_FEATURES", "")
     assert said.endswith(",-prefer-256-bit") == wide
     assert "NUMBA_CPU_FEATURES" not in os.environ
@@ -219,21 +219,22 @@ def test_processes_compile_kernels_to_long_vectors_where_there_are_such(monkeypa
 
 def test_features_that_the_user_chose_stay(monkeypatch) -> None:
     monkeypatch.setenv("NUMBA_CPU_FEATURES", "+avx2")
-    with recheck_module._long_vectors():
+    with processes._long_vectors():
         assert os.environ["NUMBA_CPU_FEATURES"] == "+avx2"
     assert os.environ["NUMBA_CPU_FEATURES"] == "+avx2"
 
 
 _SLEEPS = """
-import importlib, os, sys, threading, time
+import sys
+
+from xla_evo.library.processes import shared_out
 
 class Sleeps:
     def __reduce__(self):
         return exec, (f"import os, time; open({sys.argv[1]!r}, 'w').write(str(os.getpid()));"
                       " time.sleep(300)",)
 
-recheck = importlib.import_module("xla_evo.library.recheck")
-list(recheck._shared_out([[Sleeps()]], 1))
+list(shared_out(print, [Sleeps()], 1))
 """
 
 

@@ -85,8 +85,8 @@ def i1e(x: Value, working: DType, bits: float) -> Value:
 def in_parts(x: Value, order: int, near: Callable[[Value], Value]) -> Value:
     """Float32 in float64 at 1 ULP: as `_bessel`, but ``near`` is the numerator below 4.5 alone.
 
-    Seven terms above and five below are enough there, and five and five from there on: a numerator
-    more costs what the choice between coefficients of two has cost.
+    Seven terms above and five below are enough there, and five and five from there on. A numerator
+    more takes no more operations than the choice between the coefficients of two.
     """
     a = abs(x.to(F64))
     small = a < _PARTS

@@ -82,8 +82,8 @@ def tanh(x: Value, c: Constants) -> Value:
 def tanh_in_parts(x: Value, c: Constants, near: Callable[[Value], Value]) -> Value:
     """1 - s t / ((e^2x + 1) / 2) from 1 on, x - s x^3 / D(x^2) below it, with s t = 1.
 
-    One quotient serves both parts. With s at 0.954 it stays below 1/4 and D below 4, so that both
-    round finely where the error is largest.
+    One quotient serves both parts. With s at 0.954 it comes to 1/4, and D to 4, only at 1, so that
+    both round finely where the error is largest.
     """
     size = abs(x)
     limited = at_most(size, 9.02)

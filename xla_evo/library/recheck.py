@@ -5,22 +5,15 @@ another one the bound must hold. Nothing is taken from the certificate but what 
 """
 
 import itertools
-import multiprocessing
 import os
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.queues import SimpleQueue
+from functools import partial
 from typing import get_args
 
 import numpy as np
-from llvmlite import binding
 
-from xla_evo._spawn import no_script
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs
@@ -29,16 +22,12 @@ from xla_evo.library.certificate import Lowering, Proof, code_fingerprint
 from xla_evo.library.certify import prove, sweep_together
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
+from xla_evo.library.processes import shared_out
 from xla_evo.library.same_bits import Beside, prove_other_form
 from xla_evo.targets.ordering import number, ordinal
 from xla_evo.targets.target import Target, make_target
-from xla_evo_lowering.absent import settle_on_cpu
 from xla_evo_lowering.backends import backend, fingerprint
-from xla_evo_lowering.compile import (
-    Executable,
-    dispatch_on_calling_thread,
-    keep_freed_memory,
-)
+from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.custom_call import as_custom_call
 from xla_evo_lowering.stablehlo import as_function
 
@@ -46,7 +35,6 @@ QUICK_SECONDS = 50.0
 PARTS = 256
 """The inputs of a format are cut into so many parts; a quick check sweeps one of each entry."""
 
-_FEATURES = "NUMBA_CPU_FEATURES"
 _SAME_FIELDS = ("max_ulp", "count", "exhaustive")
 """What is decided in mpmath, so that it does not depend on the library of the fast references."""
 
@@ -99,7 +87,8 @@ def recheck_all(
     # The longest first, so that no process is left alone with one at the end.
     groups = sorted((list(group) for _, group in kinds), key=len, reverse=True)
     count = min(processes or os.cpu_count() or 1, len(groups))
-    found = _shared_out(groups, count) if count > 1 else map(_recheck_group, groups)
+    alone = partial(_recheck_group, threads=1)
+    found = shared_out(alone, groups, count) if count > 1 else map(_recheck_group, groups)
     done: list[Recheck] = []
     for outcomes in found:
         done += outcomes
@@ -107,75 +96,6 @@ def recheck_all(
             for outcome in outcomes:
                 report(outcome)
     return done
-
-
-def _shared_out(groups: Sequence[list[Entry]], count: int) -> Iterator[list[Recheck]]:
-    """Yields outcomes of groups as their processes have them."""
-    context = multiprocessing.get_context("spawn")
-    places = context.SimpleQueue()
-    processors = _processors()
-    for place in range(count):
-        places.put(processors[place] if count <= len(processors) else None)
-    with ProcessPoolExecutor(
-        count, mp_context=context, initializer=_begin_process, initargs=(places,)
-    ) as pool:
-        try:
-            with no_script(), _long_vectors():
-                pending = [pool.submit(_recheck_group, group, 1) for group in groups]
-            for future in as_completed(pending):
-                yield future.result()
-        except BrokenProcessPool:
-            raise XlaEvoError(
-                "a process that checked certificates ended before its time (out of memory?);"
-                " check one function at a time with --function NAME"
-            ) from None
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-@contextmanager
-def _long_vectors() -> Generator[None]:
-    """Lets processes that start inside compile a sweep's kernels to vectors of 512 bits, if any.
-
-    LLVM prefers 256 on processors whose clock slows down in longer ones; two processes on one core
-    share its units, and half as many operations are then faster.
-    """
-    features = binding.get_host_cpu_features()
-    if _FEATURES in os.environ or not features.get("avx512f"):
-        yield
-        return
-    os.environ[_FEATURES] = f"{features.flatten()},-prefer-256-bit"
-    try:
-        yield
-    finally:
-        del os.environ[_FEATURES]
-
-
-def _processors() -> list[int]:
-    """Processors that this process may be kept on; none where the system cannot."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-
-
-def _begin_process(places: "SimpleQueue[int | None]") -> None:
-    """Settles a process, on a processor of its own if there is one for each.
-
-    XLA and custom calls then have one thread: more would wait for the other processes' threads.
-    """
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    place = places.get()
-    if place is not None:
-        os.sched_setaffinity(0, {place})
-    dispatch_on_calling_thread()
-    keep_freed_memory()
-    settle_on_cpu()
-
-
-def _end_with_parent() -> None:
-    """Ends this process when the one that started it has ended, even by a signal to that alone."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _recheck_group(members: Sequence[Entry], threads: int | None = None) -> list[Recheck]:

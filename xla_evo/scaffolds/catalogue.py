@@ -37,7 +37,7 @@ _FUSED = (
 _POWER = "the power by a multiple of log(2), which goes to the exponent"
 _HALVES = "x = k log(2) + r: 2^k/2 and 2^-k/2 times sinh r and cosh r, the largest part exact"
 _BESSEL = (
-    "a quotient in float64, below 4.5 the hole over a polynomial of four, from there on one of"
+    "a quotient in float64, below 4.5 the hole over a polynomial of degree 4, from there on one of"
     " polynomials over the root"
 )
 _NEAR = ((-1.6, 1.6), (-40.0, 40.0))
@@ -101,7 +101,7 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      "1 - 1/((e^2x + 1)/2) from 1 on, the sum with its rounding alone; below it x + x^3 hole"),
     ("tanh-shared", "tanh", "0.9536420106887817*x*sqrt(x)/(sqrt(x) - tanh(sqrt(x)))", 1e-9, 1.0,
      ((-1.0, 1.0), (0.8, 1.0), (-0.5, -0.3)),
-     "that of tanh with one quotient for both parts: below 1 x - 0.954 x^3 / hole"),
+     "that of tanh with one quotient for both parts: x - 0.954 x^3 / hole below 1"),
     ("tanh-far", "tanh", "(2**x - 1)/x", -0.5005, 0.5005,
      ((1.0, 9.02), (1.0, 1.6), (-1.3, -1.0)),
      "that of tanh with the hole in e^2x; the part below 1 was evolved in scaffold tanh (run"
