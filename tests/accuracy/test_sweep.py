@@ -1,3 +1,4 @@
+import itertools
 import math
 import threading
 import time
@@ -9,15 +10,18 @@ import numpy as np
 import pytest
 
 from xla_evo.accuracy.inputs import all_inputs
-from xla_evo.accuracy.kernels import HISTOGRAM_EDGES, WORST_KEPT
+from xla_evo.accuracy.kernels import CHUNK
 from xla_evo.accuracy.measurement import ErrorMeasurement
-from xla_evo.accuracy.statistics import Statistics
+from xla_evo.accuracy.rounded import rounded as rounded_references
+from xla_evo.accuracy.rounded import rounded_errors_into
+from xla_evo.accuracy.statistics import DECIDED_IN_MPMATH, Statistics
 from xla_evo.accuracy.sweep import (
     measure_exhaustive,
     measure_exhaustive_together,
     measure_inputs,
     measure_sampled,
 )
+from xla_evo.accuracy.tally import HISTOGRAM_EDGES, WORST_KEPT
 from xla_evo.accuracy.ulp import is_correctly_rounded, ulp_error
 from xla_evo.errors import TargetError
 from xla_evo.targets.ordering import from_ordinal, to_ordinal
@@ -274,20 +278,13 @@ def test_a_function_with_a_symmetry_is_asked_for_references_of_one_sign(name):
         assert np.array_equal(np.sort(np.concatenate(patterns)), np.arange(1 << 16))
 
 
-def test_statistics_take_no_more_at_a_time_than_they_keep_near_ties_of(monkeypatch):
-    lengths = []
-    add = Statistics.add
-
-    def counted(self, arguments, results, *rest):
-        lengths.append(len(results))
-        add(self, arguments, results, *rest)
-
-    monkeypatch.setattr(Statistics, "add", counted)
-    target = make_target("exp", "float32", 0.75, 1)
-    got = measure_exhaustive(rounded(target), target, flush_to_zero=True)
-    assert got.exhaustive
-    assert sum(lengths) == target.count()
-    assert max(lengths) == 1 << 16
+def test_one_run_keeps_as_many_near_ties_as_are_decided():
+    target = make_target("exp", "float32")
+    y = 1.5 + np.arange(DECIDED_IN_MPMATH + 900) * 2.0**-23
+    running = Statistics(target, flush_to_zero=True)
+    running.add((y,), y.astype(np.float32), y + 2.0**-24)
+    assert running.totals[2] == len(y)
+    assert running.undecided == [((v,), v) for v in y[:DECIDED_IN_MPMATH].tolist()]
 
 
 @pytest.mark.parametrize("dtype", [F32, BF16])
@@ -315,6 +312,45 @@ def test_running_counts_are_those_of_each_error(dtype):
                 e for e in np.sort([*errors, *errors])[::-1][:WORST_KEPT].tolist() if e > 0
             ]
             assert running.totals[3] == 2 * (np.isnan(y) != np.isnan(r)).sum()
+
+
+@pytest.mark.parametrize("around", [1.0, 1.5, -1.25, 2.0**-126, 2.0**-125, 2.0**127, 0.0, 1e-40])
+def test_references_rounded_once_count_as_they_do_one_by_one(around):
+    """Results by units about references that lie anywhere between two floats, above and below."""
+    random = np.random.default_rng(0)
+    target = make_target("exp", "float32")
+    told = []
+    ranges = ((-0.5, 0.5), (-0.2, 0), (0, 0), (0.49 - 1e-8, 0.49 + 1e-8))
+    shares = [random.uniform(low, high, 5000) for low, high in ranges]
+    off = ((0, 0), (0, 1), (-1, 0), (-3, 3), (-5, 5))
+    for spread, share, (least, most) in itertools.product((0, 4096), shares, off):
+        steps = random.integers(-spread, spread + 1, 5000)
+        nearest = from_ordinal(to_ordinal(np.full(5000, around, np.float32), F32) + steps, F32)
+        r = nearest + np.spacing(nearest).astype(np.float64) * share
+        y = from_ordinal(to_ordinal(nearest, F32) + random.integers(least, most + 1, 5000), F32)
+        for wrong in (None, np.nan, np.inf, -around):
+            y[4000] = y[4000] if wrong is None else wrong
+            plain, once = (Statistics(target, flush_to_zero=True) for _ in range(2))
+            # From a first worst point on, only what is worse is looked at more closely.
+            for running in (plain, once):
+                three = np.full(20, 1.5 + 3 * 2.0**-23, np.float32)
+                running.add((np.ones(20),), three, np.full(20, 1.5))
+            beside = rounded_references(r, once.form)
+            plain.add((np.ones(5000),), y, r)
+            once.add((np.ones(5000),), y, r, rounded=beside)
+            assert once.above.tolist() == plain.above.tolist()
+            assert once.totals.tolist() == plain.totals.tolist()
+            assert repr(once.worst) == repr(plain.worst)
+            assert repr(once.undecided) == repr(plain.undecided)
+            told.append(_largest_told(y, beside))
+    assert any(map(math.isfinite, told)) == (abs(around) >= 2.0**-126)
+
+
+def _largest_told(y, beside):
+    """The largest error of the first chunk that needs no float64, infinite where it does."""
+    part, out = slice(0, CHUNK), np.empty(CHUNK, np.float32)
+    patterns, rests = beside.patterns[part], beside.rests[part]
+    return rounded_errors_into(out, y[part].view(np.int32), patterns, rests, beside.limits[0])
 
 
 def test_measurements_survive_json():

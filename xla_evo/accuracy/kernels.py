@@ -1,4 +1,4 @@
-"""One-pass kernels over results and float64 references: errors, histogram, worst points.
+"""Kernels over results and float64 references: the error of each.
 
 The error is that of `xla_evo.accuracy.ulp`. A chunk in which everything is an ordinary number takes
 branch-free loops, each small enough that it vectorises, and so does one that is flushed,
@@ -23,13 +23,8 @@ Floats = NDArray[Any]
 Integers = NDArray[np.int64]
 Integer = int | np.integer[Any]
 
-HISTOGRAM_EDGES: tuple[float, ...] = (0.5, 0.51, 0.6, 0.75, 1.0, 1.5, 2.0, 4.0, 16.0)
-"""Upper ends of the histogram's bins in ULP, each included; the last bin is what is above."""
-
-WORST_KEPT = 16
 CHUNK = 2048
-_EDGE_BITS = np.asarray(HISTOGRAM_EDGES).view(np.int64)
-_MAGNITUDE = np.int64(0x7FFF_FFFF_FFFF_FFFF)
+MAGNITUDE = np.int64(0x7FFF_FFFF_FFFF_FFFF)
 _MAGNITUDE_32 = np.int32(0x7FFF_FFFF)
 _LARGEST_32 = np.int32(0x7F7F_FFFF)
 _INFINITY_32 = np.int32(0x7F80_0000)
@@ -144,10 +139,10 @@ def _ordinary_errors(out: Floats, y: Floats, r: Floats, form: Format) -> Integer
     for i in range(len(out)):
         wide = np.float64(y[i])
         y_bits = wide.view(np.int64)
-        size = bits[i] & _MAGNITUDE
+        size = bits[i] & MAGNITUDE
         # Unsigned, so that what is below the least wraps around to what is too far.
         farthest = max(farthest, np.uint64(size - slack - least))
-        y_least = min(y_least, y_bits & _MAGNITUDE)
+        y_least = min(y_least, y_bits & MAGNITUDE)
         signs |= y_bits ^ bits[i]
         scale = np.int64((top - ((size - slack) >> 52)) << 52).view(np.float64)
         error = np.float64(abs(wide - r[i]) * scale)
@@ -166,7 +161,7 @@ def _all_flushed(y: Floats, r: Floats, form: Format) -> "bool | np.bool_":
     y_least, least = np.int32(form.least_bits_32), np.int64(form.least_bits)
     inside = np.int64(-1)
     for i in range(len(bits)):
-        inside &= np.int64((y_bits[i] & _MAGNITUDE_32) - y_least) & ((bits[i] & _MAGNITUDE) - least)
+        inside &= np.int64((y_bits[i] & _MAGNITUDE_32) - y_least) & ((bits[i] & MAGNITUDE) - least)
     return inside < 0
 
 
@@ -176,7 +171,7 @@ def _all_overflowed(y: Floats, r: Floats, form: Format) -> "bool | np.bool_":
     y_bits, bits, below = y.view(np.int32), r.view(np.int64), np.int64(form.overflow_bits - 1)
     inside, differs = np.int64(-1), np.int64(0)
     for i in range(len(bits)):
-        size = bits[i] & _MAGNITUDE
+        size = bits[i] & MAGNITUDE
         inside &= below - size
         differs |= (_INFINITY_64 - size) | (np.int64(y_bits[i]) ^ bits[i])
         differs |= -np.int64((y_bits[i] & _MAGNITUDE_32) ^ _INFINITY_32)
@@ -190,7 +185,7 @@ def _all_nan(y: Floats, r: Floats) -> "bool | np.bool_":
     inside = np.int64(-1)
     for i in range(len(bits)):
         inside &= np.int64(_INFINITY_32 - (y_bits[i] & _MAGNITUDE_32))
-        inside &= _INFINITY_64 - (bits[i] & _MAGNITUDE)
+        inside &= _INFINITY_64 - (bits[i] & MAGNITUDE)
     return inside < 0
 
 
@@ -200,33 +195,17 @@ def has_below(x: Floats, least: float) -> "bool | np.bool_":
     bits = x.view(np.int64)
     smallest = _INFINITY_64
     for i in range(len(bits)):
-        smallest = min(smallest, bits[i] & _MAGNITUDE)
+        smallest = min(smallest, bits[i] & MAGNITUDE)
     return smallest < np.float64(least).view(np.int64)
 
 
 @njit(nogil=True, cache=True)
-def _largest(patterns: Integers) -> Integer:
+def largest_pattern(patterns: Integers) -> Integer:
+    """The greatest of some patterns, at least 0."""
     largest = np.int64(0)
     for i in range(len(patterns)):
         largest = max(largest, patterns[i])
     return largest
-
-
-@njit(nogil=True, cache=True)
-def _count_above(patterns: Integers, limit: Integer) -> Integer:
-    count = np.int64(0)
-    for i in range(len(patterns)):
-        count += np.int64(patterns[i] > limit)
-    return count
-
-
-@njit(nogil=True, cache=True)
-def _counts_above(patterns: Integers, one: Integer, two: Integer) -> tuple[Integer, Integer]:
-    above_one, above_two = np.int64(0), np.int64(0)
-    for i in range(len(patterns)):
-        above_one += np.int64(patterns[i] > one)
-        above_two += np.int64(patterns[i] > two)
-    return above_one, above_two
 
 
 @njit(nogil=True, cache=True)
@@ -254,7 +233,7 @@ def errors_into(out: Floats, y: Floats, r: Floats, form: Format) -> tuple[Intege
     for i in range(len(out)):
         out[i] = element_error(np.float64(y[i]), r[i], form)
         mismatches += np.int64(math.isnan(y[i]) != math.isnan(r[i]))
-    return mismatches, _largest(out.view(np.int64))
+    return mismatches, largest_pattern(out.view(np.int64))
 
 
 @njit(nogil=True, cache=True)
@@ -288,123 +267,6 @@ def pair_errors_into(out: Floats, y: Floats, high: Floats, rest: Floats, form: F
             out[i] = element_error(y[i], high[i], form)
             mismatches += math.isnan(y[i]) != math.isnan(high[i])
     return mismatches
-
-
-@njit(nogil=True, cache=True)
-def _keep_worst(out: Floats, offset: int, worst_error: Floats, worst_index: Integers) -> None:
-    last = len(worst_error) - 1
-    for i in range(len(out)):
-        if out[i] > worst_error[last]:
-            place = last
-            while place > 0 and worst_error[place - 1] < out[i]:
-                worst_error[place] = worst_error[place - 1]
-                worst_index[place] = worst_index[place - 1]
-                place -= 1
-            worst_error[place] = out[i]
-            worst_index[place] = offset + i
-
-
-@njit(nogil=True, cache=True)
-def scan(
-    y: Floats,
-    r: Floats,
-    offset: int,
-    form: Format,
-    uncertainty: float,
-    above: Integers,
-    worst_error: Floats,
-    worst_index: Integers,
-    undecided: Integers,
-    totals: Integers,
-) -> None:
-    """Adds one run of results to running statistics.
-
-    Args:
-        y: results; float32 for formats of at most 32 bits, else float64.
-        r: float64 references.
-        offset: position of the first of them, added to the indices that are kept.
-        form: constants of the format.
-        uncertainty: error of the references in ULP of the format; errors this near to 0.5 leave
-            open whether the result is correctly rounded.
-        above: int64, one per histogram edge; counts of errors above it.
-        worst_error: float64, the largest errors so far in descending order, -1 where none is.
-        worst_index: int64, where they are.
-        undecided: int64, receives the positions of undecided results while there is room.
-        totals: int64 of 4: results seen, certainly not correctly rounded, undecided, nan alone.
-    """
-    errors = np.empty(CHUNK, np.float64)
-    for start in range(0, len(y), CHUNK):
-        stop = min(start + CHUNK, len(y))
-        out = errors[: stop - start]
-        mismatches, largest = errors_into(out, y[start:stop], r[start:stop], form)
-        totals[3] += mismatches
-        _tally(
-            out, largest, offset + start, uncertainty, above, worst_error, worst_index, undecided,
-            totals,
-        )  # fmt: skip
-
-
-@njit(nogil=True, cache=True)
-def scan_pairs(
-    y: Floats,
-    high: Floats,
-    rest: Floats,
-    offset: int,
-    form: Format,
-    uncertainty: float,
-    above: Integers,
-    worst_error: Floats,
-    worst_index: Integers,
-    undecided: Integers,
-    totals: Integers,
-) -> None:
-    """`scan` of float64 results against references with rests, see `pair_errors_into`."""
-    errors = np.empty(CHUNK, np.float64)
-    for start in range(0, len(y), CHUNK):
-        stop = min(start + CHUNK, len(y))
-        out = errors[: stop - start]
-        totals[3] += pair_errors_into(out, y[start:stop], high[start:stop], rest[start:stop], form)
-        _tally(
-            out, _largest(out.view(np.int64)), offset + start, uncertainty, above, worst_error,
-            worst_index, undecided, totals,
-        )  # fmt: skip
-
-
-@njit(nogil=True, cache=True)
-def _tally(
-    out: Floats,
-    largest: Integer,
-    offset: int,
-    uncertainty: float,
-    above: Integers,
-    worst_error: Floats,
-    worst_index: Integers,
-    undecided: Integers,
-    totals: Integers,
-) -> None:
-    """Adds the errors of one chunk, ``largest`` the greatest pattern, to statistics, see `scan`."""
-    bounds = np.array([0.5 - uncertainty, 0.5 + uncertainty])
-    low, high = bounds[0], bounds[1]
-    below_low, high_bits = bounds.view(np.int64)[0] - 1, bounds.view(np.int64)[1]
-    totals[0] += len(out)
-    patterns = out.view(np.int64)
-    if largest > below_low:
-        near, wrong = _counts_above(patterns, below_low, high_bits)
-        totals[1] += wrong
-        # Where nothing lies about 0.5, the first edge, what is above it is certainly above it.
-        above[0] += wrong if near == wrong else _count_above(patterns, _EDGE_BITS[0])
-        for edge in range(1, len(_EDGE_BITS)):
-            if largest <= _EDGE_BITS[edge]:
-                break
-            above[edge] += _count_above(patterns, _EDGE_BITS[edge])
-        if near > wrong:
-            for i in range(len(out)):
-                if low <= out[i] <= high:
-                    if totals[2] < len(undecided):
-                        undecided[totals[2]] = offset + i
-                    totals[2] += 1
-    if largest > max(worst_error.view(np.int64)[-1], 0):
-        _keep_worst(out, offset, worst_error, worst_index)
 
 
 def compute_errors(

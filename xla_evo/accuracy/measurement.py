@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from xla_evo.accuracy.kernels import HISTOGRAM_EDGES
+from xla_evo.accuracy.tally import HISTOGRAM_EDGES
 from xla_evo.errors import TargetError
 
 

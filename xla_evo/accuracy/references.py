@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xla_evo.accuracy.kernels import compute_errors, has_below
+from xla_evo.accuracy.rounded import NOT_ROUNDED, rounded
 from xla_evo.accuracy.statistics import Statistics, widened_results
 from xla_evo.targets.target import Target
-from xla_evo_lowering.dtypes import F64
+from xla_evo_lowering.dtypes import F32, F64
 
 Array = NDArray[Any]
 Arguments = tuple[Array, ...]
 
 _CHUNK = 1 << 16
-"""Results that are fed to the statistics at a time: in shorter ones threads wait for each other."""
+"""References that are computed at a time, so that what their functions pass on stays in cache."""
 
 
 def references(target: Target, arguments: Arguments) -> Array:
@@ -33,7 +34,7 @@ def _widened(arguments: Arguments) -> Arguments:
 def add_results(
     statistics: Statistics, arguments: Arguments, results: Array, reference: Array | None = None
 ) -> None:
-    """Feeds results and their references to running statistics, a chunk at a time.
+    """Feeds results and their references to running statistics.
 
     Args:
         statistics: what is added to.
@@ -41,56 +42,70 @@ def add_results(
         results: of the format.
         reference: float64 references; computed when left out.
     """
-    for part in chunks(len(arguments[0])):
-        inputs = tuple(a[part] for a in arguments)
-        known = None if reference is None else reference[part]
-        Known(statistics.target, inputs, statistics, known).add(statistics, results[part])
-
-
-def chunks(length: int) -> list[slice]:
-    """Returns consecutive slices of an array that are fed to statistics one by one."""
-    return [slice(start, min(start + _CHUNK, length)) for start in range(0, length, _CHUNK)]
+    Known(statistics.target, arguments, statistics, reference).add(statistics, results)
 
 
 class Known:
     """References at a few inputs, computed once for all functions that are measured there."""
 
     def __init__(
-        self, target: Target, inputs: Arguments, like: Statistics, reference: Array | None = None
+        self,
+        target: Target,
+        inputs: Arguments,
+        like: Statistics,
+        reference: Array | None = None,
+        *,
+        several: bool = False,
     ) -> None:
-        """Computes what is not given.
+        """Computes what is not given, a chunk at a time.
 
         Args:
             target: what the functions should compute.
-            inputs: one array for each argument.
+            inputs: one 1-D array for each argument.
             like: statistics of one of the functions, for what they have in common.
             reference: float64 references.
+            several: whether they are for more than one function, so that it pays to round them.
         """
-        self._target, self._like = target, like
+        self._target, self._like, self._several = target, like, several
         self._inputs = inputs
-        self._wide = _widened(inputs)
+        self._values = np.empty(len(inputs[0])) if reference is None else reference
         self._rest: Array | None = None
-        self._readings = False
-        flush = like.flush_to_zero
+        self._read_twice: list[slice] = []
         pair = target.function.pair if target.dtype is F64 and reference is None else None
         if pair is not None:
-            x = self._wide[0]
-            self._values, self._rest = pair(_flushed(x, like) if flush else x)
-            return
-        self._values = target.function.f64(*self._wide) if reference is None else reference
-        self._readings = flush and any(has_below(a, like.form.least) for a in self._wide)
+            self._rest = np.empty(len(inputs[0]))
+        for part in _chunks(len(inputs[0])):
+            wide = _widened(tuple(a[part] for a in inputs))
+            if pair is not None and self._rest is not None:
+                x = _flushed(wide[0], like) if like.flush_to_zero else wide[0]
+                self._values[part], self._rest[part] = pair(x)
+                continue
+            if reference is None:
+                self._values[part] = target.function.f64(*wide)
+            if like.flush_to_zero and any(has_below(a, like.form.least) for a in wide):
+                self._read_twice.append(part)
+        several = several and target.dtype is F32
+        self._rounded = rounded(self._values, like.form) if several else NOT_ROUNDED
 
     def mirrored(self, inputs: Array) -> "Known":
         """What is known at the same inputs of the other sign, of a function with a symmetry."""
         values = -self._values if self._target.function.symmetry == "odd" else self._values
-        return Known(self._target, (inputs,), self._like, values)
+        return Known(self._target, (inputs,), self._like, values, several=self._several)
 
     def add(self, statistics: Statistics, results: Array) -> None:
         """Adds the results of one function to its statistics."""
-        values = self._values
-        if self._readings:
-            values = _better_reading(statistics, self._wide, results, values)
-        statistics.add(self._inputs, results, values, self._rest)
+        values, beside = self._values, self._rounded
+        if self._read_twice:
+            values, beside = values.copy(), NOT_ROUNDED
+            for part in self._read_twice:
+                wide = _widened(tuple(a[part] for a in self._inputs))
+                values[part] = _better_reading(statistics, wide, results[part], values[part])
+        statistics.add(self._inputs, results, values, self._rest, beside)
+
+
+def _chunks(length: int) -> list[slice]:
+    """Consecutive slices of an array."""
+    return [slice(start, min(start + _CHUNK, length)) for start in range(0, length, _CHUNK)]
 
 
 def _flushed(x: Array, statistics: Statistics) -> Array:

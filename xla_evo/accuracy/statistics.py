@@ -12,15 +12,10 @@ import mpmath as mp
 import numpy as np
 from numpy.typing import NDArray
 
-from xla_evo.accuracy.kernels import (
-    HISTOGRAM_EDGES,
-    WORST_KEPT,
-    Format,
-    format_constants,
-    scan,
-    scan_pairs,
-)
+from xla_evo.accuracy.kernels import Format, format_constants
 from xla_evo.accuracy.measurement import ErrorMeasurement, WorstPoint
+from xla_evo.accuracy.rounded import NOT_ROUNDED, Rounded
+from xla_evo.accuracy.tally import HISTOGRAM_EDGES, WORST_KEPT, scan, scan_pairs
 from xla_evo.accuracy.ulp import is_correctly_rounded, ulp_error_mp
 from xla_evo.targets.function import Function
 from xla_evo.targets.pair_forms import ERROR_ULP as PAIR_ERROR_ULP
@@ -32,7 +27,6 @@ DECIDED_IN_MPMATH = 4096
 """At most so many open roundings are decided in mpmath; the rest are reported as undecided."""
 
 _DIGITS = 60
-_UNDECIDED_PER_RUN = 1024
 
 Point = tuple[tuple[float, ...], float]
 """(arguments, result)."""
@@ -95,7 +89,7 @@ class _Fresh:
 
     errors: Any = field(default_factory=lambda: np.full(WORST_KEPT, -1.0))
     places: Any = field(default_factory=lambda: np.full(WORST_KEPT, -1, np.int64))
-    undecided: Any = field(default_factory=lambda: np.empty(_UNDECIDED_PER_RUN, np.int64))
+    undecided: Any = field(default_factory=lambda: np.empty(DECIDED_IN_MPMATH, np.int64))
     totals: Any = field(default_factory=lambda: np.zeros(4, np.int64))
 
 
@@ -131,7 +125,12 @@ class Statistics:
         return self.worst[0][0] if self.worst else 0.0
 
     def add(
-        self, arguments: tuple[Any, ...], results: Any, references: Any, rests: Any = None
+        self,
+        arguments: tuple[Any, ...],
+        results: Any,
+        references: Any,
+        rests: Any = None,
+        rounded: Rounded = NOT_ROUNDED,
     ) -> None:
         """Adds results of the format against float64 references, all 1-D and of one length.
 
@@ -141,6 +140,7 @@ class Statistics:
             references: float64.
             rests: what the exact values have beyond the references in ULP of them, for float64
                 results (`Function.pair`).
+            rounded: the references again, where they were rounded for several functions.
         """
         fresh = self._fresh
         fresh.totals[:] = 0
@@ -149,7 +149,7 @@ class Statistics:
             fresh.errors, fresh.places, fresh.undecided, fresh.totals,
         )  # fmt: skip
         if rests is None:
-            scan(widened_results(results), references, *running)
+            scan(widened_results(results), references, rounded, *running)
         else:
             scan_pairs(results, references, rests, *running)
         self.totals += fresh.totals

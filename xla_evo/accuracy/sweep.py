@@ -16,7 +16,7 @@ import numpy as np
 
 from xla_evo.accuracy.inputs import sample_inputs, write_values
 from xla_evo.accuracy.measurement import ErrorMeasurement
-from xla_evo.accuracy.references import Arguments, Array, Known, add_results, chunks
+from xla_evo.accuracy.references import Arguments, Array, Known, add_results
 from xla_evo.accuracy.statistics import Statistics
 from xla_evo.errors import TargetError
 from xla_evo.targets.ordering import ordinal
@@ -281,25 +281,22 @@ class _Sweep:
         write_values(inputs[:count], first, target.dtype)
         inputs[count:] = inputs[count - 1]
         statistics: list[Statistics] = self._local.statistics
-        parts = chunks(count)
-        known = [Known(target, (inputs[part],), statistics[0]) for part in parts]
-        self._measure_known(inputs, parts, known)
+        several = len(statistics) > 1
+        known = Known(target, (inputs[:count],), statistics[0], several=several)
+        self._measure_known(inputs, count, known)
         if self._mirrored:
             inputs.view(f"uint{target.dtype.bits}")[:] ^= 1 << (target.dtype.bits - 1)
-            known = [row.mirrored(inputs[part]) for part, row in zip(parts, known, strict=True)]
-            self._measure_known(inputs, parts, known)
+            self._measure_known(inputs, count, known.mirrored(inputs[:count]))
         limit = self._limit_ulp
         if limit is not None and any(self._certainly_above(part, limit) for part in statistics):
             self._ended.set()
         return 2 * count if self._mirrored else count
 
-    def _measure_known(self, inputs: Array, parts: Sequence[slice], known: Sequence[Known]) -> None:
-        count = parts[-1].stop
+    def _measure_known(self, inputs: Array, count: int, known: Known) -> None:
         # One function after the other, so that what each leaves is still in cache.
         for number, run in enumerate(self._evaluates):
             results = _evaluated(run, self._target, (inputs,))[:count]
-            for part, references_there in zip(parts, known, strict=True):
-                references_there.add(self._local.statistics[number], results[part])
+            known.add(self._local.statistics[number], results)
             if self._watch is not None:
                 self._watch(number, inputs[:count], results)
 
