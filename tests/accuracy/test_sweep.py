@@ -12,8 +12,8 @@ import pytest
 from xla_evo.accuracy.inputs import all_inputs
 from xla_evo.accuracy.kernels import CHUNK
 from xla_evo.accuracy.measurement import ErrorMeasurement
+from xla_evo.accuracy.rounded import negated, rounded_errors_into
 from xla_evo.accuracy.rounded import rounded as rounded_references
-from xla_evo.accuracy.rounded import rounded_errors_into
 from xla_evo.accuracy.statistics import DECIDED_IN_MPMATH, Statistics
 from xla_evo.accuracy.sweep import (
     measure_exhaustive,
@@ -343,7 +343,27 @@ def test_references_rounded_once_count_as_they_do_one_by_one(around):
             assert repr(once.worst) == repr(plain.worst)
             assert repr(once.undecided) == repr(plain.undecided)
             told.append(_largest_told(y, beside))
+        for one, other in zip(negated(beside), rounded_references(-r, once.form), strict=True):
+            assert np.array_equal(one, other) or not beside.limits.all()
     assert any(map(math.isfinite, told)) == (abs(around) >= 2.0**-126)
+
+
+@pytest.mark.parametrize("name", ["sinh", "cosh"])
+def test_functions_measured_together_have_the_errors_that_each_has_alone(name):
+    """Both signs of a symmetric domain, subnormal numbers and half a binade of others."""
+    high = 1.5 * 2.0**-126
+    target = make_target(name, "float32", -high, high)
+
+    def often_wrong(x):
+        y = rounded(target)(x)
+        return np.where(x.view(np.int32) % 1009 == 0, np.nextafter(y, np.float32(np.inf)), y)
+
+    functions = [rounded(target), often_wrong, rounded(target)]
+    together = measure_exhaustive_together(functions, target, flush_to_zero=True)
+    for function, found in zip(functions, together, strict=True):
+        alone = measure_exhaustive(function, target, flush_to_zero=True)
+        assert replace(found, seconds=0.0) == replace(alone, seconds=0.0)
+        assert found.exhaustive
 
 
 def _largest_told(y, beside):

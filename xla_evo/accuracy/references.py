@@ -3,13 +3,14 @@
 They are computed once for all functions that are measured at these inputs.
 """
 
+import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xla_evo.accuracy.kernels import compute_errors, has_below
-from xla_evo.accuracy.rounded import NOT_ROUNDED, rounded
+from xla_evo.accuracy.rounded import NOT_ROUNDED, negated, rounded
 from xla_evo.accuracy.statistics import Statistics, widened_results
 from xla_evo.targets.target import Target
 from xla_evo_lowering.dtypes import F32, F64
@@ -66,31 +67,38 @@ class Known:
             reference: float64 references.
             several: whether they are for more than one function, so that it pays to round them.
         """
-        self._target, self._like, self._several = target, like, several
-        self._inputs = inputs
+        self._target, self._inputs = target, inputs
         self._values = np.empty(len(inputs[0])) if reference is None else reference
         self._rest: Array | None = None
+        self._rounded = NOT_ROUNDED
         self._read_twice: list[slice] = []
-        pair = target.function.pair if target.dtype is F64 and reference is None else None
-        if pair is not None:
+        parts = _chunks(len(inputs[0]))
+        if target.dtype is F64 and target.function.pair is not None and reference is None:
             self._rest = np.empty(len(inputs[0]))
-        for part in _chunks(len(inputs[0])):
+            for part in parts:
+                (x,) = _widened((inputs[0][part],))
+                x = _flushed(x, like) if like.flush_to_zero else x
+                self._values[part], self._rest[part] = target.function.pair(x)
+            return
+        for part in parts:
             wide = _widened(tuple(a[part] for a in inputs))
-            if pair is not None and self._rest is not None:
-                x = _flushed(wide[0], like) if like.flush_to_zero else wide[0]
-                self._values[part], self._rest[part] = pair(x)
-                continue
             if reference is None:
                 self._values[part] = target.function.f64(*wide)
             if like.flush_to_zero and any(has_below(a, like.form.least) for a in wide):
                 self._read_twice.append(part)
-        several = several and target.dtype is F32
-        self._rounded = rounded(self._values, like.form) if several else NOT_ROUNDED
+        if several and target.dtype is F32:
+            self._rounded = rounded(self._values, like.form)
 
     def mirrored(self, inputs: Array) -> "Known":
-        """What is known at the same inputs of the other sign, of a function with a symmetry."""
-        values = -self._values if self._target.function.symmetry == "odd" else self._values
-        return Known(self._target, (inputs,), self._like, values, several=self._several)
+        """What is known at the same inputs of the other sign, of a function with a symmetry.
+
+        They are of a format of at most 32 bits, whose references have no rests.
+        """
+        other = copy.copy(self)
+        other._inputs = (inputs,)
+        if self._target.function.symmetry == "odd":
+            other._values, other._rounded = -self._values, negated(self._rounded)
+        return other
 
     def add(self, statistics: Statistics, results: Array) -> None:
         """Adds the results of one function to its statistics."""

@@ -19,6 +19,8 @@ an edge that it is compared with by 2^-23."""
 FAR = 4.0
 """Errors from here on are not told."""
 
+_SIGN = np.int32(-(1 << 31))
+
 
 class Rounded(NamedTuple):
     """Float64 references, rounded to float32."""
@@ -74,6 +76,11 @@ def _round(patterns: Any, rests: Floats, r: Floats, form: Format) -> Integer:
     return np.int64(1 << 23) if binades < np.int64(1) << 52 else np.int64(1)
 
 
+def negated(references: Rounded) -> Rounded:
+    """What `rounded` gives for the negatives of references."""
+    return references._replace(patterns=references.patterns ^ _SIGN)
+
+
 @njit(nogil=True, cache=True)
 def rounded_errors_into(out: Floats, y: Any, patterns: Any, rests: Floats, limit: Any) -> Any:
     """Writes the errors in ULP of float32 results, up to `DELTA`, to a float32 array.
@@ -100,7 +107,7 @@ def rounded_errors_into(out: Floats, y: Any, patterns: Any, rests: Floats, limit
 
 
 @njit(nogil=True, cache=True)
-def count_above(errors: Floats, edge: float, within: float) -> Integer:
+def certainly_above(errors: Floats, edge: float, within: float) -> Integer:
     """How many float32 errors are above an edge; -1 if any lies ``within`` of it."""
     low, high = np.float32(edge - within), np.float32(edge + within)
     above_low, above_high = np.int32(0), np.int32(0)

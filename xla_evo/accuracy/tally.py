@@ -16,7 +16,7 @@ from xla_evo.accuracy.kernels import (
     largest_pattern,
     pair_errors_into,
 )
-from xla_evo.accuracy.rounded import DELTA, FAR, Rounded, count_above, rounded_errors_into
+from xla_evo.accuracy.rounded import DELTA, FAR, Rounded, certainly_above, rounded_errors_into
 
 HISTOGRAM_EDGES: tuple[float, ...] = (0.5, 0.51, 0.6, 0.75, 1.0, 1.5, 2.0, 4.0, 16.0)
 """Upper ends of the histogram's bins in ULP, each included; the last bin is what is above."""
@@ -122,7 +122,7 @@ def _counted(errors: Floats, largest: float, uncertainty: float, counts: Integer
         within = DELTA + uncertainty if edge == 0 else DELTA
         if largest <= _EDGES[edge] - within:
             break
-        counts[edge] = count_above(errors, _EDGES[edge], within)
+        counts[edge] = certainly_above(errors, _EDGES[edge], within)
         if counts[edge] < 0:
             return False
     return True
