@@ -18,7 +18,7 @@ from xla_evo_lowering.dtypes import F32, F64
 Array = NDArray[Any]
 Arguments = tuple[Array, ...]
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 15
 """References that are computed at a time, so that what their functions pass on stays in cache."""
 
 

@@ -69,6 +69,7 @@ def short_cut(
     form: Callable[..., Any],
     *,
     tiny: Series | None = None,
+    near: float = _TINY,
     low: tuple[float, Series] | None = None,
     high: tuple[float, Series] | None = None,
 ) -> Callable[..., Array64]:
@@ -79,7 +80,8 @@ def short_cut(
 
     Args:
         form: the function.
-        tiny: its first terms about 0, for arguments below 2^-28 in size.
+        tiny: its first terms about 0.
+        near: size below which they serve.
         low: (bound, value as a function of the argument) where every argument is less than it.
         high: the same where every argument is greater.
     """
@@ -88,7 +90,7 @@ def short_cut(
         if np.size(x):
             least, greatest = np.min(x), np.max(x)
             with np.errstate(all="ignore"):
-                if tiny is not None and max(-least, greatest) < _TINY:
+                if tiny is not None and max(-least, greatest) < near:
                     return tiny(x)
                 if low is not None and greatest < low[0]:
                     return low[1](x)

@@ -19,8 +19,11 @@ from xla_evo.targets import exact_forms
 from xla_evo.targets.function import Array64
 from xla_evo.targets.reliable import Mp
 
+NEAR_ZERO = 2.0**-9
+"""Below this in size the forms about zero serve."""
+_NEAR_ZERO_TERMS = 8
 _SERIES_TERMS = 30
-_DIGAMMA_TERMS = 46
+_DIGAMMA_TERMS = 46  # both even, for `_power_series`
 _STIRLING_TERMS = 18
 _STIRLING_FROM = 25.0
 _SHORT_FROM = 10.0
@@ -32,6 +35,10 @@ with mp.workprec(300):
         [0.0, float(1 - mp.euler)]
         + [float((-1) ** k * mp.zeta(k, 2) / k) for k in range(2, _SERIES_TERMS)]
     )
+    _DIGAMMA_1 = np.asarray(
+        [-float(mp.euler)] + [float((-1) ** k * mp.zeta(k)) for k in range(2, _NEAR_ZERO_TERMS + 1)]
+    )
+    _LGAMMA_1 = _DIGAMMA_1 / np.arange(1, _NEAR_ZERO_TERMS + 1)
     _ROOT = mp.findroot(mp.digamma, mp.mpf("1.4616321449683623"), tol=mp.mpf(10) ** -160)
     _ROOT_PAIR = dd.constant_pair(_ROOT)
     _DIGAMMA_ROOT = np.asarray(
@@ -48,12 +55,19 @@ with mp.workprec(300):
 
 
 @njit(nogil=True, cache=True)
+def _power_series(d: float, table: Array64) -> float:
+    """Sum of table[k] d^k; even and odd powers by themselves wait half as long for each other."""
+    square, even, odd = d * d, 0.0, 0.0
+    for k in range(len(table) - 2, -1, -2):
+        even = even * square + table[k]
+        odd = odd * square + table[k + 1]
+    return even + odd * d
+
+
+@njit(nogil=True, cache=True)
 def _lgamma_at_2(d: float) -> float:
     """Log gamma(2 + d) for |d| <= 1/2, DLMF 5.7.3 without its logarithm."""
-    total = 0.0
-    for k in range(_SERIES_TERMS - 1, 0, -1):
-        total = total * d + _LGAMMA_2[k]
-    return total * d
+    return _power_series(d, _LGAMMA_2)
 
 
 @njit(nogil=True, cache=True)
@@ -139,10 +153,7 @@ def _digamma_positive(x: float) -> float:
             x += 1.0
             # Rounding x + 1 is harmless: 1/x is the larger term by far.
         d = (x - _ROOT_PAIR[0]) - _ROOT_PAIR[1]
-        total = 0.0
-        for k in range(_DIGAMMA_TERMS - 1, 0, -1):
-            total = total * d + _DIGAMMA_ROOT[k]
-        return total * d + shift
+        return _power_series(d, _DIGAMMA_ROOT) + shift
     inverse = 1.0 / x
     square = inverse * inverse
     tail = 0.0
@@ -195,6 +206,24 @@ def _lgamma_into(out: Array64, x: Array64) -> None:
 def _digamma_into(out: Array64, x: Array64) -> None:
     for i in range(len(x)):
         out[i] = _digamma(x[i])
+
+
+def _power_series_of_array(x: Array64, table: Array64) -> Array64:
+    total = np.full_like(x, table[-1])
+    for coefficient in table[-2::-1]:
+        total *= x
+        total += coefficient
+    return total
+
+
+def lgamma_near_zero(x: Array64) -> Array64:
+    """Returns log |gamma(x)| for |x| < `NEAR_ZERO`, by DLMF 5.7.3 and 5.5.1."""
+    return x * _power_series_of_array(x, _LGAMMA_1) - np.log(np.abs(x))
+
+
+def digamma_near_zero(x: Array64) -> Array64:
+    """Returns digamma for |x| < `NEAR_ZERO`, by DLMF 5.7.4 and 5.5.2."""
+    return np.where(x == 0.0, -np.inf, _power_series_of_array(x, _DIGAMMA_1) - 1.0 / x)
 
 
 def lgamma(x: Array64) -> Array64:

@@ -28,6 +28,15 @@ _DIGAMMA_ZEROS = (
     -3.635293366436901, -4.653237761743142, -5.6671624415568855, -6.678418213073427,
 )  # fmt: skip
 _TWO_BY_ROOT_PI = 2.0 / np.sqrt(np.pi)
+_FAR = 1e9
+"""From here on a few terms of asymptotic expansions are enough."""
+_INTEGERS_FROM = 2.0**52
+"""All float64 numbers from here on are integers."""
+
+
+def _lgamma_far(x: Array64) -> Array64:
+    """First terms for large x, DLMF 5.11.1."""
+    return (x - 0.5) * (np.log(x) - 1.0) + (0.5 * np.log(2.0 * np.pi) - 0.5)
 
 
 def _i0e_far(x: Array64) -> Array64:
@@ -60,7 +69,10 @@ ROWS: tuple[Function, ...] = (
     ),
     Function(
         name="erf_inv", mp=exact.erf_inv,
-        f64=fast.short_cut(fast.erf_inv, tiny=lambda x: x / _TWO_BY_ROOT_PI),
+        f64=fast.short_cut(
+            fast.erf_inv, tiny=lambda x: x / _TWO_BY_ROOT_PI,
+            low=(-1.0, fast.constant(_NAN)), high=(1.0, fast.constant(_NAN)),
+        ),
         f64_error_ulp=4.0, pair=pair.erf_inv,
         domain=(-1.0, 1.0), symmetry="odd", zeros=(0.0,), poles=(1.0, -1.0),
         specials=(*_ODD_ZERO, (1.0, _INF), (-1.0, -_INF), (2.0, _NAN), (_INF, _NAN), (-_INF, _NAN)),
@@ -76,8 +88,8 @@ ROWS: tuple[Function, ...] = (
     ),
     Function(
         name="lgamma", mp=exact.lgamma, f64=fast.short_cut(
-            gamma_forms.lgamma,
-            tiny=lambda x: x * (x * (np.pi**2 / 12) - np.euler_gamma) - np.log(np.abs(x)),
+            gamma_forms.lgamma, tiny=gamma_forms.lgamma_near_zero, near=gamma_forms.NEAR_ZERO,
+            low=(-_INTEGERS_FROM, fast.constant(_INF)), high=(_FAR, _lgamma_far),
         ), f64_error_ulp=64.0,
         specials=(
             (0.0, _INF), (-0.0, _INF), (1.0, 0.0), (2.0, 0.0), (-1.0, _INF), (-2.0, _INF),
@@ -88,10 +100,8 @@ ROWS: tuple[Function, ...] = (
     ),
     Function(
         name="digamma", mp=exact.digamma, f64=fast.short_cut(
-            gamma_forms.digamma,
-            tiny=lambda x: np.where(
-                x == 0.0, -np.inf, x * (np.pi**2 / 6) - (np.euler_gamma + 1.0 / x)
-            ),
+            gamma_forms.digamma, tiny=gamma_forms.digamma_near_zero, near=gamma_forms.NEAR_ZERO,
+            low=(-_INTEGERS_FROM, fast.constant(_NAN)), high=(_FAR, lambda x: np.log(x) - 0.5 / x),
         ), f64_error_ulp=64.0,
         specials=(
             (0.0, -_INF), (-0.0, -_INF), (-1.0, _NAN), (-2.0, _NAN), (_INF, _INF), (-_INF, _NAN),
@@ -103,7 +113,7 @@ ROWS: tuple[Function, ...] = (
     Function(
         name="bessel_i0e", mp=exact.bessel_i0e, f64=fast.short_cut(
             fast.quiet(special.i0e), tiny=lambda x: 1.0 - np.abs(x) * (1.0 - 0.75 * np.abs(x)),
-            low=(-1e9, _i0e_far), high=(1e9, _i0e_far),
+            low=(-_FAR, _i0e_far), high=(_FAR, _i0e_far),
         ), f64_error_ulp=16.0,
         symmetry="even",
         specials=((0.0, 1.0), (-0.0, 1.0), (_INF, 0.0), (-_INF, 0.0), (_NAN, _NAN)),
@@ -112,7 +122,7 @@ ROWS: tuple[Function, ...] = (
     Function(
         name="bessel_i1e", mp=exact.bessel_i1e, f64=fast.short_cut(
             fast.bessel_i1e, tiny=lambda x: 0.5 * x * (1.0 - np.abs(x) * (1.0 - 0.625 * np.abs(x))),
-            low=(-1e9, _i1e_far), high=(1e9, _i1e_far),
+            low=(-_FAR, _i1e_far), high=(_FAR, _i1e_far),
         ), f64_error_ulp=16.0,
         symmetry="odd", specials=(*_ODD_ZERO, (_INF, 0.0), (-_INF, -0.0)), zeros=(0.0,),
         builtin="jax.lax.bessel_i1e", primitive="bessel_i1e",
@@ -162,8 +172,10 @@ ROWS: tuple[Function, ...] = (
     ),
     Function(
         name="sinc", mp=exact.sinc,
-        f64=fast.short_cut(fast.sinc, tiny=lambda x: 1.0 - (np.pi * np.pi / 6) * x * x),
-         f64_error_ulp=6.0, symmetry="even",
+        f64=fast.short_cut(
+            fast.sinc, tiny=lambda x: 1.0 - (np.pi * np.pi / 6) * x * x,
+            low=(-_INTEGERS_FROM, fast.constant(0.0)), high=(_INTEGERS_FROM, fast.constant(0.0)),
+        ), f64_error_ulp=6.0, symmetry="even",
         specials=((0.0, 1.0), (-0.0, 1.0), (_INF, 0.0), (-_INF, 0.0), (_NAN, _NAN)),
         zeros=(1.0, -1.0, 2.0, -2.0, 3.0), builtin="jax.numpy.sinc",
     ),
