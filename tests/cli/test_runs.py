@@ -2,7 +2,11 @@ import json
 
 import pytest
 
+from xla_evo.cli.evolve import _beginning
 from xla_evo.cli.main import main
+from xla_evo.library import entries
+from xla_evo.scaffolds import hole_of, scaffold
+from xla_evo_lowering.text import print_program
 
 PROGRAM = """\
 program p(x: f32) -> f32 {
@@ -48,12 +52,29 @@ def fails(capsys, *words, code=2):
         (["exp2"], "domain"),
         (["exp2", "--domain", "0", "1", "--only", "add,power"], "no operation 'power'"),
         (["exp2", "--domain", "0", "1", "--only", "neg"], "at least one of"),
+        (["exp2", "--domain", "0", "1", "--begin", "none.prog"], "cannot read none.prog: No such"),
+        (["exp", "--scaffold", "exp", "--begin", "0123456789"], "0 programs 0123456789..., not"),
+        (["exp2", "--scaffold", "exp2", "--begin", "3c660df2"], "not made in scaffold exp2"),
+        (["exp2", "--scaffold", "none", "--begin", "3c660df2"], "none"),
     ],
 )
 def test_evolve_refuses_bad_input(capsys, tmp_path, words, message):
     out = tmp_path / "run"
     assert message in fails(capsys, "evolve", *words, "--out", out)
     assert not out.exists()
+
+
+def test_what_a_run_begins_with(tmp_path):
+    """A hash of the library, the file of that program, and the file of its hole are the same."""
+    (entry,) = (one for one in entries("exp", "float32") if one.name.endswith("/3c660df240bd0be8"))
+    hole = print_program(hole_of(scaffold("exp"), entry.program))
+    paths = [tmp_path / "whole.prog", tmp_path / "hole.prog"]
+    for path, text in zip(paths, (print_program(entry.program), hole), strict=True):
+        path.write_text(text)
+    assert _beginning("3c660df2", "exp") == hole
+    assert {_beginning(str(path), "exp") for path in paths} == {hole}
+    assert _beginning("3c660df2", "") == print_program(entry.program)
+    assert _beginning("", "exp") == ""
 
 
 def test_runs_that_are_not_there(capsys, tmp_path):

@@ -4,6 +4,7 @@ import importlib
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -252,6 +253,16 @@ def test_a_float64_hole_has_no_operations_on_bits():
         nodes, _ = simplify(*mutator.mutate(nodes, nodes))
         config.program(nodes)
         nodes = nodes[:20] if len(nodes) <= 20 else (float_constant(0.5), node(MUL, 1, 0))
+
+
+def test_a_search_begins_with_a_float64_hole():
+    config = SearchConfig(
+        target=make_target("sin", "float32"), max_ulp=1.0, budget=parse_budget("10s"),
+        scaffold="sin", begin="program h(x: f64) -> f64 { %0: f64 = mul x, x return %0 }",
+    )  # fmt: skip
+    assert config.beginning() == (node(MUL, 0, 0),)
+    with pytest.raises(ConfigError, match="must have one float64 input"):
+        replace(config, begin="program h(x: f32) -> f32 { return x }")
 
 
 @pytest.mark.parametrize(

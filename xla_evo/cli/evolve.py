@@ -1,6 +1,7 @@
 """``xla-evo evolve``: a program from nothing, proven over every input, faster than the built-in."""
 
 import argparse
+import re
 from pathlib import Path
 
 from xla_evo.budget import parse_budget
@@ -9,7 +10,10 @@ from xla_evo.cli.arguments import add_json, argument
 from xla_evo.cli.common import add_target, print_outcome, target_of
 from xla_evo.cli.output import print_line
 from xla_evo.errors import ConfigError
-from xla_evo.scaffolds import SCAFFOLDS
+from xla_evo.scaffolds import SCAFFOLDS, hole_of, scaffold
+from xla_evo_lowering.text import parse_program, print_program
+
+_HASH = re.compile("[0-9a-f]{6,64}")
 
 NAME = "evolve"
 HELP = "Evolves a program for a function from nothing and proves it over every input."
@@ -17,6 +21,7 @@ EXAMPLES = """\
   xla-evo evolve exp2 --domain 0 1 --max-ulp 1 --budget 3m --seed 0 --out runs/exp2
   xla-evo evolve tanh --domain -0.5 0.5 --max-ulp 1 --budget 10m
   xla-evo evolve exp --scaffold exp --max-ulp 0.9 --budget 10m
+  xla-evo evolve exp --scaffold exp --begin 3c660df2 --max-ulp 0.85
   xla-evo evolve log2 --scaffold log2 --only add,sub,mul --budget 10m
   xla-evo evolve --expr 'sin(x)/x' --domain 0.1 1 --max-ulp 1 --budget 5m
   xla-evo evolve exp2 --dtype real --domain 0 1 --max-ops 12 --budget 3m --seed 0
@@ -36,8 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         + ", ".join(SCAFFOLDS),
     )  # fmt: skip
     parser.add_argument(
-        "--begin", type=Path, metavar="FILE",
-        help="begin with this program of one input (that of the hole, with --scaffold)",
+        "--begin", default="", metavar="PROGRAM",
+        help="begin with this program of one input: a file, or the hash of one of the library; with"
+        " --scaffold, what fills its hole or a whole program that was made in it",
     )  # fmt: skip
     parser.add_argument(
         "--only", metavar="OPS",
@@ -59,10 +65,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def _text(path: Path | None) -> str:
-    """What is in a file, nothing where there is none."""
-    if path is None:
+def _beginning(given: str, frame: str) -> str:
+    """Text of the program to begin with; of what fills the hole of a scaffold, where there is one.
+
+    Args:
+        given: path of a file, or the first digits of the hash of a program of the library.
+        frame: name of the scaffold; empty: none.
+    """
+    # Imported here: the library takes a while.
+    from xla_evo.library import entries
+
+    if not given:
         return ""
+    path = Path(given)
+    if path.exists() or not _HASH.fullmatch(given):
+        text = _text(path)
+        hole = hole_of(scaffold(frame), parse_program(text, source=given)) if frame else None
+        return text if hole is None else print_program(hole)
+    found = [one for one in entries() if one.name.rpartition("/")[2].startswith(given)]
+    if len(found) != 1:
+        raise ConfigError(f"the library has {len(found)} programs {given}..., not one")
+    program = found[0].program
+    if not frame:
+        return print_program(program)
+    hole = hole_of(scaffold(frame), program)
+    if hole is None:
+        raise ConfigError(f"{found[0].name} was not made in scaffold {frame}; choose another")
+    return print_program(hole)
+
+
+def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -87,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         workers=args.workers,
         scaffold=args.scaffold,
-        begin=_text(args.begin),
+        begin=_beginning(args.begin, args.scaffold),
         ops=parse_ops(args.only) if args.only else dict(DEFAULT_OPS),
     )
     out = args.out or default_folder(config)

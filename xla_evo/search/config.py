@@ -142,11 +142,12 @@ class SearchConfig:
         if not self.begin:
             return ()
         program = parse_program(self.begin, source="the program to begin with")
-        nodes = from_program(program)
+        dtype = find_scaffold(self.scaffold).dtype if self.scaffold else self.target.dtype
+        nodes = from_program(program, dtype)
         if nodes is None:
             raise ConfigError(
-                f"the search cannot begin with program {program.name}: it must have one float32"
-                f" input and operations that are evolved, {', '.join(DEFAULT_OPS)}"
+                f"the search cannot begin with program {program.name}: it must have one"
+                f" {dtype.name} input and operations that are evolved, {', '.join(DEFAULT_OPS)}"
             )
         return nodes
 

@@ -172,9 +172,12 @@ def constant_node(instruction: Instruction, kind: int) -> Node:
     return Node(CONST, kind, value=float(bits - (bits >> 31 << 32)))
 
 
-def from_program(program: Program) -> Nodes | None:
-    """Returns the genome of a float32 program of one input, None where it has other operations."""
-    types = {F32: FLOAT, I32: INT, BOOL: BOOLEAN}
+def from_program(program: Program, dtype: DType = F32) -> Nodes | None:
+    """Returns the genome of a program of one input of a format, None where it has other operations.
+
+    Integers have 32 bits.
+    """
+    types = {dtype: FLOAT, I32: INT, BOOL: BOOLEAN}
     values = program.types
     if len(program.parameters) != 1 or any(dtype not in types for dtype in values):
         return None

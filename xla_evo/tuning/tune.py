@@ -23,6 +23,7 @@ from xla_evo.search.config import SearchConfig
 from xla_evo.search.run import CONFIG, Observer, evolve, resume
 from xla_evo.store import Key, Store
 from xla_evo.targets.target import Target, make_target
+from xla_evo.tuning.beginning import beginning
 from xla_evo.tuning.compare import Comparison, compare_one, contenders_of
 from xla_evo.tuning.record import Found, keep_program
 from xla_evo_lowering.backends import Backend, backend, fingerprint, require
@@ -86,9 +87,10 @@ def tune(
     """Chooses the best program of each function for a backend, and records the choice.
 
     On ``cpu`` every certified program is timed in turn with the built-in; scaffolds of the function
-    are filled by searches; what they prove is certified and joins the user's library, and the times
-    decide what `xla_evo.use` and `xla_evo.install` take from then on. For a backend that is not
-    here costs are static and errors modelled; the choice is recorded, but nothing follows it.
+    are filled by searches, which begin with what was evolved for the same hole before; what they
+    prove is certified and joins the user's library, and the times decide what `xla_evo.use` and
+    `xla_evo.install` take from then on. For a backend that is not here searches begin with nothing,
+    costs are static and errors modelled; the choice is recorded, but nothing follows it.
 
     Args:
         *names: functions of the catalogue.
@@ -291,10 +293,14 @@ class _Tuning:
         else:
             config = SearchConfig(
                 target=self.target, max_ulp=self.max_ulp, budget=share, backend=self.row.name,
-                seed=self.seed, scaffold=frame.name,
+                seed=self.seed, scaffold=frame.name, begin=self._begin(frame)[0],
             )  # fmt: skip
             outcome = evolve(config, folder, store=self.store, observer=self.observer)
         return outcome.winner.text if outcome.winner else ""
+
+    def _begin(self, frame: Scaffold) -> tuple[str, str]:
+        """What its search begins with; for a device that is not here nothing, as for it alone."""
+        return beginning(frame, self.max_ulp) if self.row.live else ("", "")
 
     def _keep(self, text: str, frame: Scaffold, notes: list[str]) -> None:
         """Certifies a program on a live backend; for others its text joins the candidates."""
@@ -309,7 +315,9 @@ class _Tuning:
             notes.append(f"scaffold {frame.name}: {digest[:8]} was certified before")
             return
         self.report(f"{self._names[0]}: certifying what was evolved in scaffold {frame.name}")
-        source = Provenance(kind=f"from scaffold {frame.name}", seed=self.seed)
+        _, before = self._begin(frame)
+        note = f"begun with the hole of {before}" if before else ""
+        source = Provenance(kind=f"from scaffold {frame.name}", seed=self.seed, note=note)
         entry = certify(
             program, *self._names, provenance=source, max_ulp=self.max_ulp, time=False
         )  # fmt: skip

@@ -1,0 +1,64 @@
+"""A search of `tune` begins with what was evolved for its hole before."""
+
+from dataclasses import replace
+
+import pytest
+
+from xla_evo.budget import parse_budget
+from xla_evo.library import entries
+from xla_evo.scaffolds import SCAFFOLDS, hole_of, scaffold, scaffolds_of
+from xla_evo.search.config import SearchConfig
+from xla_evo.targets.target import make_target
+from xla_evo.tuning.beginning import beginning
+from xla_evo_lowering.backends import backend
+from xla_evo_lowering.text import print_program
+
+
+def evolved(function):
+    """Evolved programs of a function: their errors, and what they are."""
+    return sorted(
+        (entry.proofs("inline")[0].max_ulp, entry.name.rpartition("/")[2][:8], entry)
+        for entry in entries(function, "float32")
+        if entry.certificate.provenance.kind == f"from scaffold {function}"
+    )
+
+
+@pytest.mark.parametrize("bound", [0.1, 0.81])
+def test_a_search_begins_with_the_least_error_where_no_other_will_do(bound):
+    (least, name, entry), (second, _, _) = evolved("exp")[:2]
+    assert 0.1 < least < 0.81 < second
+    hole = hole_of(scaffold("exp"), entry.program)
+    assert beginning(scaffold("exp"), bound) == (print_program(hole), name)
+
+
+def test_a_search_begins_with_the_fastest_that_holds_its_bound():
+    (_, exact, _), (second, fast, _) = evolved("exp")[:2]
+    assert beginning(scaffold("exp"), 1.0)[1] == fast != exact
+    assert second <= 1.0
+
+
+def test_what_was_evolved_in_another_scaffold_for_the_same_hole_will_do():
+    one, other = scaffold("exp-gradual"), scaffold("exp")
+    assert (one.expression, one.dtype) == (other.expression, other.dtype)
+    assert beginning(one, 1.0) == beginning(other, 1.0)
+
+
+def test_where_nothing_was_evolved_a_search_begins_with_nothing():
+    frame = scaffold("exp")
+    assert beginning(replace(frame, expression="exp(x) - 1"), 1.0) == ("", "")
+
+
+def test_every_beginning_is_one_that_a_search_takes():
+    functions = {scaffold(name).function for name in SCAFFOLDS}
+    frames = [one for name in functions for one in scaffolds_of(name, backend("cpu"))]
+    begun = 0
+    for frame in frames:
+        text, _ = beginning(frame, 1.0)
+        if text:
+            config = SearchConfig(
+                target=make_target(frame.function, "float32"), max_ulp=1.0,
+                budget=parse_budget("10s"), scaffold=frame.name, begin=text,
+            )  # fmt: skip
+            assert config.beginning()
+            begun += 1
+    assert begun > 30
