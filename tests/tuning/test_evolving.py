@@ -21,6 +21,7 @@ from xla_evo.scaffolds import scaffold
 from xla_evo.search.run import CONFIG
 from xla_evo.targets.target import make_target
 from xla_evo.tuning import tune
+from xla_evo.tuning.beginning import beginning
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.dtypes import F32
 from xla_evo_lowering.program import Builder
@@ -60,7 +61,9 @@ def test_what_is_evolved_is_certified_recorded_and_followed(monkeypatch):
     digest = entry.certificate.program_hash
     assert first.evolved == 1
     assert f"scaffold exp: {digest[:8]} certified" in first.notes
+    _, before = beginning(scaffold("exp"), BOUND)
     assert entry.certificate.provenance.kind == "from scaffold exp"
+    assert entry.certificate.provenance.note == f"begun with the hole of {before}"
     (proof,) = entry.certificate.proofs
     assert proof.measurement.exhaustive
     assert proof.measurement.bound_ulp <= BOUND
@@ -93,6 +96,7 @@ class _Search:
 
     def evolve(self, config, folder, **_others):
         self.calls.append(("evolve", config.budget))
+        assert config.begin == beginning(scaffold("exp"), BOUND)[0] != ""
         folder.mkdir(parents=True)
         (folder / CONFIG).write_text("")
         if self.stop:

@@ -9,8 +9,6 @@ from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.program import Program
 from xla_evo_lowering.text import print_program
 
-_KIND = "from scaffold "
-
 
 def beginning(frame: Scaffold, max_ulp: float) -> tuple[str, str]:
     """Returns the hole of a program of the library to begin with, and the program's hash.
@@ -38,9 +36,8 @@ def beginning(frame: Scaffold, max_ulp: float) -> tuple[str, str]:
 
 def _evolved(entry: Entry, frame: Scaffold) -> Program | None:
     """What fills the hole of an evolved program, if the scaffold's hole is for the same."""
-    kind = entry.certificate.provenance.kind
-    name = kind.removeprefix(_KIND)
-    if not kind.startswith(_KIND) or name not in SCAFFOLDS:
+    name = entry.certificate.provenance.kind.removeprefix("from scaffold ")
+    if name not in SCAFFOLDS:  # by hand, or from scratch
         return None
     other = scaffold(name)
     if (other.expression, other.dtype) != (frame.expression, frame.dtype):
