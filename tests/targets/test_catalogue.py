@@ -112,6 +112,7 @@ ENDS = [
     2.0 ** np.linspace(-126, -28.01, 12), -(2.0 ** np.linspace(-126, -28.01, 12)),
     2.0 ** np.linspace(5.4, 14, 12), -(2.0 ** np.linspace(3.1, 14, 12)),
     2.0 ** np.linspace(30, 127, 12), -(2.0 ** np.linspace(30, 127, 12)),
+    *(sign * np.ldexp([1.0, 1.37, 2.0 - 2.0**-52], k) for k in range(-30, 60) for sign in (1, -1)),
 ]  # fmt: skip
 
 

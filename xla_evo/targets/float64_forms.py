@@ -101,6 +101,18 @@ def short_cut(
     return evaluate
 
 
+def power_series(x: Array64, table: Array64) -> Array64:
+    """Returns the sum of table[k] x^k, without terms that are 2^-60 of the first for every x."""
+    largest = max(-float(np.min(x)), float(np.max(x)))
+    sizes = np.abs(table) * largest ** np.arange(len(table))
+    last = int(np.flatnonzero(sizes > 2.0**-60 * sizes[0])[-1])
+    total = np.full_like(x, table[last])
+    for coefficient in table[:last][::-1]:
+        total *= x
+        total += coefficient
+    return total
+
+
 def constant(value: float) -> Series:
     """Returns a form that is a number everywhere."""
     return lambda x: np.full(np.shape(x), value)

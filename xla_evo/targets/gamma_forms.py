@@ -16,6 +16,7 @@ from numba import njit
 
 from xla_evo.targets import double_double as dd
 from xla_evo.targets import exact_forms
+from xla_evo.targets.float64_forms import power_series
 from xla_evo.targets.function import Array64
 from xla_evo.targets.reliable import Mp
 
@@ -23,7 +24,7 @@ NEAR_ZERO = 2.0**-9
 """Below this in size the forms about zero serve."""
 _NEAR_ZERO_TERMS = 8
 _SERIES_TERMS = 30
-_DIGAMMA_TERMS = 46  # both even, for `_power_series`
+_DIGAMMA_TERMS = 46  # both even, for `_power_series_at`
 _STIRLING_TERMS = 18
 _STIRLING_FROM = 25.0
 _SHORT_FROM = 10.0
@@ -55,7 +56,7 @@ with mp.workprec(300):
 
 
 @njit(nogil=True, cache=True)
-def _power_series(d: float, table: Array64) -> float:
+def _power_series_at(d: float, table: Array64) -> float:
     """Sum of table[k] d^k; even and odd powers by themselves wait half as long for each other."""
     square, even, odd = d * d, 0.0, 0.0
     for k in range(len(table) - 2, -1, -2):
@@ -67,7 +68,7 @@ def _power_series(d: float, table: Array64) -> float:
 @njit(nogil=True, cache=True)
 def _lgamma_at_2(d: float) -> float:
     """Log gamma(2 + d) for |d| <= 1/2, DLMF 5.7.3 without its logarithm."""
-    return _power_series(d, _LGAMMA_2)
+    return _power_series_at(d, _LGAMMA_2)
 
 
 @njit(nogil=True, cache=True)
@@ -153,7 +154,7 @@ def _digamma_positive(x: float) -> float:
             x += 1.0
             # Rounding x + 1 is harmless: 1/x is the larger term by far.
         d = (x - _ROOT_PAIR[0]) - _ROOT_PAIR[1]
-        return _power_series(d, _DIGAMMA_ROOT) + shift
+        return _power_series_at(d, _DIGAMMA_ROOT) + shift
     inverse = 1.0 / x
     square = inverse * inverse
     tail = 0.0
@@ -208,22 +209,14 @@ def _digamma_into(out: Array64, x: Array64) -> None:
         out[i] = _digamma(x[i])
 
 
-def _power_series_of_array(x: Array64, table: Array64) -> Array64:
-    total = np.full_like(x, table[-1])
-    for coefficient in table[-2::-1]:
-        total *= x
-        total += coefficient
-    return total
-
-
 def lgamma_near_zero(x: Array64) -> Array64:
     """Returns log |gamma(x)| for |x| < `NEAR_ZERO`, by DLMF 5.7.3 and 5.5.1."""
-    return x * _power_series_of_array(x, _LGAMMA_1) - np.log(np.abs(x))
+    return x * power_series(x, _LGAMMA_1) - np.log(np.abs(x))
 
 
 def digamma_near_zero(x: Array64) -> Array64:
     """Returns digamma for |x| < `NEAR_ZERO`, by DLMF 5.7.4 and 5.5.2."""
-    return np.where(x == 0.0, -np.inf, _power_series_of_array(x, _DIGAMMA_1) - 1.0 / x)
+    return np.where(x == 0.0, -np.inf, power_series(x, _DIGAMMA_1) - 1.0 / x)
 
 
 def lgamma(x: Array64) -> Array64:

@@ -9,9 +9,9 @@ JAX 0.11.
 import numpy as np
 from scipy import special
 
+from xla_evo.targets import bessel_forms, gamma_forms
 from xla_evo.targets import exact_forms as exact
 from xla_evo.targets import float64_forms as fast
-from xla_evo.targets import gamma_forms
 from xla_evo.targets import pair_forms as pair
 from xla_evo.targets.function import Array64, Function
 
@@ -37,17 +37,6 @@ _INTEGERS_FROM = 2.0**52
 def _lgamma_far(x: Array64) -> Array64:
     """First terms for large x, DLMF 5.11.1."""
     return (x - 0.5) * (np.log(x) - 1.0) + (0.5 * np.log(2.0 * np.pi) - 0.5)
-
-
-def _i0e_far(x: Array64) -> Array64:
-    """First terms for large |x|, DLMF 10.40.1."""
-    a = np.abs(x)
-    return (1.0 + 0.125 / a) / np.sqrt(2.0 * np.pi * a)
-
-
-def _i1e_far(x: Array64) -> Array64:
-    a = np.abs(x)
-    return np.copysign((1.0 - 0.375 / a) / np.sqrt(2.0 * np.pi * a), x)
 
 
 ROWS: tuple[Function, ...] = (
@@ -112,8 +101,9 @@ ROWS: tuple[Function, ...] = (
     ),
     Function(
         name="bessel_i0e", mp=exact.bessel_i0e, f64=fast.short_cut(
-            fast.quiet(special.i0e), tiny=lambda x: 1.0 - np.abs(x) * (1.0 - 0.75 * np.abs(x)),
-            low=(-_FAR, _i0e_far), high=(_FAR, _i0e_far),
+            fast.quiet(special.i0e), tiny=bessel_forms.i0e_near, near=bessel_forms.NEAR,
+            low=(-bessel_forms.FAR, bessel_forms.i0e_far),
+            high=(bessel_forms.FAR, bessel_forms.i0e_far),
         ), f64_error_ulp=16.0,
         symmetry="even",
         specials=((0.0, 1.0), (-0.0, 1.0), (_INF, 0.0), (-_INF, 0.0), (_NAN, _NAN)),
@@ -121,8 +111,9 @@ ROWS: tuple[Function, ...] = (
     ),
     Function(
         name="bessel_i1e", mp=exact.bessel_i1e, f64=fast.short_cut(
-            fast.bessel_i1e, tiny=lambda x: 0.5 * x * (1.0 - np.abs(x) * (1.0 - 0.625 * np.abs(x))),
-            low=(-_FAR, _i1e_far), high=(_FAR, _i1e_far),
+            fast.bessel_i1e, tiny=bessel_forms.i1e_near, near=bessel_forms.NEAR,
+            low=(-bessel_forms.FAR, bessel_forms.i1e_far),
+            high=(bessel_forms.FAR, bessel_forms.i1e_far),
         ), f64_error_ulp=16.0,
         symmetry="odd", specials=(*_ODD_ZERO, (_INF, 0.0), (-_INF, -0.0)), zeros=(0.0,),
         builtin="jax.lax.bessel_i1e", primitive="bessel_i1e",
