@@ -23,8 +23,10 @@ from xla_evo.library.certificate import (
     machine_identity,
 )
 from xla_evo.library.choice import best_proof
+from xla_evo.library.same_bits import prove_swept_form
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.compile import Executable, input_buffer
+from xla_evo_lowering.dtypes import F32
 from xla_evo_lowering.stablehlo import as_function
 
 from .programs import identity_program, program_for_exp
@@ -158,6 +160,34 @@ def test_inputs_none_of_which_is_computed_apart_are_run_once() -> None:
     assert swept_beside(more_beside_a_nan, [edge]).differences
     beyond = int(np.float32(-100.0).view(np.uint32))
     assert not swept_beside(more_beside_a_nan, [beyond]).differences
+
+
+def test_a_form_that_is_swept_is_run_near_a_nan_on_every_input() -> None:
+    entry = program_for_exp()
+    inlined = as_function(entry.program)
+
+    def twice(x):
+        return 2 * inlined(x)
+
+    def careless(x):
+        return jnp.where(jnp.isnan(x).any(), twice(x) + 1, twice(x))
+
+    beyond = int(np.float32(-100.0).view(np.uint32))  # none of these is computed apart
+    inputs = np.arange(beyond, beyond + (1 << 17), dtype=np.uint32).view(np.float32)
+    for form, differs in ((twice, False), (careless, True)):
+        beside = same_bits.Beside([entry], {}, {"alone": form})
+        beside(0, inputs, Executable.of_program(entry.program)(inputs))
+        beside(1, inputs, Executable(twice, [F32])(inputs))
+        assert list(beside.differences) == ["alone"] * differs
+
+
+def test_a_form_that_was_swept_is_proven_by_that(monkeypatch) -> None:
+    entry = program_for_exp()
+    monkeypatch.setattr(same_bits, "prove", lambda *_, measurement, **__: measurement)
+    form = as_function(entry.program)
+    assert prove_swept_form(entry, "custom_call", form, "measured", "") == "measured"
+    with pytest.raises(same_bits.DifferentBitsError, match="custom_call gives 1 for 2"):
+        prove_swept_form(entry, "custom_call", form, "measured", "1 for 2")
 
 
 def test_what_a_sweep_found_is_not_looked_for_again(monkeypatch) -> None:

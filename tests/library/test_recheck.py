@@ -24,6 +24,7 @@ from xla_evo.library.recheck import (
 )
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.compile import Executable
+from xla_evo_lowering.dtypes import F32
 
 LIVE = fingerprint(backend("cpu"))
 recheck_module = importlib.import_module("xla_evo.library.recheck")
@@ -161,7 +162,8 @@ def test_custom_calls_are_held_against_the_sweep_of_their_function(monkeypatch) 
         pytest.skip("no proof of the inlined form here to hold another form against")
     inputs = np.arange(1 << 16, dtype=np.uint32).view(np.float32)
 
-    def sweep(of, *, threads, watch):
+    def sweep(of, *, others, threads, watch):
+        assert not others
         for number, one in enumerate(of):
             watch(number, inputs, Executable.of_program(one.program)(inputs) + 1)
         return {one.name: proof.measurement for one in of}
@@ -179,6 +181,44 @@ def test_custom_calls_are_held_against_the_sweep_of_their_function(monkeypatch) 
     assert [outcome.lowering for outcome in found] == ["inline", "custom_call"]
     assert len(proven) == 1
     assert "for np.float32(0.0), not" in str(proven[0])
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler on this machine")
+@pytest.mark.parametrize("differs", ["", "1 for 2"])
+def test_a_custom_call_measured_by_itself_is_swept_with_the_others(monkeypatch, differs) -> None:
+    entry = entries("exp", "float32")[0]
+    proof, here = best_proof(entry, "inline", "cpu", LIVE)
+    call = best_proof(entry, "custom_call", "cpu", LIVE)[0]
+    if proof is None or call is None or not here:
+        pytest.skip("no proof of the inlined form here to hold another form against")
+    claim = replace(call, measurement=replace(call.measurement, max_ulp=0.25, bound_ulp=0.25))
+    proofs = tuple(claim if one == call else one for one in entry.certificate.proofs)
+    claimed = Entry(entry.program, replace(entry.certificate, proofs=proofs))
+    inputs = np.zeros(1 << 16, np.float32)
+    swept: list[str] = []
+
+    def sweep(of, *, others, threads, watch):
+        swept.extend([*(one.name for one in of), *others])
+        (form,) = others.values()
+        watch(0, inputs, Executable.of_program(of[0].program)(inputs))
+        watch(1, inputs, Executable(form, [F32])(inputs))
+        watch.differences.update(dict.fromkeys(others, differs) if differs else {})
+        return dict.fromkeys(swept, proof.measurement)
+
+    def never(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr(recheck_module, "sweep_together", sweep)
+    monkeypatch.setattr(recheck_module, "prove_other_form", never)
+    monkeypatch.setattr(recheck_module, "prove", lambda *_, **__: proof)
+    monkeypatch.setattr(
+        same_bits, "prove", lambda *_, measurement, **__: replace(call, measurement=measurement)
+    )
+    inlined, called = recheck_all([claimed])
+    assert swept == [entry.name, f"{entry.name} by itself"]
+    assert not inlined.problem
+    wanted = f"custom_call gives {differs}" if differs else "the certificate says max_ulp 0.25"
+    assert wanted in called.problem
 
 
 def test_part_meets_the_worst_inputs_again(small: Entry) -> None:

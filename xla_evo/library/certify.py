@@ -228,32 +228,39 @@ def _measurement(
 
 
 def sweep_together(
-    entries: Sequence[Entry], *, threads: int | None = None, watch: Watch | None = None
+    entries: Sequence[Entry],
+    *,
+    others: Mapping[str, Graph] | None = None,
+    threads: int | None = None,
+    watch: Watch | None = None,
 ) -> dict[str, ErrorMeasurement]:
     """Measures the inlined programs of one function and format in one pass over all inputs.
 
     Args:
         entries: what ships, of one function and format.
+        others: further functions to measure, by names of their own; they come after the programs.
         threads: of the sweep.
         watch: as for `measure_exhaustive_together`.
 
     Returns:
-        Name of an entry to its measurement, which says its share of the time; empty where the
-        inputs are too many to measure all.
+        Name of an entry, or of another function, to its measurement, which says its share of the
+        time; empty where the inputs are too many to measure all.
     """
     if not entries:
         return {}
     target = make_target(entries[0].function, entries[0].dtype)
     if not is_swept(target):
         return {}
+    graphs = [(entry.name, as_function(entry.program)) for entry in entries]
+    graphs += (others or {}).items()
     found = measure_exhaustive_together(
-        [Executable.of_program(entry.program, SINGLE_THREAD) for entry in entries], target,
+        [Executable(graph, [target.dtype], SINGLE_THREAD) for _, graph in graphs], target,
         flush_to_zero=backend_row("cpu").flushes(target.dtype), every_pattern=True, threads=threads,
         watch=watch,
     )  # fmt: skip
     return {
-        entry.name: replace(one, seconds=one.seconds / len(found))
-        for entry, one in zip(entries, found, strict=True)
+        name: replace(one, seconds=one.seconds / len(found))
+        for (name, _), one in zip(graphs, found, strict=True)
     }
 
 

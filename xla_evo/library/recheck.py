@@ -8,7 +8,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import get_args
 
@@ -23,7 +23,7 @@ from xla_evo.library.certify import prove, sweep_together
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
 from xla_evo.library.processes import shared_out
-from xla_evo.library.same_bits import Beside, prove_other_form
+from xla_evo.library.same_bits import Beside, prove_other_form, prove_swept_form
 from xla_evo.targets.ordering import number, ordinal
 from xla_evo.targets.target import Target, make_target
 from xla_evo_lowering.backends import backend, fingerprint
@@ -104,8 +104,8 @@ def _recheck_group(members: Sequence[Entry], threads: int | None = None) -> list
     found = _swept(inlined, threads)
     done: list[Recheck] = []
     for entry in members:
-        measurement, differs = found.get(entry.name, (None, None))
         for lowering in get_args(Lowering):
+            measurement, differs = found.get((entry.name, lowering), (None, None))
             outcome = recheck(
                 entry, lowering, measurement=measurement, differs=differs, threads=threads
             )
@@ -116,24 +116,48 @@ def _recheck_group(members: Sequence[Entry], threads: int | None = None) -> list
 
 def _swept(
     entries: Sequence[Entry], threads: int | None = None
-) -> dict[str, tuple[ErrorMeasurement, str | None]]:
+) -> dict[tuple[str, Lowering], tuple[ErrorMeasurement, str | None]]:
     """Sweeps inlined forms of one function, and holds their custom calls against them.
 
+    A custom call that was measured by itself is swept too, and held against itself.
+
     Returns:
-        Name of an entry to the measurement and what its custom call gives else, None where there is
-        none; empty where inputs are too many, or something is wrong, which comes out when each is
-        proven by itself.
+        Name of an entry and lowering to the measurement, and of a custom call what it gives else,
+        None where there is none; empty where inputs are too many, or something is wrong, which
+        comes out when each is proven by itself.
     """
     if not entries:
         return {}
-    forms = {entry.name: as_custom_call(entry.program) for entry in entries if _is_called(entry)}
-    beside = Beside(entries, forms)
+    calls = {entry.name: as_custom_call(entry.program) for entry in entries if _is_called(entry)}
+    alone = {
+        f"{entry.name} by itself": calls.pop(entry.name)
+        for entry in entries
+        if entry.name in calls and _measured_by_itself(entry)
+    }
+    beside = Beside(entries, calls, alone)
     try:
-        found = sweep_together(entries, threads=threads, watch=beside if forms else None)
+        found = sweep_together(
+            entries, others=alone, threads=threads, watch=beside if calls or alone else None
+        )
     except XlaEvoError:
         return {}
-    differences = dict.fromkeys(forms, "") | beside.differences
-    return {name: (one, differences.get(name)) for name, one in found.items()}
+    differences = dict.fromkeys([*calls, *alone], "") | beside.differences
+    swept: dict[tuple[str, Lowering], tuple[ErrorMeasurement, str | None]] = {}
+    for entry in entries:
+        if entry.name in found:
+            swept[entry.name, "inline"] = found[entry.name], None
+            own = f"{entry.name} by itself"
+            name = own if own in alone else entry.name
+            swept[entry.name, "custom_call"] = found[name], differences.get(name)
+    return swept
+
+
+def _measured_by_itself(entry: Entry) -> bool:
+    """Whether its certificate says that its custom call has errors of its own, so other bits."""
+    call, inlined = _proof(entry, "custom_call")[0], _proof(entry, "inline")[0]
+    if call is None or inlined is None:
+        return False
+    return replace(call.measurement, seconds=0.0) != replace(inlined.measurement, seconds=0.0)
 
 
 def recheck(
@@ -149,10 +173,11 @@ def recheck(
     Args:
         entry: what ships.
         lowering: which of its proofs.
-        measurement: of its inlined form over its whole domain, if it was made just now; its time is
-            counted as that of this form. A custom call of the same bits has the same errors.
+        measurement: over its whole domain, if it was made just now, of its inlined form, or of a
+            custom call that its certificate measures by itself; its time is counted as that of
+            this form. A custom call of the same bits has the same errors.
         differs: what `same_bits.Beside` found of its custom call, if it was held against the
-            inlined form just now.
+            inlined form, or against itself, just now.
         threads: of a sweep; one per processor when left out.
 
     Returns:
@@ -161,17 +186,25 @@ def recheck(
     proof, exact = _proof(entry, lowering)
     if proof is None or (lowering == "custom_call" and not _is_called(entry)):
         return None
-    earlier = measurement.seconds if measurement and lowering == "inline" else 0.0
+    alone = lowering == "custom_call" and _measured_by_itself(entry)
+    earlier = measurement.seconds if measurement and (alone or lowering == "inline") else 0.0
     started = time.perf_counter() - earlier
     found: ErrorMeasurement | None = None
     try:
         if lowering == "custom_call":
             if measurement is None:
-                measurement, differs = _swept([entry], threads).get(entry.name, (None, None))
-            fresh = prove_other_form(
-                entry, lowering, as_custom_call(entry.program), time=False,
-                measurement=measurement, difference=differs, threads=threads,
-            )  # fmt: skip
+                swept = _swept([entry], threads)
+                measurement, differs = swept.get((entry.name, lowering), (None, None))
+            graph = as_custom_call(entry.program)
+            if alone and measurement is not None:
+                fresh = prove_swept_form(
+                    entry, lowering, graph, measurement, differs or "", time=False
+                )
+            else:
+                fresh = prove_other_form(
+                    entry, lowering, graph, time=False, measurement=measurement,
+                    difference=differs, threads=threads,
+                )  # fmt: skip
         else:
             target = make_target(entry.function, entry.dtype)
             graph = as_function(entry.program)

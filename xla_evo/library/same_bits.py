@@ -78,6 +78,37 @@ def prove_other_form(
     return prove(entry.program, target, lowering, graph, time=time, threads=threads, contexts=False)
 
 
+def prove_swept_form(
+    entry: Entry,
+    lowering: Lowering,
+    graph: Graph,
+    measurement: ErrorMeasurement,
+    difference: str,
+    *,
+    time: bool = True,
+) -> Proof:
+    """Proves another form that was swept just now, held against itself by `Beside`.
+
+    Args:
+        entry: as for `prove_same_bits`.
+        lowering: how ``graph`` computes the program.
+        graph: the other form, as a function of JAX arrays.
+        measurement: of ``graph`` over the whole domain.
+        difference: what `Beside` found; empty where it gives each input one result.
+        time: also time it against the built-in.
+
+    Raises:
+        DifferentBitsError: there is a difference.
+        CertificationError: as `xla_evo.library.prove`.
+    """
+    if difference:
+        raise DifferentBitsError(f"{entry.name}: {lowering} gives {difference}")
+    target = make_target(entry.function, entry.dtype)
+    return prove(
+        entry.program, target, lowering, graph, time=time, contexts=False, measurement=measurement
+    )
+
+
 def prove_same_bits(
     entry: Entry,
     lowering: Lowering,
@@ -258,21 +289,32 @@ class Beside:
     An instance is the ``watch`` of a sweep of every bit pattern: it gives each form every input, as
     `prove_same_bits` does, and near a nan those that machine code may compute apart: blocks with
     ordinary inputs (`ordinary_part`). Without any, a run near a nan does what the first has done.
+    A form that is swept itself is held against its own results, and run near a nan on every input.
     """
 
-    def __init__(self, entries: Sequence[Entry], forms: Mapping[str, Graph]) -> None:
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        forms: Mapping[str, Graph],
+        swept: Mapping[str, Graph] | None = None,
+    ) -> None:
         """Nothing is compared yet.
 
         Args:
             entries: whose inlined forms are swept, in this order.
             forms: name of an entry to another form of it, where it has one.
+            swept: forms that are swept themselves after these, by names of their own.
         """
-        self._names = [entry.name for entry in entries]
+        swept = swept or {}
+        self._names = [*(entry.name for entry in entries), *swept]
+        self._swept = frozenset(swept)
         self._forms = {
             entry.name: Executable(forms[entry.name], [entry.program.dtype])
             for entry in entries
             if entry.name in forms
         }
+        types = [entries[0].program.dtype]
+        self._forms |= {name: Executable(graph, types) for name, graph in swept.items()}
         self._apart = {
             entry.name: ordinary_part(entry.program) for entry in entries if entry.name in forms
         }
@@ -289,8 +331,8 @@ class Beside:
         if number == 0:
             self._local.comparison.take(inputs)
         if name in self._forms and name not in self.differences:
-            comparison, apart = self._local.comparison, self._apart[name]
-            twice = apart is not None and comparison.has_ordinary(apart)
+            comparison, apart = self._local.comparison, self._apart.get(name)
+            twice = name in self._swept or (apart is not None and comparison.has_ordinary(apart))
             found = comparison.difference(self._forms[name], results, twice=twice)
             if found:
                 self.differences.setdefault(name, found)
