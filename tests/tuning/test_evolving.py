@@ -5,6 +5,7 @@ wide bound, in its own scaffold. Search, proof, certificate and choice are the r
 """
 
 import functools
+import json
 import math
 import sys
 from types import SimpleNamespace
@@ -23,9 +24,10 @@ from xla_evo.targets.target import make_target
 from xla_evo.tuning import tune
 from xla_evo.tuning.beginning import beginning
 from xla_evo_lowering.backends import backend, fingerprint
+from xla_evo_lowering.canonical import content_hash
 from xla_evo_lowering.dtypes import F32
 from xla_evo_lowering.program import Builder
-from xla_evo_lowering.text import print_program
+from xla_evo_lowering.text import parse_program, print_program
 
 LOW, HIGH, BOUND = 0.5, 0.75, 2000.0
 BEGIN = "program h(x: f32) -> f32 { %0: f32 = const 0x1p+0 %1: f32 = add x, %0 return %1 }"
@@ -57,14 +59,16 @@ def _tune(budget=BUDGET):
 
 
 def test_what_is_evolved_is_certified_recorded_and_followed(monkeypatch):
-    monkeypatch.setattr(MODULE, "beginning", lambda *_: (BEGIN, "0123abcd"))
+    monkeypatch.setattr(MODULE, "beginning", lambda *_: BEGIN)
     first = _tune()
     (entry,) = entries("exp", "float32", folder=user_library()) or [first.notes]
     digest = entry.certificate.program_hash
     assert first.evolved == 1
     assert f"scaffold exp: {digest[:8]} certified" in first.notes
     assert entry.certificate.provenance.kind == "from scaffold exp"
-    assert entry.certificate.provenance.note == "begun with the hole of 0123abcd"
+    assert (
+        entry.certificate.provenance.note == f"begun with {content_hash(parse_program(BEGIN))[:8]}"
+    )
     (proof,) = entry.certificate.proofs
     assert proof.measurement.exhaustive
     assert proof.measurement.bound_ulp <= BOUND
@@ -97,9 +101,9 @@ class _Search:
 
     def evolve(self, config, folder, **_others):
         self.calls.append(("evolve", config.budget))
-        assert config.begin == beginning(scaffold("exp"), BOUND)[0] != ""
+        assert config.begin == beginning(scaffold("exp"), BOUND) != ""
         folder.mkdir(parents=True)
-        (folder / CONFIG).write_text("")
+        (folder / CONFIG).write_text(json.dumps(config.to_json()))
         if self.stop:
             raise self.stop
         return self._outcome()

@@ -72,9 +72,6 @@ def _beginning(given: str, frame: str) -> str:
         given: path of a file, or the first digits of the hash of a program of the library.
         frame: name of the scaffold; empty: none.
     """
-    # Imported here: the library takes a while.
-    from xla_evo.library import entries
-
     if not given:
         return ""
     path = Path(given)
@@ -82,6 +79,9 @@ def _beginning(given: str, frame: str) -> str:
         text = _text(path)
         hole = hole_of(scaffold(frame), parse_program(text, source=given)) if frame else None
         return text if hole is None else print_program(hole)
+    # Imported here: `--help` should not wait for the library.
+    from xla_evo.library import entries
+
     found = [one for one in entries() if one.name.rpartition("/")[2].startswith(given)]
     if len(found) != 1:
         raise ConfigError(f"the library has {len(found)} programs {given}..., not one")

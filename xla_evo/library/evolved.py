@@ -22,6 +22,11 @@ from xla_evo_lowering.text import parse_program
 _DIGITS = 16
 
 
+def begun_with(config: SearchConfig) -> str:
+    """What a run began with, as its settings say."""
+    return f"begun with {config.begin_hash()}" if config.begin else "grown from the empty program"
+
+
 def provenance_of(config: SearchConfig, state: State) -> Provenance:
     """Where the programs of a run came from.
 
@@ -30,14 +35,13 @@ def provenance_of(config: SearchConfig, state: State) -> Provenance:
     the hash of the settings.
     """
     counters = state.counters
-    begun = f"begun with {config.begin_hash()}" if config.begin else "grown from the empty program"
     alone = "from a program" if config.begin else "from scratch"
     return Provenance(
         kind=f"from scaffold {config.scaffold}" if config.scaffold else alone,
         run=config.digest()[:_DIGITS],
         seed=config.seed,
         note=(
-            f"{begun}; {counters.screened:,} candidates screened,"
+            f"{begun_with(config)}; {counters.screened:,} candidates screened,"
             f" {counters.compiled + counters.compile_hits:,} compiled,"
             f" {state.beginnings + 1} beginnings, bound {config.max_ulp:g} ULP"
         ),

@@ -197,9 +197,7 @@ def recheck(
                 measurement, differs = swept.get((entry.name, lowering), (None, None))
             graph = as_custom_call(entry.program)
             if alone and measurement is not None:
-                fresh = prove_swept_form(
-                    entry, lowering, graph, measurement, differs or "", time=False
-                )
+                fresh = prove_swept_form(entry, lowering, graph, measurement, differs or "")
             else:
                 fresh = prove_other_form(
                     entry, lowering, graph, time=False, measurement=measurement,

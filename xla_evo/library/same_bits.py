@@ -84,8 +84,6 @@ def prove_swept_form(
     graph: Graph,
     measurement: ErrorMeasurement,
     difference: str,
-    *,
-    time: bool = True,
 ) -> Proof:
     """Proves another form that was swept just now, held against itself by `Beside`.
 
@@ -95,7 +93,6 @@ def prove_swept_form(
         graph: the other form, as a function of JAX arrays.
         measurement: of ``graph`` over the whole domain.
         difference: what `Beside` found; empty where it gives each input one result.
-        time: also time it against the built-in.
 
     Raises:
         DifferentBitsError: there is a difference.
@@ -105,7 +102,7 @@ def prove_swept_form(
         raise DifferentBitsError(f"{entry.name}: {lowering} gives {difference}")
     target = make_target(entry.function, entry.dtype)
     return prove(
-        entry.program, target, lowering, graph, time=time, contexts=False, measurement=measurement
+        entry.program, target, lowering, graph, time=False, contexts=False, measurement=measurement
     )
 
 

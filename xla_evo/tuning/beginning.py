@@ -10,8 +10,8 @@ from xla_evo_lowering.program import Program
 from xla_evo_lowering.text import print_program
 
 
-def beginning(frame: Scaffold, max_ulp: float) -> tuple[str, str]:
-    """Returns the hole of a program of the library to begin with, and the program's hash.
+def beginning(frame: Scaffold, max_ulp: float) -> str:
+    """Returns the text of what fills the hole of a program of the library; empty: of none.
 
     Programs by hand are left out, so that what comes of a search was evolved all the way. Of those
     whose error is at most the bound it is the fastest, else the one of the least error.
@@ -19,19 +19,13 @@ def beginning(frame: Scaffold, max_ulp: float) -> tuple[str, str]:
     Args:
         frame: the scaffold of the search.
         max_ulp: bound of the search, in ULP.
-
-    Returns:
-        (text, first digits of the hash), empty where nothing was evolved.
     """
     found = [
-        (_worth(entry, max_ulp), entry.name, hole)
+        (_worth(entry, max_ulp), hole)
         for entry in entries(frame.function, "float32")
         if (hole := _evolved(entry, frame)) is not None
     ]
-    if not found:
-        return "", ""
-    _, name, hole = max(found, key=lambda one: one[0])
-    return print_program(hole), name.rpartition("/")[2][:8]
+    return print_program(max(found, key=lambda one: one[0])[1]) if found else ""
 
 
 def _evolved(entry: Entry, frame: Scaffold) -> Program | None:

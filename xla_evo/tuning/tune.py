@@ -16,11 +16,12 @@ from xla_evo.errors import ConfigError, XlaEvoError
 from xla_evo.library.certificate import Provenance
 from xla_evo.library.certify import certify
 from xla_evo.library.choice import best_proof
+from xla_evo.library.evolved import begun_with
 from xla_evo.library.loader import DATA, MODELLED, entries, write_entry
 from xla_evo.library.tuned import record_ratios, tuned_ratios, user_library
 from xla_evo.scaffolds import Scaffold, scaffolds_of
 from xla_evo.search.config import SearchConfig
-from xla_evo.search.run import CONFIG, Observer, evolve, resume
+from xla_evo.search.run import CONFIG, Observer, RunFolder, evolve, resume
 from xla_evo.store import Key, Store
 from xla_evo.targets.target import Target, make_target
 from xla_evo.tuning.beginning import beginning
@@ -293,14 +294,17 @@ class _Tuning:
         else:
             config = SearchConfig(
                 target=self.target, max_ulp=self.max_ulp, budget=share, backend=self.row.name,
-                seed=self.seed, scaffold=frame.name, begin=self._begin(frame)[0],
+                seed=self.seed, scaffold=frame.name, begin=self._begin(frame),
             )  # fmt: skip
             outcome = evolve(config, folder, store=self.store, observer=self.observer)
         return outcome.winner.text if outcome.winner else ""
 
-    def _begin(self, frame: Scaffold) -> tuple[str, str]:
-        """What its search begins with; for a device that is not here nothing, as for it alone."""
-        return beginning(frame, self.max_ulp) if self.row.live else ("", "")
+    def _begin(self, frame: Scaffold) -> str:
+        """What its search begins with: nothing for a device that is not here.
+
+        What was evolved for CPUs may have operations whose results are not known there.
+        """
+        return beginning(frame, self.max_ulp) if self.row.live else ""
 
     def _keep(self, text: str, frame: Scaffold, notes: list[str]) -> None:
         """Certifies a program on a live backend; for others its text joins the candidates."""
@@ -315,8 +319,8 @@ class _Tuning:
             notes.append(f"scaffold {frame.name}: {digest[:8]} was certified before")
             return
         self.report(f"{self._names[0]}: certifying what was evolved in scaffold {frame.name}")
-        _, before = self._begin(frame)
-        note = f"begun with the hole of {before}" if before else ""
+        # From the run and not from what would begin one now: it may be of an earlier library.
+        note = begun_with(RunFolder(self._folder(frame)).config())
         source = Provenance(kind=f"from scaffold {frame.name}", seed=self.seed, note=note)
         entry = certify(
             program, *self._names, provenance=source, max_ulp=self.max_ulp, time=False
