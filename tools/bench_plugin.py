@@ -136,7 +136,7 @@ def custom_calls():
                 "measure": f"{name} by custom call, {words}, 2^{power}, whole call",
                 "unit": "times jnp", "wanted": wanted.get((name, power), ""),
             }  # fmt: skip
-            first, second, ratio = paired(plain, native, max(1, (1 << 19) >> power))
+            first, second, ratio = paired(plain, native, max(8, (1 << 19) >> power))
             yield row | {
                 "value": ratio, "jnp_ns": first / (1 << power) * 1e9,
                 "native_ns": second / (1 << power) * 1e9,
@@ -151,7 +151,7 @@ def copies():
     for power in (16, 20):
         x = inputs("exp", 1 << power)
         calls = [lambda f=f, x=x: f(x).block_until_ready() for f in (plain, copied)]
-        first, second, ratio = paired(*calls, max(1, (1 << 19) >> power))
+        first, second, ratio = paired(*calls, max(8, (1 << 19) >> power))
         yield {
             "measure": f"a copy by custom call, 2^{power}, whole call",
             "unit": "times jnp.exp", "wanted": "", "value": ratio,
@@ -171,7 +171,7 @@ def inlined():
         x = jnp.asarray(np.random.default_rng(0).uniform(-5, 5, 1 << power), jnp.float32)
         for options, words in ((None, ""), (unsplit, ", both on one thread")):
             plain, evolved = patched_and_plain(jnp.exp, x, options=options)
-            first, second, ratio = paired(plain, evolved, max(1, (1 << 19) >> power))
+            first, second, ratio = paired(plain, evolved, max(8, (1 << 19) >> power))
             yield {
                 "measure": f"exp inlined, 2^{power}, whole call{words}", "unit": "times jnp",
                 "wanted": "", "value": ratio, "jnp_us": first * 1e6, "evolved_us": second * 1e6,
