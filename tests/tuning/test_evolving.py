@@ -47,6 +47,7 @@ def short_function(monkeypatch):
         return measure_exhaustive(*args, **others)
 
     monkeypatch.setattr(MODULE, "make_target", narrow)
+    monkeypatch.setattr(MODULE, "scaffolds_of", lambda *_: [scaffold("exp")])
     monkeypatch.setattr(CERTIFY, "make_target", narrow)
     monkeypatch.setattr(CERTIFY, "measure_exhaustive", sweep)
     # Of so few inputs a sample of millions of different ones would be looked for in vain.

@@ -24,7 +24,12 @@ def sinc(x, hole, named):
 
 def log_exact(x, hole, named):
     """The hole has the significand less 1."""
-    return single_logarithms.log_in_parts(x, lambda f: (named(f), hole)[1])
+    return single_logarithms.log_in_parts(x, lambda f: f * f * (named(f), hole)[1])
+
+
+def log_nested(x, hole, named):
+    """The same, with one rounding less behind the hole."""
+    return single_logarithms.log_in_parts(x, lambda f: f * (named(f), hole)[1])
 
 
 def tanh_shared(x, hole, named):
@@ -56,6 +61,7 @@ def bessel_i1e(x, hole, named):
 
 
 SCAFFOLD_FORMS = {
-    "rsqrt": rsqrt_residual, "sinc": sinc, "log-exact": log_exact, "asinh": asinh, "acosh": acosh,
+    "rsqrt": rsqrt_residual, "sinc": sinc, "log-exact": log_exact,
+    "log-nested": log_nested, "asinh": asinh, "acosh": acosh,
     "tanh-shared": tanh_shared, "bessel-i0e": bessel_i0e, "bessel-i1e": bessel_i1e,
 }  # fmt: skip

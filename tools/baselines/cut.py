@@ -30,12 +30,17 @@ CUTS = {
     "atan-wide": ("atan/float32/7c8743545eca9952", 11, 45),
     "atan2": ("atan2/float32/7692bd3529bc180b", 24, 58),
     "cosh": ("cosh/float32/844ea2e5d6ce5588", 24, 31),
-    "digamma": ("digamma/float32/3c3e7d106f0c6319", 121, 138),
+    "digamma": ("digamma/float32/3647bb9a168631c3", 44, 58),
     "erf-inv": ("erf_inv/float32/93e74df5653c86b9", 16, 42),
+    "erf-fast": ("erf/float32/0d65a8f3a75f1ef0", 11, 27),
     "erfc": ("erfc/float32/8c29d7d30dc40c0a", 33, 52),
+    "erfc-fast": ("erfc/float32/3c7fc15e610b0f0b", 50, 68),
+    "exp-fast": ("exp/float32/cc7678151b92c7fc", 13, 29),
     "exp2-wide": ("exp2/float32/a872fcca80bacd73", 11, 33),
     "gelu": ("gelu/float32/036a624aeeb4b10c", 32, 51),
+    "gelu-fast": ("gelu/float32/cd04a660aa23dbd0", 45, 63),
     "gelu-tanh": ("gelu_tanh/float32/de63414f968db6d0", 29, 51),
+    "gelu-tanh-fast": ("gelu_tanh/float32/96cf25af1444a86c", 33, 49),
     "lgamma": ("lgamma/float32/f9631275f90adc7e", 103, 113),
     "log-sigmoid": ("log_sigmoid/float32/3bbd8ba691a69d76", 23, 41),
     "logistic-fast": ("logistic/float32/f07b2366758dfb87", 28, 44),
@@ -44,6 +49,7 @@ CUTS = {
     "silu-fast": ("silu/float32/517192e7af7ebff6", 18, 34),
     "sinh": ("sinh/float32/b94e234185b944c3", 20, 27),
     "softplus": ("softplus/float32/c444fd2fcc25da40", 67, 85),
+    "tanh-fast": ("tanh/float32/f2e4436c966f6562", 8, 25),
 }
 """Name of a scaffold to a program that ships, what went into the hole, and what came out."""
 

@@ -3,7 +3,8 @@
 With Y = |x - 1/2| digamma is log Y and a series in 1 / Y^2 alone, and for reflected arguments less
 pi cot(pi x) (DLMF 5.5.4, 5.11.2). Between -1.5 and 2.5 the argument is x + 4, less four inverses as
 one quotient. Every interval below 0 has a zero; the float32 numbers nearest to some, at 1.4616,
--1.5735, -2.6107, -5.6672 and -66.796, need more than all others, and the fits have them as points.
+-0.50408, -1.5735, -2.6107, -5.6672 and -66.796, need more than all others, and the fits have them
+as points.
 """
 
 import functools
@@ -21,8 +22,8 @@ _FIRST, _FAR = -1.5, 2.5
 _SHIFT = 4
 _HUGE = 1e15
 _HARD = (
-    "1.4616321449683623", "-1.573498473162390", "-2.6107208684441447", "-66.79590606689453",
-    "-5.6671624415568855",
+    "1.4616321449683623", "-0.504082977771759", "-1.573498473162390", "-2.6107208684441447",
+    "-66.79590606689453", "-5.6671624415568855",
 )  # fmt: skip
 _UNIT = 2.0**-52
 """What the exponents are counted in."""
@@ -76,7 +77,7 @@ def _cotangent_fit() -> Fit:
 
     with mp.workdps(40):
         hard = [(x - mp.nint(x)) ** 2 for x in _hard() if x < _FIRST]
-    return _fit_through(quotient, 0, 0.25, lambda z: 1 / (mp.sqrt(z) + mp.mpf(1) / 32), hard, 5, 5)
+    return _fit_through(quotient, 0, 0.25, lambda z: 1 / (mp.sqrt(z) + mp.mpf(1) / 32), hard, 5, 4)
 
 
 @functools.cache
@@ -90,7 +91,7 @@ def _atanh_fit() -> tuple[float, ...]:
     with mp.workdps(40):
         hard = [square(_base(x)) for x in _hard()]
     return _fit_through(
-        atanh_rest, 0, ATANH_END, lambda z: z * mp.sqrt(z) + mp.mpf(2) ** -30, hard, 6, 1
+        atanh_rest, 0, ATANH_END, lambda z: z * mp.sqrt(z) + mp.mpf(2) ** -30, hard, 5, 1
     ).numerator
 
 

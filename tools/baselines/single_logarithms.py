@@ -44,14 +44,14 @@ def split_in_place(x: Value, least: int) -> tuple[Value, Value]:
 
 def log(x: Value, c: Constants) -> Value:
     """`log_in_parts` with a polynomial."""
-    return log_in_parts(x, lambda f: polynomial(f, c["tail"]))
+    return log_in_parts(x, lambda f: f * f * polynomial(f, c["tail"]))
 
 
-def log_in_parts(x: Value, tail: Callable[[Value], Value]) -> Value:
-    """K high + ((f + k tail) + f^2 P(f)); f + k tail is exact, both multiples of 2^-24."""
+def log_in_parts(x: Value, beyond: Callable[[Value], Value]) -> Value:
+    """K high + ((f + k tail) + log(1 + f) - f); f + k tail is exact, both multiples of 2^-24."""
     k, f = split_in_place(x, TWO_THIRDS)
     exact = f + k * (LN2_TAIL * 2.0**-MANTISSA)
-    near = exact + f * f * tail(f)
+    near = exact + beyond(f)
     return ends(x, near + k * (LN2_HIGH * 2.0**-MANTISSA))
 
 

@@ -36,6 +36,7 @@ _FUSED = (
 )
 _POWER = "the power by a multiple of log(2), which goes to the exponent"
 _HALVES = "x = k log(2) + r: 2^k/2 and 2^-k/2 times sinh r and cosh r, the largest part exact"
+_AS_BUILT_IN = "for the error of the built-in"
 _BESSEL = (
     "a quotient in float64, below 4.5 the hole over a polynomial of degree 4, from there on one of"
     " polynomials over the root"
@@ -53,6 +54,10 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)),
      "that of log with the exponent left in its place; log(2) in two parts, both multiples of"
      " 2^-24, so that the sum of the significand less 1 and the smaller part is exact"),
+    ("log-nested", "log", "log1p(x)/x - 1", -1 / 3, 1 / 3,
+     ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)),
+     "that of log-exact with r times the hole in place of its product with r^2, so that what is"
+     " rounded behind the hole is less"),
     ("log2", "log2", f"(log1p(x) - x)/x**2 * {_LOG2_E}", -0.2929, 0.4143,
      ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), _EXPONENT),
     ("log2-whole", "log2", f"(log1p(x)/x - 1)*{_LOG2_E} + 1.9259629911266176e-8", -0.2929, 0.4143,
@@ -122,9 +127,25 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
     ("logistic", "logistic", _TAIL, -_LN2_HALF, _LN2_HALF, ((-17.0, 17.0), (-2.0, 2.0)), _ONE_PLUS),
     ("silu", "silu", _TAIL, -_LN2_HALF, _LN2_HALF, ((-90.0, 0.0), (-17.0, 17.0)), _ONE_PLUS),
     ("logistic-fast", "logistic", "expm1(x)", -_LN2_HALF, _LN2_HALF, ((-17.0, 17.0), (-2.0, 2.0)),
-     "1/(1 + e^-x) as it is rounded, for the error of the built-in"),
+     f"1/(1 + e^-x) as it is rounded, {_AS_BUILT_IN}"),
     ("silu-fast", "silu", "expm1(x)", -_LN2_HALF, _LN2_HALF, ((-90.0, 0.0), (-17.0, 17.0)),
-     "x/(1 + e^-x) as it is rounded, for the error of the built-in"),
+     f"x/(1 + e^-x) as it is rounded, {_AS_BUILT_IN}"),
+    ("exp-fast", "exp", "exp(x)", -_LN2_HALF, _LN2_HALF, ((-87.3, 88.7), (-2.0, 2.0)),
+     f"that of exp with log(2) in one part, {_AS_BUILT_IN}"),
+    ("tanh-fast", "tanh",
+     "sqrt(x)/tanh(sqrt(x))*(1 + x*(0.13284951448440552 + x*(0.0033685890957713127"
+     " + x*1.750504998199176e-05)))", 1e-9, 67.4014,
+     ((-1.0, 1.0), (-8.2, 8.2), (-40.0, 40.0)),
+     f"a quotient of polynomials in the square of the clamped input, the hole below, {_AS_BUILT_IN}"),
+    ("erf-fast", "erf", "erf(sqrt(x))/sqrt(x)", 1e-9, 1.21,
+     ((-1.1, 1.1), (-0.5, 0.5), (0.9, 1.1)),
+     f"1 - p(x)^8 from 1.1 on; below it x times the hole, {_AS_BUILT_IN}"),
+    ("erfc-fast", "erfc", "exp(x)", -_LN2_HALF, _LN2_HALF, ((-1.0, 9.2), (-4.0, 1.0)),
+     f"that of erfc in float32, {_AS_BUILT_IN}"),
+    ("gelu-fast", "gelu", "exp(x)", -_LN2_HALF, _LN2_HALF, ((-13.0, 0.0), (-5.0, 5.0)),
+     f"that of gelu in float32, {_AS_BUILT_IN}"),
+    ("gelu-tanh-fast", "gelu_tanh", "expm1(x)", -_LN2_HALF, _LN2_HALF, ((-10.0, 0.0), (-5.0, 5.0)),
+     f"that of gelu-tanh in float32, {_AS_BUILT_IN}"),
     ("expm1", "expm1", _TAIL, -_LN2_HALF, _LN2_HALF, ((-1.0, 1.0), (-0.4, 0.4)),
      "2^k (x - k log 2) + (2^k - 1) with its rounding, and 2^k times what is left of e^r - 1"),
     ("erfc", "erfc", "exp(x)", -_LN2_HALF, _LN2_HALF, ((-1.0, 9.2), (-4.0, 1.0)),
@@ -167,9 +188,10 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
 )  # fmt: skip
 
 
+_FAST = ("erf", "erfc", "exp", "gelu", "gelu-tanh", "logistic", "silu", "tanh")
 _MADE_FOR = {
     "exp2-wide": (0.0, 0.6), "atan-wide": (0.0, 0.6),
-    "logistic-fast": (1.0, math.inf), "silu-fast": (1.0, math.inf),
+    **{f"{name}-fast": (1.0, math.inf) for name in _FAST},
 }  # fmt: skip
 """Error bounds in ULP that a scaffold is made for, where others serve all the others better."""
 

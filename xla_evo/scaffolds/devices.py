@@ -51,10 +51,12 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
     "log-masked": ("tpu",), "erf-power": ("cuda", "tpu"), "erf-tail": ("cuda", "tpu"),
     "tanh-exp2": ("cuda", "tpu"),
     "erf-exp2": ("cuda", "tpu"), "erf": ("cpu",), "erf-far": ("cpu",), "log-exact": ("cpu",),
+    "log-nested": ("cpu",),
     "tanh-shared": ("cpu",),
     "sin-words": ("tpu",), "sin-fused": ("cpu",), "cos-fused": ("cpu",), "tan-fused": ("cpu",),
     "sinh": ("cpu",), "cosh": ("cpu",), "softplus": ("cpu",), "log-sigmoid": ("cpu",),
-    "logistic-fast": ("cpu",), "silu-fast": ("cpu",),
+    "logistic-fast": ("cpu",), "silu-fast": ("cpu",), "exp-fast": ("cpu",), "tanh-fast": ("cpu",),
+    "erf-fast": ("cpu",), "erfc-fast": ("cpu",), "gelu-fast": ("cpu",), "gelu-tanh-fast": ("cpu",),
     "exp": ("cpu", "tpu"), "exp2": ("cpu", "tpu"), "log": ("cpu", "tpu"), "log2": ("cpu", "tpu"),
     "log10": ("cpu", "tpu"),
 }  # fmt: skip
