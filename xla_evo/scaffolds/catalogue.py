@@ -136,7 +136,8 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      "sqrt(x)/tanh(sqrt(x))*(1 + x*(0.13284951448440552 + x*(0.0033685890957713127"
      " + x*1.750504998199176e-05)))", 1e-9, 67.4014,
      ((-1.0, 1.0), (-8.2, 8.2), (-40.0, 40.0)),
-     f"a quotient of polynomials in the square of the clamped input, the hole below, {_AS_BUILT_IN}"),
+     "a quotient of polynomials in the square of the clamped input, the hole its denominator,"
+     f" {_AS_BUILT_IN}"),
     ("erf-fast", "erf", "erf(sqrt(x))/sqrt(x)", 1e-9, 1.21,
      ((-1.1, 1.1), (-0.5, 0.5), (0.9, 1.1)),
      f"1 - p(x)^8 from 1.1 on; below it x times the hole, {_AS_BUILT_IN}"),
