@@ -61,7 +61,7 @@ def bessel_i1e(x, hole, named):
 
 
 SCAFFOLD_FORMS = {
-    "rsqrt": rsqrt_residual, "sinc": sinc, "log-exact": log_exact,
-    "log-nested": log_nested, "asinh": asinh, "acosh": acosh,
-    "tanh-shared": tanh_shared, "bessel-i0e": bessel_i0e, "bessel-i1e": bessel_i1e,
+    "rsqrt": rsqrt_residual, "sinc": sinc, "log-exact": log_exact, "log-nested": log_nested,
+    "asinh": asinh, "acosh": acosh, "tanh-shared": tanh_shared, "bessel-i0e": bessel_i0e,
+    "bessel-i1e": bessel_i1e,
 }  # fmt: skip

@@ -68,7 +68,7 @@ def _series_fit() -> Fit:
 
 
 @functools.cache
-def _cotangent_fit() -> Fit:
+def _cotangent_fit(below: int) -> Fit:
     """Pi f cot(pi f) in f^2 for |f| up to 1/2."""
 
     def quotient(z):
@@ -77,11 +77,13 @@ def _cotangent_fit() -> Fit:
 
     with mp.workdps(40):
         hard = [(x - mp.nint(x)) ** 2 for x in _hard() if x < _FIRST]
-    return _fit_through(quotient, 0, 0.25, lambda z: 1 / (mp.sqrt(z) + mp.mpf(1) / 32), hard, 5, 4)
+    return _fit_through(
+        quotient, 0, 0.25, lambda z: 1 / (mp.sqrt(z) + mp.mpf(1) / 32), hard, 5, below
+    )
 
 
 @functools.cache
-def _atanh_fit() -> tuple[float, ...]:
+def _atanh_fit(count: int) -> tuple[float, ...]:
     """(2 atanh(s) / s - 2) / s^2 in s^2."""
 
     def square(y):
@@ -91,7 +93,7 @@ def _atanh_fit() -> tuple[float, ...]:
     with mp.workdps(40):
         hard = [square(_base(x)) for x in _hard()]
     return _fit_through(
-        atanh_rest, 0, ATANH_END, lambda z: z * mp.sqrt(z) + mp.mpf(2) ** -30, hard, 5, 1
+        atanh_rest, 0, ATANH_END, lambda z: z * mp.sqrt(z) + mp.mpf(2) ** -30, hard, count, 1
     ).numerator
 
 
@@ -103,18 +105,19 @@ def _inverses(x: Value) -> tuple[Value, Value]:
     return (x + last) * (outer + inner), outer * inner
 
 
-def _cotangent(f: Value) -> tuple[Value, Value]:
+def _cotangent(f: Value, below: int) -> tuple[Value, Value]:
     """Numerator and denominator of pi cot(pi f)."""
-    found = _cotangent_fit()
+    found = _cotangent_fit(below)
     z = f * f
     return horner(z, found.numerator), f * horner(z, (1.0, *found.denominator))
 
 
-def digamma(x: Value) -> Value:
+def digamma(x: Value, below: int = 4, terms: int = 5) -> Value:
     """Log Y and the series, less inverses or a cotangent, the quotients with one division.
 
     They go off the logarithm's large part first: at -66.795906 the result is -6.7e-9, a sum of
-    numbers near 4.
+    numbers near 4. ``below`` and ``terms`` are how long the cotangent's denominator and the
+    logarithm are.
     """
     near = (x < _FAR) & (x > _FIRST)
     limited = x.max(-(2.0**23))
@@ -126,7 +129,7 @@ def digamma(x: Value) -> Value:
     # In Y^2 the quotient has its coefficients the other way round.
     series = _series_fit()
     top, bottom = (horner(square, c[::-1]) for c in (series.numerator, (1.0, *series.denominator)))
-    sides = zip(_inverses(wide), _cotangent(f.to(F64)), (0.0, 1.0), strict=True)
+    sides = zip(_inverses(wide), _cotangent(f.to(F64), below), (0.0, 1.0), strict=True)
     side, below = (
         near.where(inverses, (x <= _FIRST).where(cotangent, neither))
         for inverses, cotangent, neither in sides
@@ -135,9 +138,14 @@ def digamma(x: Value) -> Value:
     exponent, m = split_bits(base)
     s = (m - 1.0) / (m + 1.0)
     z = s * s
-    rest = (z * s) * horner(z, _atanh_fit()) + (s + s)
+    rest = (z * s) * horner(z, _atanh_fit(terms)) + (s + s)
     count = exponent.to(F64)
     y = (count * (LN2_HIGH * _UNIT) - quotient).guard() + (rest + count * (LN2_LOW * _UNIT))
     y = ((x < 0.5) & f.equals(0.0)).where(math.nan, y.to(F32))
     y = x.equals(0.0).where(-math.inf, y)
     return (x < math.inf).where(y, x)
+
+
+def digamma_plain(x: Value) -> Value:
+    """The same with a term more in both: how it rounds at -66.795906 suits sums of products too."""
+    return digamma(x, below=5, terms=6)

@@ -72,5 +72,8 @@ ONE = {
 NEAR = {"cos": windows.cos_near, "tan": windows.tan_near}
 """Forms at 0.51 ULP that count on contraction and are faster than those that do not."""
 
+PLAIN = {"digamma": digamma_one.digamma_plain}
+"""Forms at 1 ULP that do not count on contraction, where others of float64 do."""
+
 CALL = {"sin": quarters.sin, "cos": quarters.cos, "tan": quarters.tan}
 """Forms at 1 ULP whose ordinary inputs need far less than others: faster as custom calls."""

@@ -189,10 +189,9 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
 )  # fmt: skip
 
 
-_FAST = ("erf", "erfc", "exp", "gelu", "gelu-tanh", "logistic", "silu", "tanh")
 _MADE_FOR = {
     "exp2-wide": (0.0, 0.6), "atan-wide": (0.0, 0.6),
-    **{f"{name}-fast": (1.0, math.inf) for name in _FAST},
+    **dict.fromkeys(devices.FAST, (1.0, math.inf)),
 }  # fmt: skip
 """Error bounds in ULP that a scaffold is made for, where others serve all the others better."""
 
