@@ -11,12 +11,16 @@ import functools
 import math
 
 import mpmath as mp
+import numpy as np
 from cores import ATANH_END, atanh_rest, split_bits
-from expression import Value, horner
+from expression import Value, build, horner
 from fit import Fit, fit
 from wide_exponential import LN2_HIGH, LN2_LOW
 
+from xla_evo_lowering.contraction import contract
 from xla_evo_lowering.dtypes import F32, F64
+from xla_evo_lowering.interpret import evaluate
+from xla_evo_lowering.program import Program
 
 _FIRST, _FAR = -1.5, 2.5
 _SHIFT = 4
@@ -27,6 +31,9 @@ _HARD = (
 )  # fmt: skip
 _UNIT = 2.0**-52
 """What the exponents are counted in."""
+_PLAIN = (5, 6)
+_PLAIN_ULP = 0.7
+_TRIED = 100
 
 
 def _base(x: mp.mpf) -> mp.mpf:
@@ -105,19 +112,21 @@ def _inverses(x: Value) -> tuple[Value, Value]:
     return (x + last) * (outer + inner), outer * inner
 
 
-def _cotangent(f: Value, below: int) -> tuple[Value, Value]:
+def _cotangent(f: Value, below: int, units: int) -> tuple[Value, Value]:
     """Numerator and denominator of pi cot(pi f)."""
     found = _cotangent_fit(below)
     z = f * f
-    return horner(z, found.numerator), f * horner(z, (1.0, *found.denominator))
+    first, second, *others = found.numerator
+    second += units * math.ulp(second)
+    return horner(z, (first, second, *others)), f * horner(z, (1.0, *found.denominator))
 
 
-def digamma(x: Value, below: int = 4, terms: int = 5) -> Value:
+def digamma(x: Value, below: int = 4, terms: int = 5, units: int = 0) -> Value:
     """Log Y and the series, less inverses or a cotangent, the quotients with one division.
 
     They go off the logarithm's large part first: at -66.795906 the result is -6.7e-9, a sum of
     numbers near 4. ``below`` and ``terms`` are how long the cotangent's denominator and the
-    logarithm are.
+    logarithm are; the cotangent's second coefficient is moved by ``units`` in the last place.
     """
     near = (x < _FAR) & (x > _FIRST)
     limited = x.max(-(2.0**23))
@@ -129,7 +138,7 @@ def digamma(x: Value, below: int = 4, terms: int = 5) -> Value:
     # In Y^2 the quotient has its coefficients the other way round.
     series = _series_fit()
     top, bottom = (horner(square, c[::-1]) for c in (series.numerator, (1.0, *series.denominator)))
-    sides = zip(_inverses(wide), _cotangent(f.to(F64), below), (0.0, 1.0), strict=True)
+    sides = zip(_inverses(wide), _cotangent(f.to(F64), below, units), (0.0, 1.0), strict=True)
     side, below = (
         near.where(inverses, (x <= _FIRST).where(cotangent, neither))
         for inverses, cotangent, neither in sides
@@ -147,5 +156,33 @@ def digamma(x: Value, below: int = 4, terms: int = 5) -> Value:
 
 
 def digamma_plain(x: Value) -> Value:
-    """The same with a term more in both: how it rounds at -66.795906 suits sums of products too."""
-    return digamma(x, below=5, terms=6)
+    """The same with a term more in both, and rounded well at the hard inputs without contraction.
+
+    At -66.795906 the result has the size of the roundings before it, so that fits which differ in
+    the last place, as those of two versions of NumPy do, are up to 2 ULP apart there. The second
+    coefficient is moved until it holds with contraction and without.
+    """
+    return digamma(x, *_PLAIN, _units_that_round_well())
+
+
+@functools.cache
+def _units_that_round_well() -> int:
+    inputs = np.float32([float(text) for text in _HARD])
+    with mp.workdps(40):
+        wanted = [mp.digamma(mp.mpf(float(value))) for value in inputs]
+    places = np.spacing(np.abs(np.float32([float(value) for value in wanted])))
+
+    def worst(program: Program) -> float:
+        found = evaluate(program, inputs)
+        return max(
+            float(abs(mp.mpf(float(y)) - value) / float(place))
+            for y, value, place in zip(found, wanted, places, strict=True)
+        )
+
+    for units in sorted(range(-_TRIED, _TRIED + 1), key=abs):
+        program = build("digamma", lambda x, units=units: digamma(x, *_PLAIN, units), F32)
+        if max(worst(program), worst(contract(program))) <= _PLAIN_ULP:
+            return units
+    raise ValueError(
+        f"no second coefficient within {_TRIED} units holds {_PLAIN_ULP} ULP both ways"
+    )
