@@ -52,8 +52,10 @@ class AheadOfTime:
         self.row = row
         self._limit_s = limit_s
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        # This process owns the folder: the other may be killed before it could remove it.
+        self._folder = tempfile.TemporaryDirectory(prefix="xla-evo-", ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "xla_evo_lowering.worker", row.name],
+            [sys.executable, "-m", "xla_evo_lowering.worker", row.name, self._folder.name],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
             env={**_environment(row), TARGET_CONFIG: target_config},
         )  # fmt: skip
@@ -79,13 +81,14 @@ class AheadOfTime:
         self.close()
 
     def close(self) -> None:
-        """Ends the process."""
+        """Ends the process and removes what it dumped."""
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()
         self._process.terminate()
         self._process.wait()
         self._log.close()
+        self._folder.cleanup()
 
     def compile(
         self, lowered: Any, options: Mapping[str, object] | None = None

@@ -1,13 +1,12 @@
-"""The process that compiles ahead of time for one backend: ``python -m xla_evo_lowering.worker``.
+"""The process that compiles ahead of time: ``python -m xla_evo_lowering.worker BACKEND FOLDER``.
 
 It reads requests from standard input and answers on standard output, see `frames`. Whatever the
-compilers print goes to standard error.
+compilers print goes to standard error, what they dump into the folder, which the caller removes.
 """
 
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,11 +18,7 @@ def main() -> None:
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    folder = Path(tempfile.mkdtemp(prefix="xla-evo-"))
-    try:
-        _serve(sys.argv[1], folder, requests, answers)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    _serve(sys.argv[1], Path(sys.argv[2]), requests, answers)
 
 
 def _serve(name: str, folder: Path, requests: BinaryIO, answers: BinaryIO) -> None:

@@ -1,6 +1,7 @@
 """Compiler processes; those of GPUs and TPUs are tested where their plugins are installed."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import jax
@@ -51,6 +52,16 @@ def test_instruction_sets_differ():
         made = make_artifacts(row, lower_for(row, lambda x: x * x + x, SPEC))
         listings[name] = made.texts["llvm_optimized"] + made.texts["object"]
     assert listings["cpu:avx2"] != listings["cpu:sse4"]
+
+
+def test_nothing_is_left_of_a_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    row = backend("cpu:avx2")
+    with AheadOfTime(row) as process:
+        process.compile(lower_for(row, jnp.exp, SPEC))
+        assert any(tmp_path.iterdir())
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_process_that_dies_is_a_compile_error():
