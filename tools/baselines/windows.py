@@ -85,93 +85,122 @@ def _to_halves(wide: Value, low: Value, head: Value) -> tuple[Value, Value]:
     return wide.fma(-low, 0.5 - head), wide.fma(low, head + 0.5)
 
 
-def from_multiple(x: Value) -> Value:
-    """What is left of half turns for the sine: of zeros their own, of infinities nan."""
-    return flipped(*_fraction(x))
+@functools.cache
+def _sine_fit(terms: int = _TERMS) -> tuple[float, ...]:
+    """sin(pi f) / f in f^2."""
+
+    def odd(z):
+        return mp.sin(mp.pi * mp.sqrt(z)) / mp.sqrt(z)
+
+    return fit(odd, 0, LARGEST**2, range(terms)).numerator
 
 
-def from_odd_multiple(x: Value) -> Value:
-    """What is left of half turns for the cosine, counted from an odd quarter of a turn.
+@functools.cache
+def _cosine_fit(terms: int = _TERMS) -> tuple[float, ...]:
+    """cos(pi f) / p in p = 1/4 - f^2: the zeros at 1/2 are taken out, the next are at 3/2."""
 
-    The difference is exact. The fraction has a last bit of 2^-54 at most next to 1/2, where the
-    cosine is small: float32 numbers come no nearer to a zero of it than 2^-31 of a half turn.
-    """
-    fraction, n = _fraction(x)
-    return flipped(0.5 - abs(fraction), n)
+    def without_zero(p):
+        return mp.cos(mp.pi * mp.sqrt(mp.mpf(1) / 4 - p)) / p if p else mp.pi
 
-
-def _sine(w: Value, end: float, terms: int = _TERMS) -> Value:
-    """sin(pi w) for |w| up to an end."""
-    found = fit(lambda z: mp.sin(mp.pi * mp.sqrt(z)) / mp.sqrt(z), 0, end**2, range(terms))
-    return w * horner(w * w, found.numerator)
-
-
-def sin(x: Value) -> Value:
-    """Sine of what is left of half turns."""
-    return _sine(from_multiple(x), LARGEST).to(x.dtype)
-
-
-def cos(x: Value) -> Value:
-    """The same from odd quarters of a turn."""
-    return _sine(from_odd_multiple(x), 0.5).to(x.dtype)
-
-
-def cos_near(x: Value) -> Value:
-    """The same within 0.51 ULP: what is left next to a zero is rounded once, to its own bits."""
-    wide, low, head, total = _parts(x)
-    below, above = _to_halves(wide, low, head)
-    w = flipped((below < above).where(below, above), total.signed())
-    return _sine(w, 0.5, _TERMS + 1).to(x.dtype)
+    return fit(
+        without_zero, 0.25 - LARGEST**2, 0.25, range(terms), weight=lambda p: 1 / without_zero(p)
+    ).numerator
 
 
 @functools.cache
 def _tangent_fit(terms: int = _TANGENT_TERMS) -> tuple[float, ...]:
-    """tan(pi f) (1/4 - f^2) / f in f^2: the pole at 1/2 is taken out, the next is at 3/2."""
+    """tan(pi f) p / f in p = 1/4 - f^2: the pole at 1/2 is taken out, the next is at 3/2."""
 
-    def without_pole(z):
-        f = mp.sqrt(z)
-        return mp.tan(mp.pi * f) / f * (mp.mpf(1) / 4 - z) if f else mp.pi / 4
+    def without_pole(p):
+        f = mp.sqrt(mp.mpf(1) / 4 - p)
+        if not f:
+            return mp.pi / 4
+        return mp.tan(mp.pi * f) / f * p if p else 2 / mp.pi
 
     return fit(
-        without_pole, 0, LARGEST**2, range(terms), weight=lambda z: 1 / without_pole(z)
+        without_pole, 0.25 - LARGEST**2, 0.25, range(terms), weight=lambda p: 1 / without_pole(p)
     ).numerator
 
 
+def sine(x: Value, hole: Callable[[Value], Value]) -> Value:
+    """Sine of half turns as f hole(f^2): of zeros their own, of infinities nan."""
+    f, n = _fraction(x)
+    return (flipped(f, n) * hole(f * f)).to(x.dtype)
+
+
+def cosine(x: Value, hole: Callable[[Value], Value]) -> Value:
+    """Cosine of half turns as p hole(p), p = 1/4 - f^2.
+
+    P is rounded once. The fraction has a last bit of 2^-54 at most next to 1/2, where the cosine
+    is small: float32 numbers come no nearer to a zero of it than 2^-31 of a half turn.
+    """
+    f, n = _fraction(x)
+    p = f.fma(-f, 0.25)
+    return (flipped(p, n) * hole(p)).to(x.dtype)
+
+
 def tangent(x: Value, hole: Callable[[Value], Value]) -> Value:
-    """Tangent of half turns as f hole(f^2) / (1/4 - f^2)."""
+    """Tangent of half turns as f hole(p) / p."""
     f, _ = _fraction(x)
-    z = f * f
-    return ((f * hole(z)) / (0.25 - z)).to(x.dtype)
+    p = f.fma(-f, 0.25)
+    return ((f * hole(p)) / p).to(x.dtype)
+
+
+def cosine_near(x: Value, hole: Callable[[Value], Value]) -> Value:
+    """The same within 0.51 ULP: 1/4 - f^2 as the product of 1/2 - f and 1/2 + f.
+
+    Next to a zero what is left is so rounded once, to its own bits.
+    """
+    wide, low, head, total = _parts(x)
+    below, above = _to_halves(wide, low, head)
+    p = below * above
+    return (flipped(p, total.signed()) * hole(p)).to(x.dtype)
+
+
+def tangent_near(x: Value, hole: Callable[[Value], Value]) -> Value:
+    """The same within 0.51 ULP, with that product."""
+    wide, low, head, _ = _parts(x)
+    below, above = _to_halves(wide, low, head)
+    p = below * above
+    return ((wide.fma(low, head) * hole(p)) / p).to(x.dtype)
+
+
+def sin(x: Value) -> Value:
+    """`sine` with a polynomial."""
+    return sine(x, lambda z: horner(z, _sine_fit()))
+
+
+def cos(x: Value) -> Value:
+    """`cosine` with a polynomial."""
+    return cosine(x, lambda p: horner(p, _cosine_fit()))
 
 
 def tan(x: Value) -> Value:
     """`tangent` with a polynomial."""
-    return tangent(x, lambda z: horner(z, _tangent_fit()))
+    return tangent(x, lambda p: horner(p, _tangent_fit()))
+
+
+def cos_near(x: Value) -> Value:
+    """`cosine_near` with a longer one."""
+    return cosine_near(x, lambda p: horner(p, _cosine_fit(_TERMS + 1)))
 
 
 def tan_near(x: Value) -> Value:
-    """The same within 0.51 ULP: 1/4 - f^2 as the product of 1/2 - f and 1/2 + f."""
-    wide, low, head, _ = _parts(x)
-    f = wide.fma(low, head)
-    below, above = _to_halves(wide, low, head)
-    top = f * horner(f * f, _tangent_fit(_TANGENT_TERMS + 1))
-    return (top / (below * above)).to(x.dtype)
+    """`tangent_near` with a longer one."""
+    return tangent_near(x, lambda p: horner(p, _tangent_fit(_TANGENT_TERMS + 1)))
 
 
-def _tan_fused(x, hole, named):
-    return tangent(x, lambda z: (named(z), hole)[1])
+def _scaffold(form: Callable[[Value, Callable[[Value], Value]], Value]):
+    def with_hole(x, hole, named):
+        return form(x, lambda value: (named(value), hole)[1])
 
-
-def _scaffold(reduction):
-    def form(x, hole, named):
-        named(reduction(x))
-        return hole.to(x.dtype)
-
-    return form
+    return with_hole
 
 
 SCAFFOLD_FORMS = {
-    "sin-fused": _scaffold(from_multiple),
-    "cos-fused": _scaffold(from_odd_multiple),
-    "tan-fused": _tan_fused,
+    "sin-fused": _scaffold(sine),
+    "cos-fused": _scaffold(cosine),
+    "tan-fused": _scaffold(tangent),
+    "cos-near": _scaffold(cosine_near),
+    "tan-near": _scaffold(tangent_near),
 }

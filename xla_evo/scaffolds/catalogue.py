@@ -34,6 +34,9 @@ _FUSED = (
     " 1/pi less what makes an even number of half turns, in two numbers of float64, whose products"
     " are fused (after Payne and Hanek, ACM SIGNUM 18(1), 1983)"
 )
+_ONCE = "p is the product of 1/2 - f and 1/2 + f, of which the small one is rounded once"
+_COSINE = "cos(pi*sqrt(1/4 - x))/x"
+_TANGENT = "tan(pi*sqrt(1/4 - x))/sqrt(1/4 - x)*x"
 _POWER = "the power by a multiple of log(2), which goes to the exponent"
 _HALVES = "x = k log(2) + r: 2^k/2 and 2^-k/2 times sinh r and cosh r, the largest part exact"
 _AS_BUILT_IN = "for the error of the built-in"
@@ -82,10 +85,15 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      " of a cube whose root has 12 bits"),
     ("sin", "sin", "sin(pi*x)", -0.516, 0.516, _NEAR, _PI),
     ("cos", "cos", "sin(pi*x)", -0.516, 0.516, _NEAR, _PI),
-    ("sin-fused", "sin", "sin(pi*x)", -0.5222, 0.5222, (*_NEAR, *_FAR), _FUSED),
-    ("cos-fused", "cos", "sin(pi*x)", -0.5, 0.5, (*_NEAR, *_FAR), _FUSED),
-    ("tan-fused", "tan", "tan(pi*sqrt(x))/sqrt(x)*(1/4 - x)", 1e-9, 0.2727, (*_NEAR, *_FAR),
-     f"{_FUSED}; f hole/(1/4 - f^2) of what is left, f, so that the hole has no pole near"),
+    ("sin-fused", "sin", "sin(pi*sqrt(x))/sqrt(x)", 1e-9, 0.2727, (*_NEAR, *_FAR),
+     f"{_FUSED}; f hole(f^2) of what is left, f"),
+    ("cos-fused", "cos", _COSINE, -0.0227, 0.25, (*_NEAR, *_FAR),
+     f"{_FUSED}; p hole(p) of p = 1/4 - f^2, so that the hole has no zero near"),
+    ("tan-fused", "tan", _TANGENT, -0.0227, 0.249999999, (*_NEAR, *_FAR),
+     f"{_FUSED}; f hole(p)/p, p = 1/4 - f^2, so that the hole has no pole near"),
+    ("cos-near", "cos", _COSINE, -0.0227, 0.25, (*_NEAR, *_FAR), f"that of cos-fused; {_ONCE}"),
+    ("tan-near", "tan", _TANGENT, -0.0227, 0.249999999, (*_NEAR, *_FAR),
+     f"that of tan-fused; {_ONCE}"),
     ("sinc", "sinc", "sin(pi*x)", -0.5, 0.5, ((-2.0, 2.0), (-16.0, 16.0)),
      "what is left of x less the nearest integer is exact; the quotient by pi x in float64"),
     ("rsqrt", "rsqrt", "1/sqrt(1 - x) - 1", -0.08544, 0.05777, ((1.0, 4.0), (0.25, 1.0)),

@@ -59,6 +59,7 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
     "erf-exp2": ("cuda", "tpu"), "erf": ("cpu",), "erf-far": ("cpu",), "log-exact": ("cpu",),
     "log-nested": ("cpu",), "tanh-shared": ("cpu",),
     "sin-words": ("tpu",), "sin-fused": ("cpu",), "cos-fused": ("cpu",), "tan-fused": ("cpu",),
+    "cos-near": ("cpu",), "tan-near": ("cpu",),
     "sinh": ("cpu",), "cosh": ("cpu",), "softplus": ("cpu",), "log-sigmoid": ("cpu",),
     **dict.fromkeys(FAST, ("cpu",)),
     "exp": ("cpu", "tpu"), "exp2": ("cpu", "tpu"), "log": ("cpu", "tpu"), "log2": ("cpu", "tpu"),
