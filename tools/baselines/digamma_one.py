@@ -11,15 +11,13 @@ import functools
 import math
 
 import mpmath as mp
-import numpy as np
 from cores import ATANH_END, atanh_rest, split_bits
 from expression import Value, build, horner
 from fit import Fit, fit
+from hard_inputs import units_that_round_well
 from wide_exponential import LN2_HIGH, LN2_LOW
 
-from xla_evo_lowering.contraction import contract
 from xla_evo_lowering.dtypes import F32, F64
-from xla_evo_lowering.interpret import evaluate
 from xla_evo_lowering.program import Program
 
 _FIRST, _FAR = -1.5, 2.5
@@ -29,11 +27,11 @@ _HARD = (
     "1.4616321449683623", "-0.504082977771759", "-1.573498473162390", "-2.6107208684441447",
     "-66.79590606689453", "-5.6671624415568855",
 )  # fmt: skip
+"""The float32 numbers nearest to a zero of digamma."""
 _UNIT = 2.0**-52
 """What the exponents are counted in."""
 _PLAIN = (5, 6)
 _PLAIN_ULP = 0.7
-_TRIED = 100
 
 
 def _base(x: mp.mpf) -> mp.mpf:
@@ -156,33 +154,13 @@ def digamma(x: Value, below: int = 4, terms: int = 5, units: int = 0) -> Value:
 
 
 def digamma_plain(x: Value) -> Value:
-    """The same with a term more in both, and rounded well at the hard inputs without contraction.
-
-    At -66.795906 the result has the size of the roundings before it, so that fits which differ in
-    the last place, as those of two versions of NumPy do, are up to 2 ULP apart there. The second
-    coefficient is moved until it holds with contraction and without.
-    """
-    return digamma(x, *_PLAIN, _units_that_round_well())
+    """The same with a term more in both, which holds with contraction and without."""
+    return digamma(x, *_PLAIN, _plain_units())
 
 
 @functools.cache
-def _units_that_round_well() -> int:
-    inputs = np.float32([float(text) for text in _HARD])
-    with mp.workdps(40):
-        wanted = [mp.digamma(mp.mpf(float(value))) for value in inputs]
-    places = np.spacing(np.abs(np.float32([float(value) for value in wanted])))
+def _plain_units() -> int:
+    def program_with(units: int) -> Program:
+        return build("digamma", lambda x: digamma(x, *_PLAIN, units), F32)
 
-    def worst(program: Program) -> float:
-        found = evaluate(program, inputs)
-        return max(
-            float(abs(mp.mpf(float(y)) - value) / float(place))
-            for y, value, place in zip(found, wanted, places, strict=True)
-        )
-
-    for units in sorted(range(-_TRIED, _TRIED + 1), key=abs):
-        program = build("digamma", lambda x, units=units: digamma(x, *_PLAIN, units), F32)
-        if max(worst(program), worst(contract(program))) <= _PLAIN_ULP:
-            return units
-    raise ValueError(
-        f"no second coefficient within {_TRIED} units holds {_PLAIN_ULP} ULP both ways"
-    )
+    return units_that_round_well(program_with, mp.digamma, _HARD, _PLAIN_ULP)
