@@ -32,6 +32,11 @@ def log_nested(x, hole, named):
     return single_logarithms.log_in_parts(x, lambda f: f * (named(f), hole)[1])
 
 
+def log10_nested(x, hole, named):
+    """The same, f/2 in place of f."""
+    return single_logarithms.log10_in_parts(x, lambda f: f * (named(f), hole)[1])
+
+
 def tanh_shared(x, hole, named):
     """The hole has the square of an input below 1."""
     constants = stored()["tanh"]
@@ -62,6 +67,7 @@ def bessel_i1e(x, hole, named):
 
 SCAFFOLD_FORMS = {
     "rsqrt": rsqrt_residual, "sinc": sinc, "log-exact": log_exact, "log-nested": log_nested,
+    "log10-nested": log10_nested,
     "asinh": asinh, "acosh": acosh, "tanh-shared": tanh_shared, "bessel-i0e": bessel_i0e,
     "bessel-i1e": bessel_i1e,
 }  # fmt: skip
