@@ -52,7 +52,7 @@ class AheadOfTime:
         self.row = row
         self._limit_s = limit_s
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        # This process owns the folder: the other may be killed before it could remove it.
+        # Each process removes the folder, since either may be killed before it could.
         self._folder = tempfile.TemporaryDirectory(prefix="xla-evo-", ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "xla_evo_lowering.worker", row.name, self._folder.name],

@@ -1,7 +1,7 @@
 """The process that compiles ahead of time: ``python -m xla_evo_lowering.worker BACKEND FOLDER``.
 
 It reads requests from standard input and answers on standard output, see `frames`. Whatever the
-compilers print goes to standard error, what they dump into the folder, which the caller removes.
+compilers print goes to standard error, what they dump into the folder, which is removed at the end.
 """
 
 import os
@@ -18,7 +18,11 @@ def main() -> None:
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    _serve(sys.argv[1], Path(sys.argv[2]), requests, answers)
+    folder = Path(sys.argv[2])
+    try:
+        _serve(sys.argv[1], folder, requests, answers)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _serve(name: str, folder: Path, requests: BinaryIO, answers: BinaryIO) -> None:

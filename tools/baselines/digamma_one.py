@@ -30,8 +30,8 @@ _HARD = (
 """The float32 numbers nearest to a zero of digamma."""
 _UNIT = 2.0**-52
 """What the exponents are counted in."""
-_PLAIN = (5, 6)
-_PLAIN_ULP = 0.7
+_PLAIN, _PLAIN_ULP = (5, 6), 0.7
+"""Lengths of the form that needs no contraction, see `digamma`, and what it holds in ULP."""
 
 
 def _base(x: mp.mpf) -> mp.mpf:

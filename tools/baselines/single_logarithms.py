@@ -35,10 +35,11 @@ def split(x: Value, least: int) -> tuple[Value, Value]:
 LN2_TAIL = 24 * 2.0**-24
 """What the first part lacks of log 2 as a number of float32, which is within 2^-28 of it."""
 
-
 LOG10_2_HIGH, LOG10_2_TAIL = 10100890 * 2.0**-25, 2.0**-26
-_LEAST_OF_TEN = 0x3F2AB147
-"""Of 0.66677, above 10^(1/8) / 2."""
+"""log10(2) in two parts, whose sum is within 2^-30 of it."""
+
+ABOVE_TWO_THIRDS = 0x3F2AB147
+"""Bits of 0.66677, above 10^(1/8) / 2."""
 
 
 def split_in_place(x: Value, least: int) -> tuple[Value, Value]:
@@ -55,27 +56,21 @@ def log(x: Value, c: Constants) -> Value:
 def log_in_parts(x: Value, beyond: Callable[[Value], Value]) -> Value:
     """K high + ((f + k tail) + log(1 + f) - f); f + k tail is exact, both multiples of 2^-24."""
     k, f = split_in_place(x, TWO_THIRDS)
-    return _in_parts(x, k, f, (LN2_HIGH, LN2_TAIL), lambda: beyond(f))
+    exact = f + k * (LN2_TAIL * 2.0**-MANTISSA)
+    near = exact + beyond(f)
+    return ends(x, near + k * (LN2_HIGH * 2.0**-MANTISSA))
 
 
 def log10_in_parts(x: Value, beyond: Callable[[Value], Value]) -> Value:
     """The same of log10(1 + f) - f/2; f/2 + k tail is exact, both multiples of 2^-26.
 
-    The parts of log10(2) miss it by 2^-31. With k = 1 the result is at least 1/8, so that its last
-    bit is not below that of what is added to k high.
+    With k = 1 the result is at least 1/8, so that its last bit is not below that of what is added
+    to k high.
     """
-    k, f = split_in_place(x, _LEAST_OF_TEN)
-    return _in_parts(x, k, f * 0.5, (LOG10_2_HIGH, LOG10_2_TAIL), lambda: beyond(f))
-
-
-def _in_parts(
-    x: Value, k: Value, head: Value, parts: tuple[float, float], rest: Callable[[], Value]
-) -> Value:
-    """K high + ((head + k tail) + rest) of 2^23 k."""
-    high, tail = parts
-    exact = head + k * (tail * 2.0**-MANTISSA)
-    near = exact + rest()
-    return ends(x, near + k * (high * 2.0**-MANTISSA))
+    k, f = split_in_place(x, ABOVE_TWO_THIRDS)
+    exact = f * 0.5 + k * (LOG10_2_TAIL * 2.0**-MANTISSA)
+    near = exact + beyond(f)
+    return ends(x, near + k * (LOG10_2_HIGH * 2.0**-MANTISSA))
 
 
 def ends(x: Value, y: Value) -> Value:

@@ -86,13 +86,13 @@ def _to_halves(wide: Value, low: Value, head: Value) -> tuple[Value, Value]:
 
 
 @functools.cache
-def _sine_fit(terms: int = _TERMS) -> tuple[float, ...]:
+def _sine_fit() -> tuple[float, ...]:
     """sin(pi f) / f in f^2."""
 
     def odd(z):
         return mp.sin(mp.pi * mp.sqrt(z)) / mp.sqrt(z)
 
-    return fit(odd, 0, LARGEST**2, range(terms)).numerator
+    return fit(odd, 0, LARGEST**2, range(_TERMS)).numerator
 
 
 @functools.cache
