@@ -1,7 +1,9 @@
 """Scaffolds whose fixed parts are those of programs by hand: a hole in place of one polynomial."""
 
 import bessel
+import cube_root
 import single
+import single_arcs
 import single_hyperbolic
 import single_logarithms
 import trigonometric
@@ -13,6 +15,16 @@ from xla_evo_lowering.dtypes import F64
 def rsqrt_residual(x, hole, named):
     """The hole has the residual of an integer estimate."""
     return single.rsqrt_by_residual(x, lambda e: (named(e), hole)[1])
+
+
+def acos_short(x, hole, named):
+    """The hole has the square of what goes into the arc sine."""
+    return single_arcs.acos_in_parts(x, lambda z: (named(z), hole)[1])
+
+
+def cbrt_fused(x, hole, named):
+    """The hole has the residual of an integer estimate."""
+    return cube_root.cbrt_in_parts(x, lambda e: (named(e), hole)[1])
 
 
 def sinc(x, hole, named):
@@ -66,6 +78,7 @@ def bessel_i1e(x, hole, named):
 
 
 SCAFFOLD_FORMS = {
+    "acos-short": acos_short, "cbrt-fused": cbrt_fused,
     "rsqrt": rsqrt_residual, "sinc": sinc, "log-exact": log_exact, "log-nested": log_nested,
     "log10-nested": log10_nested, "asinh": asinh, "acosh": acosh, "tanh-shared": tanh_shared,
     "bessel-i0e": bessel_i0e, "bessel-i1e": bessel_i1e,

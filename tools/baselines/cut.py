@@ -46,6 +46,7 @@ CUTS = {
     "logistic-fast": ("logistic/float32/f07b2366758dfb87", 28, 44),
     "mish": ("mish/float32/4c692462db7485b9", 24, 46),
     "pow": ("pow/float32/5488fdc89615e558", 81, 103),
+    "pow-single": ("pow/float32/82f99e6f9bad31d5", 74, 96),
     "silu-fast": ("silu/float32/517192e7af7ebff6", 18, 34),
     "sinh": ("sinh/float32/b94e234185b944c3", 20, 27),
     "softplus": ("softplus/float32/c444fd2fcc25da40", 67, 85),

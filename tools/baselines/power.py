@@ -41,13 +41,18 @@ def exp2(x: Value, working: DType, bits: float) -> Value:
     return in_range(exp2_of, x.to(working), bits, (-200.0, 200.0), 160.0).to(x.dtype)
 
 
-def log2_of(x: Value, bits: float) -> Value:
-    """log2 of a positive normal number with one division."""
-    exponent, m = split_exponent(x)
+def log2_of_significand(m: Value, bits: float) -> Value:
+    """log2 of a number from sqrt(1/2) to sqrt(2), with one division."""
     s = (m - 1.0) / (m + 1.0)
     found = atanh_fit(bits).numerator
     scaled = [float(mp.mpf(c) / mp.log(2)) for c in found]
-    return exponent + s * horner(s * s, scaled)
+    return s * horner(s * s, scaled)
+
+
+def log2_of(x: Value, bits: float) -> Value:
+    """log2 of a positive normal number."""
+    exponent, m = split_exponent(x)
+    return exponent + log2_of_significand(m, bits)
 
 
 def log2(x: Value, working: DType, bits: float) -> Value:

@@ -14,10 +14,10 @@ import numpy as np
 from cores import rounded, split_exponent
 from expression import Value, build, estrin, horner, sign_of, with_sign
 from fit import Fit, fit
+from octaves import at_least, at_most
+from power import log2_of_significand
 
-from xla_evo.scaffolds import scaffold
 from xla_evo_lowering.dtypes import F32, F64, I32
-from xla_evo_lowering.program import Builder, Program
 
 INF, NAN = math.inf, math.nan
 _RECIPROCAL = 0x7EE00000
@@ -103,15 +103,6 @@ def atan2(y: Value, x: Value) -> Value:
 
 
 @functools.cache
-def _log2_fit(count: int) -> Fit:
-    """log2(1 + f) / f on [sqrt(1/2) - 1, sqrt(2) - 1]."""
-    return fit(
-        lambda f: mp.log1p(f) / (f * mp.log(2)) if f else 1 / mp.log(2), -0.29290, 0.41425,
-        range(count),
-    )  # fmt: skip
-
-
-@functools.cache
 def _exp2_fit(count: int) -> Fit:
     """(2^r - 1) / r for |r| up to 1/2, relative to 2^r."""
     return fit(
@@ -121,25 +112,28 @@ def _exp2_fit(count: int) -> Fit:
 
 
 def power(x: Value, y: Value) -> Value:
+    """`power_in_parts` with a polynomial of eight terms."""
+    found = (1.0, *_exp2_fit(7).numerator)
+    return power_in_parts(x, y, lambda r: horner(r, found))
+
+
+def power_in_parts(x: Value, y: Value, exp2: Callable[[Value], Value]) -> Value:
     """2^(y log2 |x|) and the cases of IEEE 754-2019, 9.2.1.
 
     The exponent must be right to 2^-26 where it is 128, so that the logarithm and its product with
-    y are in float64, as a tree; the power of two is in float32.
+    y are in float64; all else is in float32, whose conversions, limits and comparisons take half
+    the time.
     """
     size = abs(x)
     exponent, m = split_exponent(size)
     exponent = (size < INF).where(exponent, size)
     exponent = size.equals(0.0).where(-INF, exponent)
-    f = (m - 1.0).to(F64)
-    log = f * estrin(f, _log2_fit(14).numerator) + exponent.to(F64)
-    t = y.clamp(-(2.0**60), 2.0**60).to(F64) * log
+    log = exponent.to(F64) + log2_of_significand(m.to(F64), 36.0)
+    t = at_least(at_most(y, 2.0**60), -(2.0**60)).to(F64) * log
     n, wide_bits = rounded(t)
-    bits = wide_bits.to(I32)
-    r = (t - n).to(F32)
-    terms = _exp2_fit(7).numerator
-    value = (r * (r * (r * estrin(r, terms[2:]) + terms[1]) + terms[0]) + 1.0).guard()
-    value = (value.signed() + (bits << 23)).floating()
-    value = (t < 128.0).where(value, t.to(F32) + INF)
+    value = exp2((t - n).to(F32)).guard()
+    value = (value.signed() + (wide_bits.to(I32) << 23)).floating()
+    value = (t >= 128.0).where(INF, value)
     value = (t < -126.0).where(0.0, value)
     whole, half = y.nearest().equals(y), y * 0.5
     value = with_sign(value, (whole & ~half.nearest().equals(half)).where(sign_of(x), 0))
@@ -183,27 +177,10 @@ def rsqrt(x: Value) -> Value:
     return rsqrt_by_residual(x, lambda e: e * horner(e, _root_fit(5).numerator))
 
 
-def _with_hole(name: str, powers: range, function, low: float, high: float) -> Program:
-    """A scaffold whose hole is the polynomial nearest to a function."""
-    found = fit(function, low, high, powers, weight=lambda _: 1)
-    builder = Builder("hole", x=F32)
-    r = Value(builder, 0, F32)
-    hole = estrin(r, (*(0.0 for _ in range(powers[0])), *found.numerator))
-    return scaffold(name).fill(builder.build(hole.number))
-
-
-def cbrt() -> Program:
-    """The scaffold with (1 - r)^(-2/3) - 1 to 16 bits, which the residual doubles."""
-    return _with_hole(
-        "cbrt", range(1, 4), lambda r: (1 - r) ** (-mp.mpf(2) / 3) - 1, -0.11, 0.11
-    )  # fmt: skip
-
-
 PROGRAMS = {
     "atan": lambda: build("atan", atan, F32),
     "atan2": lambda: build("atan2", atan2, F32, 2),
     "pow": lambda: build("pow", power, F32, 2),
     "rsqrt": lambda: build("rsqrt", rsqrt, F32),
-    "cbrt": cbrt,
 }
 """Makers of programs by function."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import mpmath as mp
 import numpy as np
+from cube_root import beyond_one, residuals
 from single_constants import Constants, store
 from single_hyperbolic import TANH_NEAR
 from single_rounding import polynomial_fit
@@ -265,10 +266,22 @@ def erf_inv() -> Constants:
     }
 
 
+def cbrt() -> Constants:
+    """((1 - e)^(-2/3) - 1) / e of the residual e, each weighted by the results where it occurs."""
+    edges, largest = residuals()
+
+    def weight(e):
+        place = int(np.clip(np.digitize(float(e), edges) - 1, 0, len(largest) - 1))
+        return abs(e) * (1 - e) ** (mp.mpf(2) / 3) * largest[place]
+
+    return {"beyond": _part(beyond_one, float(edges[0]), float(edges[-1]), 5, weight)}
+
+
 STARTS: dict[str, Callable[[], Constants]] = {
     form.__name__: form
     for form in (
-        log, log2, log10, log1p, tanh, asinh, acosh, atanh, erf, erfc, erf_inv, gelu, log_sigmoid
+        log, log2, log10, log1p, tanh, asinh, acosh, atanh, erf, erfc, erf_inv, gelu, log_sigmoid,
+        cbrt,
     )
 }  # fmt: skip
 

@@ -4,10 +4,12 @@ And those for custom calls alone.
 """
 
 import bessel
+import cube_root
 import digamma_one
 import errors_one
 import gamma_one
 import quarters
+import single_arcs
 import single_errors
 import single_exponential
 import single_fast_errors
@@ -31,10 +33,12 @@ TUNED = {
     "erf_inv": single_errors.erf_inv,
     "gelu": single_errors.gelu,
     "log_sigmoid": single_errors.log_sigmoid,
+    "cbrt": cube_root.cbrt,
 }
 """Forms that take their constants as data."""
 
 SINGLE = {
+    "acos": single_arcs.acos,
     "expm1": single_hyperbolic.expm1,
     "sinh": single_hyperbolic.sinh,
     "cosh": single_hyperbolic.cosh,

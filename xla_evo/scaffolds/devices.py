@@ -58,6 +58,7 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
     "tanh-exp2": ("cuda", "tpu"),
     "erf-exp2": ("cuda", "tpu"), "erf": ("cpu",), "erf-far": ("cpu",), "log-exact": ("cpu",),
     "log-nested": ("cpu",), "log10-nested": ("cpu",), "tanh-shared": ("cpu",),
+    "acos-short": ("cpu",), "cbrt-fused": ("cpu",),
     "sin-words": ("tpu",), "sin-fused": ("cpu",), "cos-fused": ("cpu",), "tan-fused": ("cpu",),
     "cos-near": ("cpu",), "tan-near": ("cpu",),
     "sinh": ("cpu",), "cosh": ("cpu",), "softplus": ("cpu",), "log-sigmoid": ("cpu",),

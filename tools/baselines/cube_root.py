@@ -1,0 +1,61 @@
+"""Cube root in float32 alone: at most 1 ULP.
+
+It counts on the contraction of a*b + c; the scaffold `cbrt` and the form with float64 do not.
+"""
+
+import math
+from collections.abc import Callable
+
+import mpmath as mp
+import numpy as np
+from expression import Value, sign_of, with_sign
+from single_parts import Constants, polynomial
+
+from xla_evo_lowering.dtypes import F32
+
+_SHORT = 16
+"""Low bits that are 0 in the estimate of the inverse root, whose square and cube are then exact."""
+_SLOPE = float(np.float32(-(2.0**-_SHORT) / 3))
+_START = 2.0**23 + 0x549FAAAA / 2**_SHORT
+"""With the bits of a number as v, _SLOPE v + _START has those of the estimate in its lowest ones.
+
+Of the starts a 32,768th of an octave apart the one whose polynomial of five terms rounds best.
+"""
+_BINS = 64
+
+
+def cbrt_in_parts(x: Value, beyond: Callable[[Value], Value]) -> Value:
+    """X z^2 and x z^2 times a function of 1 - x z^3, for z near 1 / cbrt(x), in one sum."""
+    size = abs(x)
+    tiny = size < 2.0**-60
+    # Numbers whose inverse does not leave the range; the root is scaled back.
+    scaled = size * tiny.where(x.constant(2.0**48), 2.0**-24)
+    back = tiny.where(x.constant(2.0**-16), 2.0**8)
+    z = ((scaled.signed().to(F32) * _SLOPE + _START).signed() << _SHORT).floating()
+    square = z * z
+    factor = square * back
+    y = scaled * factor + scaled * (factor * beyond(1.0 - scaled * (square * z)))
+    return with_sign((size < math.inf).where(y, size), sign_of(x))
+
+
+def cbrt(x: Value, c: Constants) -> Value:
+    """With a polynomial."""
+    return cbrt_in_parts(x, lambda e: polynomial(e, c["beyond"]) * e)
+
+
+def residuals() -> tuple[np.ndarray, np.ndarray]:
+    """What 1 - x z^3 may be, and the largest significand of a result next to it."""
+    bits = np.arange(0x3F800000, 0x41000000, 301, dtype=np.int64)
+    line = (bits.astype(np.float32).astype(np.float64) * _SLOPE + _START).astype(np.float32)
+    z = (line.view(np.int32) << _SHORT).view(np.float32).astype(np.float64)
+    x = bits.astype(np.int32).view(np.float32).astype(np.float64)
+    found = 1.0 - x * z**3
+    edges = np.linspace(found.min(), found.max(), _BINS + 1)
+    places = np.clip(np.digitize(found, edges) - 1, 0, _BINS - 1)
+    largest = [np.cbrt(x[places == place]).max(initial=1.0) for place in range(_BINS)]
+    return edges, np.asarray(largest)
+
+
+def beyond_one(e: mp.mpf) -> mp.mpf:
+    """((1 - e)^(-2/3) - 1) / e."""
+    return ((1 - e) ** (-mp.mpf(2) / 3) - 1) / e if abs(e) > 1e-9 else mp.mpf(2) / 3
