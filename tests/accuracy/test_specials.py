@@ -65,6 +65,20 @@ def test_one_wrong_special_value_is_caught(name, at, value):
     assert "should be" in str(failures[0])
 
 
+@pytest.mark.parametrize("name", ["atan2", "pow"])
+def test_nan_beside_infinity_is_tried_in_either_place(name):
+    """Where neither is named, as 1 to the power of nan is."""
+    row = CATALOGUE[name]
+
+    def evaluate(x, y):
+        wrong = np.isnan(x) & np.isinf(y) | np.isinf(x) & np.isnan(y)
+        return np.where(wrong, np.float32(0), rounded(row, F32)(x, y))
+
+    failures = check_specials(evaluate, row, F32, *row.domain, flush_to_zero=True)
+    found = {str(one.input) for one in failures}
+    assert found == {str(pair) for a in (INF, -INF) for pair in ((a, math.nan), (math.nan, a))}
+
+
 def test_only_inputs_of_the_domain_are_tried():
     inputs = [a for (a,) in special_inputs(CATALOGUE["exp"], F32, 0.0, 1.0)]
     assert all(a != a or 0 <= a <= 1 for a in inputs)

@@ -1,6 +1,6 @@
 """Cube root in float32 alone: at most 1 ULP.
 
-It counts on the contraction of a*b + c; the scaffold `cbrt` and the form with float64 do not.
+It counts on the contraction of a*b + c; the form with float64 does not.
 """
 
 import math

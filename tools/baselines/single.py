@@ -13,8 +13,8 @@ import mpmath as mp
 import numpy as np
 from cores import rounded, split_exponent
 from expression import Value, build, estrin, horner, sign_of, with_sign
-from fit import Fit, fit
-from octaves import at_least, at_most
+from fit import Fit, fit, single
+from octaves import at_least, at_most, by_pairs
 from power import log2_of_significand
 
 from xla_evo_lowering.dtypes import F32, F64, I32
@@ -43,10 +43,11 @@ def _angle(base: Value, rest: Value, t: Value, residual: Value) -> Value:
     return total + (tail + (rest + (t - (total - base).guard())))
 
 
-def _residual(top: Value, bottom: Value, lost: Value, t: Value) -> Value:
+def _residual(top: Value, bottom: Value, t: Value, lost: Value | None = None) -> Value:
     """What the quotient t lacks of top / (bottom + lost), to three bits."""
     inverse = (_RECIPROCAL - bottom.signed()).floating()
-    return ((top - t * bottom) - t * lost) * inverse
+    rest = top - t * bottom
+    return (rest if lost is None else rest - t * lost) * inverse
 
 
 _HALF_PI = (float.fromhex("0x1.921fb6p+0"), float.fromhex("-0x1.777a5cp-25"))
@@ -67,39 +68,63 @@ def atan(x: Value) -> Value:
         far.where(one.constant(part), middle.where(one.constant(part / 2), 0.0))
         for part in _HALF_PI
     )
-    y = _angle(base, rest, t, _residual(top, bottom, near, t))
+    y = _angle(base, rest, t, _residual(top, bottom, t, near))
     return with_sign(y, sign_of(x))
 
 
-def atan2(y: Value, x: Value) -> Value:
-    """A multiple of pi / 4 and atan(t); t is min / max or (min - max) / (min + max), at most 1/2.
+_CENTRE = 0.5
+"""Of the variable of the next polynomial, so that its rounding shows half as much."""
 
-    The quotient is corrected by its residual, whose divisor need only be right to three bits. The
-    sum of both is exact in two parts.
+
+@functools.cache
+def _whole_arctangent_fit(count: int) -> tuple[float, ...]:
+    """Atan(t) / t - 1 in t^2 less the centre for |t| up to 1, relative to atan."""
+
+    def beyond(u):
+        z = u + mp.mpf(_CENTRE)
+        t = mp.sqrt(abs(z))
+        return mp.atan(t) / t - 1 if abs(z) > 1e-12 else -z / 3
+
+    return single(
+        beyond, -_CENTRE, 1.0001 - _CENTRE, count, weight=lambda u: 1 / (1 + beyond(u))
+    )  # fmt: skip
+
+
+def atan2(y: Value, x: Value) -> Value:
+    """`atan2_in_parts` with a polynomial of ten terms."""
+    first, *others = _whole_arctangent_fit(10)
+
+    def beyond(z):
+        u = z - _CENTRE
+        return u * by_pairs(u, u * u, others) + first
+
+    return atan2_in_parts(y, x, beyond)
+
+
+def atan2_in_parts(y: Value, x: Value, beyond: Callable[[Value], Value]) -> Value:
+    """A multiple of pi / 2 and t + t times a function of t^2, t the smaller over the larger.
+
+    The quotient is corrected by its residual, whose divisor need only be right to three bits, and
+    whose factor 1 / (1 + t^2) as much: 1 - t^2 / 2. What the sum of both loses is added to the
+    small part.
     """
     above, beside = abs(y), abs(x)
-    larger, smaller = above.max(beside), above.min(beside)
-    infinite = larger.equals(INF)
-    larger = larger.max(2.0**-126)
-    # Neither the sum of both overflows, nor does the residual of a quotient that counts vanish.
-    scale = (larger < 2.0**24).where(larger.constant(2.0**100), 2.0**-4)
-    larger, smaller = larger * scale, smaller * scale
-    middle = smaller >= larger * 0.5
-    part = middle.where(smaller, 0.0)
-    top = infinite.where(0.0, smaller - middle.where(larger, 0.0))
-    bottom = (larger + part).guard()
-    lost = infinite.where(0.0, part - (bottom - larger))
-    bottom = infinite.where(1.0, bottom)
     swapped, left = above > beside, x.signed() < 0
-    eighths = middle.where(top.constant(1.0), 0.0)
-    eighths = swapped.where(2.0 - eighths, eighths)
-    eighths = left.where(4.0 - eighths, eighths)
+    larger, smaller = swapped.where(above, beside), swapped.where(beside, above)
+    infinite = larger.equals(INF)
+    # No residual of a quotient that counts vanishes, and no product with the quotient overflows.
+    scale = (larger < 2.0**24).where(larger.constant(2.0**100), 2.0**-4)
+    bottom = infinite.where(1.0, at_least(larger, 2.0**-126) * scale)
+    both = (smaller < INF).where(0.0, at_most(smaller, 1.0))
+    top = infinite.where(both, smaller * scale)
     top = (swapped ^ left).where(-top, top)
     t = top / bottom
-    high = float(mp.floor(mp.pi * 2**18) / 2**20)
-    base, rest = eighths * high, eighths * float(mp.pi / 4 - high)
-    angle = _angle(base, rest, t, _residual(top, bottom, lost, t))
-    return with_sign(angle, sign_of(y))
+    multiple = swapped.where(t.constant(_HALF_PI[0]), left.where(t.constant(2 * _HALF_PI[0]), 0.0))
+    z = t * t
+    residual = _residual(top, bottom, t) * (1.0 - z * 0.5)
+    total = (multiple + t).guard()
+    lost = (t - (total - multiple).guard()) + multiple * (_HALF_PI[1] / _HALF_PI[0])
+    return with_sign(total + (beyond(z) * t + (residual + lost)), sign_of(y))
 
 
 @functools.cache

@@ -104,7 +104,8 @@ def special_inputs(
         edges = _range_edges(function, dtype, low, high)
         found = [*named, *((v,) for v in (*signed, low, high, *edges, math.nan))]
     else:
-        found = [*named, *((a, b) for a in signed for b in signed)]
+        each = (*signed, math.nan)
+        found = [*named, *((a, b) for a in each for b in each)]
     kept: dict[tuple[int, ...], tuple[float, ...]] = {}
     for arguments in found:
         rounded = tuple(number(ordinal(a, dtype), dtype) for a in arguments)
