@@ -91,17 +91,6 @@ def _whole_arctangent_fit(count: int) -> tuple[float, ...]:
 
 
 def atan2(y: Value, x: Value) -> Value:
-    """`atan2_in_parts` with a polynomial of ten terms."""
-    first, *others = _whole_arctangent_fit(10)
-
-    def beyond(z):
-        u = z - _CENTRE
-        return u * by_pairs(u, u * u, others) + first
-
-    return atan2_in_parts(y, x, beyond)
-
-
-def atan2_in_parts(y: Value, x: Value, beyond: Callable[[Value], Value]) -> Value:
     """A multiple of pi / 2 and t + t times a function of t^2, t the smaller over the larger.
 
     The quotient is corrected by its residual, whose divisor need only be right to three bits, and
@@ -124,7 +113,10 @@ def atan2_in_parts(y: Value, x: Value, beyond: Callable[[Value], Value]) -> Valu
     residual = _residual(top, bottom, t) * (1.0 - z * 0.5)
     total = (multiple + t).guard()
     lost = (t - (total - multiple).guard()) + multiple * (_HALF_PI[1] / _HALF_PI[0])
-    return with_sign(total + (beyond(z) * t + (residual + lost)), sign_of(y))
+    u = z - _CENTRE
+    first, *others = _whole_arctangent_fit(10)
+    beyond = u * by_pairs(u, u * u, others) + first
+    return with_sign(total + (beyond * t + (residual + lost)), sign_of(y))
 
 
 @functools.cache
@@ -137,12 +129,6 @@ def _exp2_fit(count: int) -> Fit:
 
 
 def power(x: Value, y: Value) -> Value:
-    """`power_in_parts` with a polynomial of eight terms."""
-    found = (1.0, *_exp2_fit(7).numerator)
-    return power_in_parts(x, y, lambda r: horner(r, found))
-
-
-def power_in_parts(x: Value, y: Value, exp2: Callable[[Value], Value]) -> Value:
     """2^(y log2 |x|) and the cases of IEEE 754-2019, 9.2.1.
 
     The exponent must be right to 2^-26 where it is 128, so that the logarithm and its product with
@@ -156,7 +142,7 @@ def power_in_parts(x: Value, y: Value, exp2: Callable[[Value], Value]) -> Value:
     log = exponent.to(F64) + log2_of_significand(m.to(F64), 36.0)
     t = at_least(at_most(y, 2.0**60), -(2.0**60)).to(F64) * log
     n, wide_bits = rounded(t)
-    value = exp2((t - n).to(F32)).guard()
+    value = horner((t - n).to(F32), (1.0, *_exp2_fit(7).numerator)).guard()
     value = (value.signed() + (wide_bits.to(I32) << 23)).floating()
     value = (t >= 128.0).where(INF, value)
     value = (t < -126.0).where(0.0, value)

@@ -34,7 +34,7 @@ def _arcsine_fit(count: int) -> tuple[float, ...]:
 
 
 def acos_in_parts(x: Value, beyond: Callable[[Value], Value]) -> Value:
-    """A multiple of pi / 2 and asin of -x; above 1/2, of twice the root of (1 - |x|) / 2.
+    """A multiple of pi / 2 and asin of -x; above 1/2, twice that of the root of (1 - |x|) / 2.
 
     The multiple is 0 or at least three times as large as what is added to it, whose rounding shows
     little then. The root is corrected by its residual.
