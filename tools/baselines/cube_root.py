@@ -19,7 +19,8 @@ _SLOPE = float(np.float32(-(2.0**-_SHORT) / 3))
 _START = 2.0**23 + 0x549FAAAA / 2**_SHORT
 """With the bits of a number as v, _SLOPE v + _START has those of the estimate in its lowest ones.
 
-Of the starts 1/256 of an octave apart the one whose polynomial of five terms rounds best.
+It decides where in the octaves of the result the residual is large, and so how well a polynomial of
+five terms rounds.
 """
 _BINS = 64
 

@@ -17,8 +17,6 @@ import mpmath as mp
 from expression import Value, horner
 from fit import single
 
-from xla_evo_lowering.dtypes import F32, I32
-
 LOG2_E = 1.4426950408889634
 HIGH = 0.693359375
 LOW = float(mp.log(2) - mp.mpf(HIGH))
@@ -125,6 +123,6 @@ def one_plus(scale: Value, r: Value, tail: Value, one: float) -> tuple[Value, Va
     return total, scale * tail + (scale * r + rest)
 
 
-def rough_reciprocal(x: Value) -> Value:
-    """1 / x to an eighth by its bits, for a term that needs no more."""
-    return (x.constant(_RECIPROCAL, I32) - x.signed()).floating(F32)
+def rough_reciprocal(x: Value, exponent: int = 0) -> Value:
+    """2^exponent / x to an eighth by its bits, for a term that needs no more."""
+    return (_RECIPROCAL + (exponent << _MANTISSA) - x.signed()).floating()

@@ -132,8 +132,7 @@ def power(x: Value, y: Value) -> Value:
     """2^(y log2 |x|) and the cases of IEEE 754-2019, 9.2.1.
 
     The exponent must be right to 2^-26 where it is 128, so that the logarithm and its product with
-    y are in float64; all else is in float32, whose conversions, limits and comparisons take half
-    the time.
+    y are in float64; all else is in float32, in vectors of half the size.
     """
     size = abs(x)
     exponent, m = split_exponent(size)

@@ -11,15 +11,11 @@ import mpmath as mp
 import numpy as np
 from expression import Value, horner, sign_of, with_sign
 from fit import single
-
-from xla_evo_lowering.dtypes import I32
+from octaves import rough_reciprocal
 
 _PI = float(np.float32(math.pi))
 _LOST = float(mp.pi / mp.mpf(_PI) - 1)
 """What a multiple of pi in float32 lacks, relative to it."""
-
-_DOUBLE_RECIPROCAL = 0x7F7311C7
-"""Less the bits of a number, this has about those of twice its inverse, with the other sign bit."""
 
 
 @functools.cache
@@ -45,8 +41,7 @@ def acos_in_parts(x: Value, beyond: Callable[[Value], Value]) -> Value:
     square = far.where(0.5 - size * 0.5, x * x)
     root = square.sqrt()
     t = far.where(with_sign(root + root, sign_of(x)), -x)
-    inverse = (t.constant(_DOUBLE_RECIPROCAL, I32) - t.signed()).floating()
-    residual = far.where((square - root * root) * inverse, 0.0)
+    residual = far.where((square - root * root) * rough_reciprocal(t, 1), 0.0)
     return multiple + (t + (beyond(square) * t + (multiple * _LOST + residual)))
 
 

@@ -1,6 +1,7 @@
 """Error functions in float32 alone, and what is made of e^-x: log_sigmoid."""
 
 from expression import Value, sign_of, with_sign
+from octaves import rough_reciprocal
 from single_logarithms import LN2_HIGH, LN2_LOW, ROOT_HALF, split
 from single_parts import (
     INF,
@@ -127,7 +128,7 @@ def erf_inv(x: Value, c: Constants) -> Value:
     w_low = (high - w) - u
     root = w.sqrt()
     rest = (w - root * root) + w_low
-    half_inverse = (0x7E7311C7 - root.signed()).floating()
+    half_inverse = rough_reciprocal(root, -1)
     beyond = w > 2.0
     far = root + (root * polynomial(root - 2.75, c["far"]) + rest * half_inverse)
     y = beyond.where(far, a * polynomial(w, c["near"]) + a)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from expression import Value, sign_of, with_sign
+from octaves import rough_reciprocal
 from single_parts import (
     INF,
     MANTISSA,
@@ -155,7 +156,7 @@ def acosh_in_parts(x: Value, c: Constants, near_part: Callable[[Value], Value]) 
     w = d + d
     root = w.sqrt()
     rest = w - root * root
-    half_inverse = (0x7E7311C7 - root.signed()).floating()
+    half_inverse = rough_reciprocal(root, -1)
     beyond = x > 2.0
     near = root + (root * near_part(d) + rest * half_inverse)
     u = 1.0 / (x * x)
