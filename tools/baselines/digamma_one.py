@@ -1,4 +1,4 @@
-"""digamma of float32 at 1 ULP: what is enough in float64 next to its zeros, and no more.
+"""digamma of float32: what is enough in float64 next to its zeros for 1 ULP, or for 0.51 ULP.
 
 With Y = |x - 1/2| digamma is log Y and a series in 1 / Y^2 alone, and for reflected arguments less
 pi cot(pi x) (DLMF 5.5.4, 5.11.2). Between -1.5 and 2.5 the argument is x + 4, less four inverses as
@@ -9,6 +9,7 @@ as points.
 
 import functools
 import math
+from dataclasses import dataclass
 
 import mpmath as mp
 from cores import ATANH_END, atanh_rest, split_bits
@@ -23,15 +24,30 @@ from xla_evo_lowering.program import Program
 _FIRST, _FAR = -1.5, 2.5
 _SHIFT = 4
 _HUGE = 1e15
-_HARD = (
+
+
+@dataclass(frozen=True, slots=True)
+class _Hard:
+    """Inputs that need more than all others, decimal, and the weight of a fit's error there."""
+
+    inputs: tuple[str, ...]
+    weight: float
+
+
+_NEXT_TO_ZERO = _Hard((
     "1.4616321449683623", "-0.504082977771759", "-1.573498473162390", "-2.6107208684441447",
     "-66.79590606689453", "-5.6671624415568855",
-)  # fmt: skip
+), 2.0**12)  # fmt: skip
 """The float32 numbers nearest to a zero of digamma."""
+_BETWEEN_RESULTS = _Hard(
+    (*_NEXT_TO_ZERO.inputs, "-3.6352932453155518", "-3.63529109954834", "1.4616321325302124"),
+    2.0**13,
+)
+"""Those and others next to a zero that lie near the middle of two results."""
 _UNIT = 2.0**-52
 """What the exponents are counted in."""
-_PLAIN, _PLAIN_ULP = (5, 6), 0.7
-"""Lengths of the form that needs no contraction, see `digamma`, and what it holds in ULP."""
+_NEAR, _NEAR_ULP = (5, 6), 0.505
+"""Lengths of `digamma_near`, and what it holds at the hard inputs."""
 
 
 def _base(x: mp.mpf) -> mp.mpf:
@@ -40,24 +56,25 @@ def _base(x: mp.mpf) -> mp.mpf:
     return x + _SHIFT - half if _FIRST < x < _FAR else abs(x - half)
 
 
-def _hard() -> list[mp.mpf]:
-    return [mp.mpf(text) for text in _HARD]
+def _numbers(hard: _Hard) -> list[mp.mpf]:
+    return [mp.mpf(text) for text in hard.inputs]
 
 
-def _fit_through(function, low, high, weight, hard, above, below) -> Fit:
-    """A fit whose error at some points is 2^-12 of what it is elsewhere."""
+def _fit_through(function, end, weight, terms, places, factor) -> Fit:
+    """A fit on [0, end], terms (above, below), in whose norm some places count a factor more."""
 
     def heavier(z):
-        return weight(z) * (2**12 if z in hard else 1)
+        return weight(z) * (factor if z in places else 1)
 
+    above, below = terms
     return fit(
-        function, low, high, range(above), below=range(1, below), points=200, also=hard,
+        function, 0, end, range(above), below=range(1, below), points=200, also=places,
         weight=heavier,
     )  # fmt: skip
 
 
 @functools.cache
-def _series_fit() -> Fit:
+def _series_fit(hard: _Hard) -> Fit:
     """Y^2 (digamma(Y + 1/2) - log Y) in 1 / Y^2 from Y = 2 on."""
 
     def series(w):
@@ -68,12 +85,12 @@ def _series_fit() -> Fit:
             return (mp.digamma(y + mp.mpf(1) / 2) - mp.log(y)) / w
 
     with mp.workdps(40):
-        hard = [1 / _base(x) ** 2 for x in _hard()]
-    return _fit_through(series, 0, 0.25, lambda w: w + mp.mpf(2) ** -20, hard, 4, 5)
+        places = [1 / _base(x) ** 2 for x in _numbers(hard)]
+    return _fit_through(series, 0.25, lambda w: w + mp.mpf(2) ** -20, (4, 5), places, hard.weight)
 
 
 @functools.cache
-def _cotangent_fit(below: int) -> Fit:
+def _cotangent_fit(below: int, hard: _Hard) -> Fit:
     """Pi f cot(pi f) in f^2 for |f| up to 1/2."""
 
     def quotient(z):
@@ -81,14 +98,14 @@ def _cotangent_fit(below: int) -> Fit:
         return mp.pi * f * mp.cot(mp.pi * f) if f else mp.mpf(1)
 
     with mp.workdps(40):
-        hard = [(x - mp.nint(x)) ** 2 for x in _hard() if x < _FIRST]
+        places = [(x - mp.nint(x)) ** 2 for x in _numbers(hard) if x < _FIRST]
     return _fit_through(
-        quotient, 0, 0.25, lambda z: 1 / (mp.sqrt(z) + mp.mpf(1) / 32), hard, 5, below
+        quotient, 0.25, lambda z: 1 / (mp.sqrt(z) + mp.mpf(1) / 32), (5, below), places, hard.weight
     )
 
 
 @functools.cache
-def _atanh_fit(count: int) -> tuple[float, ...]:
+def _atanh_fit(count: int, hard: _Hard) -> tuple[float, ...]:
     """(2 atanh(s) / s - 2) / s^2 in s^2."""
 
     def square(y):
@@ -96,10 +113,11 @@ def _atanh_fit(count: int) -> tuple[float, ...]:
         return ((m - 1) / (m + 1)) ** 2
 
     with mp.workdps(40):
-        hard = [square(_base(x)) for x in _hard()]
+        places = [square(_base(x)) for x in _numbers(hard)]
     return _fit_through(
-        atanh_rest, 0, ATANH_END, lambda z: z * mp.sqrt(z) + mp.mpf(2) ** -30, hard, count, 1
-    ).numerator
+        atanh_rest, ATANH_END, lambda z: z * mp.sqrt(z) + mp.mpf(2) ** -30, (count, 1), places,
+        hard.weight,
+    ).numerator  # fmt: skip
 
 
 def _inverses(x: Value) -> tuple[Value, Value]:
@@ -110,21 +128,23 @@ def _inverses(x: Value) -> tuple[Value, Value]:
     return (x + last) * (outer + inner), outer * inner
 
 
-def _cotangent(f: Value, below: int, units: int) -> tuple[Value, Value]:
+def _cotangent(f: Value, found: Fit, units: int) -> tuple[Value, Value]:
     """Numerator and denominator of pi cot(pi f)."""
-    found = _cotangent_fit(below)
     z = f * f
     first, second, *others = found.numerator
     second += units * math.ulp(second)
     return horner(z, (first, second, *others)), f * horner(z, (1.0, *found.denominator))
 
 
-def digamma(x: Value, below: int = 4, terms: int = 5, units: int = 0) -> Value:
+def digamma(
+    x: Value, below: int = 4, terms: int = 5, units: int = 0, hard: _Hard = _NEXT_TO_ZERO
+) -> Value:
     """Log Y and the series, less inverses or a cotangent, the quotients with one division.
 
     They go off the logarithm's large part first: at -66.795906 the result is -6.7e-9, a sum of
     numbers near 4. ``below`` and ``terms`` are how long the cotangent's denominator and the
-    logarithm are; the cotangent's second coefficient is moved by ``units`` in the last place.
+    logarithm are; the cotangent's second coefficient is moved by ``units`` in the last place;
+    ``hard`` inputs are points of the fits.
     """
     near = (x < _FAR) & (x > _FIRST)
     limited = x.max(-(2.0**23))
@@ -134,9 +154,10 @@ def digamma(x: Value, below: int = 4, terms: int = 5, units: int = 0) -> Value:
     capped = base.min(_HUGE)
     square = capped * capped
     # In Y^2 the quotient has its coefficients the other way round.
-    series = _series_fit()
+    series = _series_fit(hard)
     top, bottom = (horner(square, c[::-1]) for c in (series.numerator, (1.0, *series.denominator)))
-    sides = zip(_inverses(wide), _cotangent(f.to(F64), below, units), (0.0, 1.0), strict=True)
+    cotangents = _cotangent(f.to(F64), _cotangent_fit(below, hard), units)
+    sides = zip(_inverses(wide), cotangents, (0.0, 1.0), strict=True)
     side, below = (
         near.where(inverses, (x <= _FIRST).where(cotangent, neither))
         for inverses, cotangent, neither in sides
@@ -145,7 +166,7 @@ def digamma(x: Value, below: int = 4, terms: int = 5, units: int = 0) -> Value:
     exponent, m = split_bits(base)
     s = (m - 1.0) / (m + 1.0)
     z = s * s
-    rest = (z * s) * horner(z, _atanh_fit(terms)) + (s + s)
+    rest = (z * s) * horner(z, _atanh_fit(terms, hard)) + (s + s)
     count = exponent.to(F64)
     y = (count * (LN2_HIGH * _UNIT) - quotient).guard() + (rest + count * (LN2_LOW * _UNIT))
     y = ((x < 0.5) & f.equals(0.0)).where(math.nan, y.to(F32))
@@ -153,14 +174,14 @@ def digamma(x: Value, below: int = 4, terms: int = 5, units: int = 0) -> Value:
     return (x < math.inf).where(y, x)
 
 
-def digamma_plain(x: Value) -> Value:
-    """The same with a term more in both, which holds with contraction and without."""
-    return digamma(x, *_PLAIN, _plain_units())
+def digamma_near(x: Value) -> Value:
+    """The same with a term more in both: 0.51 ULP, with contraction and without."""
+    return digamma(x, *_NEAR, _near_units(), _BETWEEN_RESULTS)
 
 
 @functools.cache
-def _plain_units() -> int:
+def _near_units() -> int:
     def program_with(units: int) -> Program:
-        return build("digamma", lambda x: digamma(x, *_PLAIN, units), F32)
+        return build("digamma", lambda x: digamma(x, *_NEAR, units, _BETWEEN_RESULTS), F32)
 
-    return units_that_round_well(program_with, mp.digamma, _HARD, _PLAIN_ULP)
+    return units_that_round_well(program_with, mp.digamma, _BETWEEN_RESULTS.inputs, _NEAR_ULP)
