@@ -4,6 +4,7 @@ import bessel
 import cube_root
 import single
 import single_arcs
+import single_arctangents
 import single_hyperbolic
 import single_logarithms
 import trigonometric
@@ -20,6 +21,11 @@ def rsqrt_residual(x, hole, named):
 def acos_short(x, hole, named):
     """The hole has the square of what goes into the arc sine."""
     return single_arcs.acos_in_parts(x, lambda z: (named(z), hole)[1])
+
+
+def atan_short(x, hole, named):
+    """The hole has the square of what goes into the arc tangent, less 1/2."""
+    return single_arctangents.atan_in_parts(x, lambda u: (named(u), hole)[1])
 
 
 def cbrt_fused(x, hole, named):
@@ -78,7 +84,7 @@ def bessel_i1e(x, hole, named):
 
 
 SCAFFOLD_FORMS = {
-    "acos-short": acos_short, "cbrt-fused": cbrt_fused,
+    "acos-short": acos_short, "atan-short": atan_short, "cbrt-fused": cbrt_fused,
     "rsqrt": rsqrt_residual, "sinc": sinc, "log-exact": log_exact, "log-nested": log_nested,
     "log10-nested": log10_nested, "asinh": asinh, "acosh": acosh, "tanh-shared": tanh_shared,
     "bessel-i0e": bessel_i0e, "bessel-i1e": bessel_i1e,

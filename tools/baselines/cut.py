@@ -29,6 +29,7 @@ _ARITHMETIC = ("add", "sub", "mul", "div", "fma", "neg", "guard")
 CUTS = {
     "atan-wide": ("atan/float32/7c8743545eca9952", 11, 45),
     "atan2": ("atan2/float32/7692bd3529bc180b", 24, 58),
+    "atan2-short": ("atan2/float32/3e1d744ec3681ed1", 57, 86),
     "cosh": ("cosh/float32/844ea2e5d6ce5588", 24, 31),
     "digamma": ("digamma/float32/3647bb9a168631c3", 44, 58),
     "erf-inv": ("erf_inv/float32/93e74df5653c86b9", 16, 42),

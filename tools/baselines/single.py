@@ -11,112 +11,16 @@ from collections.abc import Callable
 
 import mpmath as mp
 import numpy as np
+import single_arctangents
 from cores import rounded, split_exponent
-from expression import Value, build, estrin, horner, sign_of, with_sign
-from fit import Fit, fit, single
-from octaves import at_least, at_most, by_pairs
+from expression import Value, build, horner, sign_of, with_sign
+from fit import Fit, fit
+from octaves import at_least, at_most
 from power import log2_of_significand
 
 from xla_evo_lowering.dtypes import F32, F64, I32
 
 INF, NAN = math.inf, math.nan
-_RECIPROCAL = 0x7EE00000
-"""Less the bits of a positive number, this has those of its inverse, or up to 1/8 less of it."""
-
-
-@functools.cache
-def _arctangent_fit(count: int) -> Fit:
-    """(atan(t) / t - 1) / t^2 in t^2 for |t| up to 1/2, relative to atan."""
-
-    def quotient(z):
-        t = mp.sqrt(z)
-        return (mp.atan(t) / t - 1) / z if z > 1e-10 else mp.mpf(-1) / 3 + z / 5
-
-    return fit(quotient, 0, 0.2501, range(count), weight=lambda z: z)
-
-
-def _angle(base: Value, rest: Value, t: Value, residual: Value) -> Value:
-    """Base + rest + atan(t + residual / (1 + t^2)) of a base that is 0 or above |t| <= 1/2."""
-    z = t * t
-    tail = z * (t * estrin(z, _arctangent_fit(6).numerator) - residual) + residual
-    total = (base + t).guard()
-    return total + (tail + (rest + (t - (total - base).guard())))
-
-
-def _residual(top: Value, bottom: Value, t: Value, lost: Value | None = None) -> Value:
-    """What the quotient t lacks of top / (bottom + lost), to three bits."""
-    inverse = (_RECIPROCAL - bottom.signed()).floating()
-    rest = top - t * bottom
-    return (rest if lost is None else rest - t * lost) * inverse
-
-
-_HALF_PI = (float.fromhex("0x1.921fb6p+0"), float.fromhex("-0x1.777a5cp-25"))
-"""Pi / 2 in two parts of float32; half of it has the halves of both."""
-
-
-def atan(x: Value) -> Value:
-    """Folds to (a - 1) / (a + 1) from 1/2 to 2, where pi / 4 is added, and to -1 / a beyond."""
-    a = abs(x).min(2.0**100)
-    far, middle = a > 2.0, a > 0.5
-    one = a.constant(1.0)
-    total = (a + 1.0).guard()
-    near = middle.where(far.where(0.0, a - (total - 1.0)), 0.0)
-    top = far.where(-one, middle.where(a - 1.0, a))
-    bottom = far.where(a, middle.where(total, 1.0))
-    t = top / bottom
-    base, rest = (
-        far.where(one.constant(part), middle.where(one.constant(part / 2), 0.0))
-        for part in _HALF_PI
-    )
-    y = _angle(base, rest, t, _residual(top, bottom, t, near))
-    return with_sign(y, sign_of(x))
-
-
-_CENTRE = 0.5
-"""Of the variable of the next polynomial, so that its rounding shows half as much."""
-
-
-@functools.cache
-def _whole_arctangent_fit(count: int) -> tuple[float, ...]:
-    """Atan(t) / t - 1 in t^2 less the centre for |t| up to 1, relative to atan."""
-
-    def beyond(u):
-        z = u + mp.mpf(_CENTRE)
-        t = mp.sqrt(abs(z))
-        return mp.atan(t) / t - 1 if abs(z) > 1e-12 else -z / 3
-
-    return single(
-        beyond, -_CENTRE, 1.0001 - _CENTRE, count, weight=lambda u: 1 / (1 + beyond(u))
-    )  # fmt: skip
-
-
-def atan2(y: Value, x: Value) -> Value:
-    """A multiple of pi / 2 and t + t times a function of t^2, t the smaller over the larger.
-
-    The quotient is corrected by its residual, whose divisor need only be right to three bits, and
-    whose factor 1 / (1 + t^2) as much: 1 - t^2 / 2. What the sum of both loses is added to the
-    small part.
-    """
-    above, beside = abs(y), abs(x)
-    swapped, left = above > beside, x.signed() < 0
-    larger, smaller = swapped.where(above, beside), swapped.where(beside, above)
-    infinite = larger.equals(INF)
-    # No residual of a quotient that counts vanishes, and no product with the quotient overflows.
-    scale = (larger < 2.0**24).where(larger.constant(2.0**100), 2.0**-4)
-    bottom = infinite.where(1.0, at_least(larger, 2.0**-126) * scale)
-    both = (smaller < INF).where(0.0, at_most(smaller, 1.0))
-    top = infinite.where(both, smaller * scale)
-    top = (swapped ^ left).where(-top, top)
-    t = top / bottom
-    multiple = swapped.where(t.constant(_HALF_PI[0]), left.where(t.constant(2 * _HALF_PI[0]), 0.0))
-    z = t * t
-    residual = _residual(top, bottom, t) * (1.0 - z * 0.5)
-    total = (multiple + t).guard()
-    lost = (t - (total - multiple).guard()) + multiple * (_HALF_PI[1] / _HALF_PI[0])
-    u = z - _CENTRE
-    first, *others = _whole_arctangent_fit(10)
-    beyond = u * by_pairs(u, u * u, others) + first
-    return with_sign(total + (beyond * t + (residual + lost)), sign_of(y))
 
 
 @functools.cache
@@ -188,8 +92,8 @@ def rsqrt(x: Value) -> Value:
 
 
 PROGRAMS = {
-    "atan": lambda: build("atan", atan, F32),
-    "atan2": lambda: build("atan2", atan2, F32, 2),
+    "atan": lambda: build("atan", single_arctangents.atan, F32),
+    "atan2": lambda: build("atan2", single_arctangents.atan2, F32, 2),
     "pow": lambda: build("pow", power, F32, 2),
     "rsqrt": lambda: build("rsqrt", rsqrt, F32),
 }

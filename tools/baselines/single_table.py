@@ -10,6 +10,7 @@ import errors_one
 import gamma_one
 import quarters
 import single_arcs
+import single_arctangents
 import single_errors
 import single_exponential
 import single_fast_errors
@@ -49,6 +50,7 @@ SINGLE = {
 }
 
 FAST = {
+    "atan": single_arctangents.atan_folded,
     "exp": single_exponential.exp_fast,
     "tanh": single_hyperbolic.tanh_fast,
     "logistic": single_logistic.logistic_fast,

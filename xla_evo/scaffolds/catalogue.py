@@ -86,8 +86,15 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
     ("atan2", "atan2", "atan(sqrt(x))/sqrt(x)", 1e-9, 1.0, (),
      "atan of the smaller over the larger, in float64, and a multiple of pi/2; the hole is that of"
      " atan-wide"),
+    ("atan2-short", "atan2", "atan(sqrt(x + 0.5))/sqrt(x + 0.5) - 1", -0.499999999, 0.5, (),
+     "that of the smaller over the larger, and a multiple of pi/2, with one residual for the quotient"
+     " and for their sum; the hole is that of atan-short"),
     ("atan", "atan", "atan(sqrt(x))/sqrt(x) - 1", 1e-9, 1.0, ((-1.0, 1.0), (1.0, 8.0)),
      "atan(x) = pi/2 - atan(1/x) above 1, with the quotient's residual"),
+    ("atan-short", "atan", "atan(sqrt(x + 0.5))/sqrt(x + 0.5) - 1", -0.499999999, 0.5,
+     ((-1.0, 1.0), (1.0, 8.0)),
+     "that of atan with one residual for the quotient and for its sum with pi/2, and a hole whose"
+     " input is rounded half as much"),
     ("cbrt", "cbrt", "cbrt(1/(1 - x))**2 - 1", -0.11, 0.11, ((0.1, 1.0), (1.0, 8.0)),
      "an integer estimate of the inverse root, its square made better by the hole, and the residual"
      " of a cube whose root has 12 bits"),
