@@ -2,6 +2,7 @@
 
 import bessel
 import cube_root
+import errors_one
 import single
 import single_arcs
 import single_arctangents
@@ -83,9 +84,14 @@ def bessel_i1e(x, hole, named):
     return bessel.in_parts(x, 1, lambda a: (named(a), hole)[1])
 
 
+def erf_inv_short(x, hole, named):
+    """The hole has the significand of 1 - x^2, less 1."""
+    return errors_one.erf_inv_in_parts(x, lambda f: (named(f), hole)[1])
+
+
 SCAFFOLD_FORMS = {
     "acos-short": acos_short, "atan-short": atan_short, "cbrt-fused": cbrt_fused,
     "rsqrt": rsqrt_residual, "sinc": sinc, "log-exact": log_exact, "log-nested": log_nested,
     "log10-nested": log10_nested, "asinh": asinh, "acosh": acosh, "tanh-shared": tanh_shared,
-    "bessel-i0e": bessel_i0e, "bessel-i1e": bessel_i1e,
+    "bessel-i0e": bessel_i0e, "bessel-i1e": bessel_i1e, "erf-inv-short": erf_inv_short,
 }  # fmt: skip

@@ -5,17 +5,20 @@ waits for nothing; limits are applied in float32, where they are one instruction
 """
 
 import functools
+import math
+from collections.abc import Callable
 
 import mpmath as mp
-from cores import exp
-from errors import erf_inv as erf_inv_of
+from cores import SQRT_HALF, exp, split_bits
+from errors import erf_inv_fit
 from expression import Value, horner
-from fit import Fit, fit
-from octaves import at_most
+from fit import Fit, fit, single
+from octaves import at_most, by_pairs
 
 from xla_evo_lowering.dtypes import F32, F64
 
 _BITS = 25.0
+_MANTISSA = 23
 
 
 def _quotient_fit(function, end: float) -> Fit:
@@ -56,6 +59,41 @@ def gelu(x: Value) -> Value:
     return (x < -14.5).where(x * 0.0, y)
 
 
+@functools.cache
+def _log2_fit(count: int) -> tuple[float, ...]:
+    """log2(1 + f) / f of float32 for 1 + f between sqrt(1/2) and sqrt(2), its error times f."""
+
+    def over(f):
+        return mp.log(1 + f, 2) / f if abs(f) > 1e-9 else (1 - f / 2) / mp.log(2)
+
+    return single(
+        over, SQRT_HALF - 1, 2 * SQRT_HALF - 1, count, weight=lambda f: abs(f) + mp.mpf(2) ** -12
+    )
+
+
+def erf_inv_in_parts(x: Value, over: Callable[[Value], Value]) -> Value:
+    """X times a rational function of w = log2(1 - x^2), in float64 with a fraction of float32.
+
+    An error of w is a sixth as large in the result, relative to it. 1 - x^2 is rounded once, by
+    contraction.
+
+    Args:
+        x: the input.
+        over: log2(1 + f) / f.
+    """
+    wide, p = x.to(F64), 1.0 - x * x
+    exponent, m = split_bits(p)
+    f = m - 1.0
+    w = (exponent >> _MANTISSA).to(F64) + (f * over(f)).to(F64)
+    found = erf_inv_fit(6)
+    top, bottom = (
+        [c * (-math.log(2)) ** j for j, c in enumerate(part)]
+        for part in (found.numerator, (1.0, *found.denominator))
+    )
+    y = (wide * (horner(w, top) / horner(w, bottom))).to(F32)
+    return (p > 0.0).where(y, (p.equals(0.0)).where(x * math.inf, math.nan))
+
+
 def erf_inv(x: Value) -> Value:
-    """The form for 0.51 ULP with shorter polynomials."""
-    return erf_inv_of(x, F64, _BITS)
+    """With a polynomial of eight terms by pairs."""
+    return erf_inv_in_parts(x, lambda f: by_pairs(f, f * f, _log2_fit(8)))

@@ -87,8 +87,8 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      "atan of the smaller over the larger, in float64, and a multiple of pi/2; the hole is that of"
      " atan-wide"),
     ("atan2-short", "atan2", "atan(sqrt(x + 0.5))/sqrt(x + 0.5) - 1", -0.499999999, 0.5, (),
-     "that of the smaller over the larger, and a multiple of pi/2, with one residual for the quotient"
-     " and for their sum; the hole is that of atan-short"),
+     "that of the smaller over the larger, and a multiple of pi/2, with one residual for the"
+     " quotient and for their sum; the hole is that of atan-short"),
     ("atan", "atan", "atan(sqrt(x))/sqrt(x) - 1", 1e-9, 1.0, ((-1.0, 1.0), (1.0, 8.0)),
      "atan(x) = pi/2 - atan(1/x) above 1, with the quotient's residual"),
     ("atan-short", "atan", "atan(sqrt(x + 0.5))/sqrt(x + 0.5) - 1", -0.499999999, 0.5,
@@ -194,6 +194,10 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)),
      "x times a quotient of polynomials in log(1 - x^2), in float64 (after Giles 2012,"
      " Approximating the erfinv function)"),
+    ("erf-inv-short", "erf_inv", f"log1p(x)/x*{_LOG2_E}", -0.2929, 0.4143,
+     ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)),
+     "that of erf-inv with the logarithm's fraction, on which the result depends little, in"
+     " float32"),
     ("lgamma", "lgamma", "2*atanh(sqrt(x))/sqrt(x)", 1e-9, 0.02944,
      ((-9.5, 2.5), (0.5, 3.0), (-40.0, 40.0)),
      "one logarithm in float64, of the reciprocal of gamma between -9.5 and 2.5, else by Stirling's"

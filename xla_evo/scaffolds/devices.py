@@ -59,7 +59,7 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
     "erf-exp2": ("cuda", "tpu"), "erf": ("cpu",), "erf-far": ("cpu",), "log-exact": ("cpu",),
     "log-nested": ("cpu",), "log10-nested": ("cpu",), "tanh-shared": ("cpu",),
     "acos-short": ("cpu",), "atan-short": ("cpu",), "atan2-short": ("cpu",),
-    "cbrt-fused": ("cpu",),
+    "cbrt-fused": ("cpu",), "erf-inv-short": ("cpu",),
     "sin-words": ("tpu",), "sin-fused": ("cpu",), "cos-fused": ("cpu",), "tan-fused": ("cpu",),
     "cos-near": ("cpu",), "tan-near": ("cpu",),
     "sinh": ("cpu",), "cosh": ("cpu",), "softplus": ("cpu",), "log-sigmoid": ("cpu",),
