@@ -7,6 +7,7 @@ import single
 import single_arcs
 import single_arctangents
 import single_hyperbolic
+import single_inverse_hyperbolic
 import single_logarithms
 import trigonometric
 from single_constants import stored
@@ -64,14 +65,12 @@ def tanh_shared(x, hole, named):
 
 def asinh(x, hole, named):
     """The hole has the square of what is next to 0."""
-    constants = stored()["asinh"]
-    return single_logarithms.asinh_in_parts(x, constants, lambda z: (named(z), hole)[1])
+    return single_inverse_hyperbolic.asinh_in_parts(x, lambda z: (named(z), hole)[1])
 
 
 def acosh(x, hole, named):
     """The hole has how far the input is above 1."""
-    constants = stored()["acosh"]
-    return single_logarithms.acosh_in_parts(x, constants, lambda d: (named(d), hole)[1])
+    return single_inverse_hyperbolic.acosh_in_parts(x, lambda d: (named(d), hole)[1])
 
 
 def bessel_i0e(x, hole, named):

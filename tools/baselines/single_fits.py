@@ -111,47 +111,6 @@ def atanh() -> Constants:
     return {"tail": _part(function, 0, 0.25, 6, lambda z: z / (1 + z / 3) + _FLOOR)}
 
 
-def asinh() -> Constants:
-    """(asinh(a) / a - 1) / a^2 in a^2 - 3/4; log((1 + sqrt(1 + u)) / 2) / u in u - 3/8."""
-
-    def near(v):
-        z = v + mp.mpf(3) / 4
-        a = mp.sqrt(z)
-        return (mp.asinh(a) / a - 1) / z if z > _TINY else z * 3 / 40 - mp.mpf(1) / 6
-
-    def far(v):
-        u = v + mp.mpf(3) / 8
-        return mp.log((1 + mp.sqrt(1 + u)) / 2) / u if u > _TINY else mp.mpf(1) / 4 - u * 3 / 32
-
-    def far_weight(v):
-        u = v + mp.mpf(3) / 8
-        return u / mp.asinh(1 / mp.sqrt(u)) if u > _TINY else _TINY
-
-    return {
-        "near": _part(near, -0.75, 0.6425, 10, lambda v: v + mp.mpf(3) / 4 + _FLOOR),
-        "far": _part(far, -0.375, 0.3435, 7, far_weight),
-        "log": _log_tail(-0.3334, 0.3334, 9),
-    }
-
-
-def acosh() -> Constants:
-    """(acosh(1 + d) / sqrt(2 d) - 1) / d; log((1 + sqrt(1 - u)) / 2) / u."""
-
-    def near(d):
-        if d <= _TINY:
-            return d * 3 / 160 - mp.mpf(1) / 12
-        return (mp.acosh(1 + d) / mp.sqrt(2 * d) - 1) / d
-
-    def far(u):
-        return mp.log((1 + mp.sqrt(1 - u)) / 2) / u if u > _TINY else -mp.mpf(1) / 4 - u * 3 / 32
-
-    return {
-        "near": _part(near, 0, 1, 6, lambda d: d + _FLOOR),
-        "far": _part(far, 0, 0.25, 6, lambda u: u / mp.acosh(1 / mp.sqrt(u)) if u > 0 else _TINY),
-        "log": _log_tail(-0.3334, 0.3334, 9),
-    }
-
-
 def erf() -> Constants:
     """The odd part below, in a^2 - 3/4, and above the fourth root of erfc, in a - 5/4."""
 
@@ -280,7 +239,7 @@ def cbrt() -> Constants:
 STARTS: dict[str, Callable[[], Constants]] = {
     form.__name__: form
     for form in (
-        log, log2, log10, log1p, tanh, asinh, acosh, atanh, erf, erfc, erf_inv, gelu, log_sigmoid,
+        log, log2, log10, log1p, tanh, atanh, erf, erfc, erf_inv, gelu, log_sigmoid,
         cbrt,
     )
 }  # fmt: skip

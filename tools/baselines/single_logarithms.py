@@ -1,9 +1,8 @@
-"""Logarithms and inverse hyperbolic functions in float32 alone."""
+"""Logarithms and the inverse hyperbolic tangent in float32 alone."""
 
 from collections.abc import Callable
 
 from expression import Value, sign_of, with_sign
-from octaves import rough_reciprocal
 from single_parts import (
     INF,
     MANTISSA,
@@ -25,9 +24,9 @@ LN2_HIGH, LN2_LOW = 45426 / 65536, 1.4286068203094173e-06
 TWO_THIRDS, ROOT_HALF, THREE_QUARTERS = 0x3F2AAAAB, 0x3F3504F3, 0x3F400001
 
 
-def split(x: Value, least: int) -> tuple[Value, Value]:
-    """(k, m - 1) with x = m 2^k, m at least the number with the bits ``least``."""
-    shifted = x.signed() - least
+def split(x: Value, least: int, more: int = 0) -> tuple[Value, Value]:
+    """(k + more, m - 1) with x = m 2^k, m at least the number with the bits ``least``."""
+    shifted = x.signed() - (least - (more << MANTISSA))
     k = (shifted >> MANTISSA).to(F32)
     m = ((shifted & ((1 << MANTISSA) - 1)) + least).floating()
     return k, m - 1.0
@@ -123,48 +122,3 @@ def atanh(x: Value, c: Constants) -> Value:
     y = k * (LN2_HIGH / 2) + (s + t)
     y = (b > 0.0).where(y, (b.equals(0.0)).where(x.constant(INF), NAN))
     return with_sign(y, sign_of(x))
-
-
-def log_of_twice(x: Value, more: Value, c: Constants) -> Value:
-    """log(2 x) + more, where more is small."""
-    k, f = split(x, TWO_THIRDS)
-    k = k + 1.0
-    t = f * (f * nested_even_odd(f, c["log"])) + (k * LN2_LOW + more)
-    return k * LN2_HIGH + (f + t)
-
-
-def asinh_in_parts(x: Value, c: Constants, near_part: Callable[[Value], Value]) -> Value:
-    """A + a times a function of z = a^2; above 1.18 log(2 a) + u g(u), u = 1 / a^2."""
-    a = abs(x)
-    z = a * a
-    u = 1.0 / z
-    beyond = a > 1.18
-    near = a * near_part(z) + a
-    y = beyond.where(log_of_twice(a, u * even_odd(u - 0.375, c["far"]), c), near)
-    y = (a < INF).where(y, a)
-    return with_sign(y, sign_of(x))
-
-
-def asinh(x: Value, c: Constants) -> Value:
-    """With a polynomial next to 0."""
-    return asinh_in_parts(x, c, lambda z: z * even_odd(z - 0.75, c["near"]))
-
-
-def acosh_in_parts(x: Value, c: Constants, near_part: Callable[[Value], Value]) -> Value:
-    """sqrt(2 d) (1 + f(d)), d = x - 1, with the root's residual; above 2 log(2 x) + u g(u)."""
-    d = x - 1.0
-    w = d + d
-    root = w.sqrt()
-    rest = w - root * root
-    half_inverse = rough_reciprocal(root, -1)
-    beyond = x > 2.0
-    near = root + (root * near_part(d) + rest * half_inverse)
-    u = 1.0 / (x * x)
-    y = beyond.where(log_of_twice(x, u * nested_even_odd(u, c["far"]), c), near)
-    y = (x < INF).where(y, x)
-    return (d.equals(0.0)).where(0.0, y)
-
-
-def acosh(x: Value, c: Constants) -> Value:
-    """With a polynomial next to 1."""
-    return acosh_in_parts(x, c, lambda d: d * nested_even_odd(d, c["near"]))

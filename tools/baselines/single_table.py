@@ -15,6 +15,7 @@ import single_errors
 import single_exponential
 import single_fast_errors
 import single_hyperbolic
+import single_inverse_hyperbolic
 import single_logarithms
 import single_logistic
 import windows
@@ -25,8 +26,6 @@ TUNED = {
     "log2": single_logarithms.to_base,
     "log10": single_logarithms.to_base,
     "log1p": single_logarithms.log1p,
-    "asinh": single_logarithms.asinh,
-    "acosh": single_logarithms.acosh,
     "atanh": single_logarithms.atanh,
     "tanh": single_hyperbolic.tanh,
     "erf": single_errors.erf,
@@ -40,6 +39,8 @@ TUNED = {
 
 SINGLE = {
     "acos": single_arcs.acos,
+    "asinh": single_inverse_hyperbolic.asinh,
+    "acosh": single_inverse_hyperbolic.acosh,
     "expm1": single_hyperbolic.expm1,
     "sinh": single_hyperbolic.sinh,
     "cosh": single_hyperbolic.cosh,

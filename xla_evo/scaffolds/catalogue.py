@@ -124,9 +124,9 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
     ("asinh", "asinh", "asinh(sqrt(x))/sqrt(x) - 1", 1e-9, 1.3925,
      ((-1.18, 1.18), (-8.0, 8.0)),
      "log(2 x) + 1/x^2 times a polynomial in it above 1.18; below it x + x times the hole"),
-    ("acosh", "acosh", "acosh(1 + x)/sqrt(2*x) - 1", 1e-9, 1.0, ((1.0, 2.0), (1.0, 8.0)),
-     "log(2 x) + 1/x^2 times a polynomial in it above 2; below it the root of 2 (x - 1) with its"
-     " residual, times 1 + the hole"),
+    ("acosh", "acosh", "(acosh(1 + x)**2 - 2*x)/x**2", 1e-9, 1.0, ((1.0, 2.0), (1.0, 8.0)),
+     "log(2 x) + 1/x^2 times a polynomial in it above 2; below it the root of 2 d + d^2 times the"
+     " hole, d = x - 1"),
     ("tanh", "tanh", "(tanh(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 1.0,
      ((-1.0, 1.0), (-0.3, 0.3), (-0.06, 0.06), (0.8, 1.0)),
      "1 - 1/((e^2x + 1)/2) from 1 on, the sum with its rounding alone; below it x + x^3 hole"),
