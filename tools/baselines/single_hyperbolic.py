@@ -26,7 +26,7 @@ def expm1(x: Value) -> Value:
     head = linear + less
     rest = ((less - head) + linear) + ((scale - less) - 0.5)
     y = head + (scale * part.small + rest)
-    return with_sign((abs(x) < _LEAST).where(x, y + y), sign_of(x))
+    return (abs(x) < _LEAST).where(x, y + y)
 
 
 _COSH = (1 / 2, 1 / 24, 1 / 720)

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 
 from expression import Value, sign_of, with_sign
+from octaves import by_pairs
 from single_parts import (
     INF,
     MANTISSA,
     NAN,
     ONE,
     Constants,
-    even_odd,
     nested_even_odd,
-    polynomial,
     power_of_two,
     scaled,
 )
@@ -50,7 +49,7 @@ def split_in_place(x: Value, least: int) -> tuple[Value, Value]:
 
 def log(x: Value, c: Constants) -> Value:
     """`log_in_parts` with a polynomial."""
-    return log_in_parts(x, lambda f: f * f * polynomial(f, c["tail"]))
+    return log_in_parts(x, lambda f: (f * f) * by_pairs(f, f * f, c["tail"]))
 
 
 def log_in_parts(x: Value, beyond: Callable[[Value], Value]) -> Value:
@@ -84,7 +83,7 @@ def to_base(x: Value, c: Constants) -> Value:
     """K high + (f c_0 + f (c_1 + f P(f)) + k low): the base's constants and log(1 + f) in one."""
     k, f = split(x, ROOT_HALF)
     high, low = c["exponent"]
-    t = f * even_odd(f, c["tail"])
+    t = f * by_pairs(f, f * f, c["tail"])
     if low:
         t = k * low + t
     whole = k if high == 1.0 else k * high
@@ -100,7 +99,7 @@ def log1p(x: Value, c: Constants) -> Value:
     power = (place + ONE).max(0).floating()
     f = scaled(x, place) - (1.0 - power)
     k = n.to(F32)
-    t = f * (f * nested_even_odd(f, c["tail"])) + k * -LN2_LOW
+    t = (f * f) * by_pairs(f, f * f, c["tail"]) + k * -LN2_LOW
     y = k * -LN2_HIGH + (f + t)
     y = (x < INF).where(y, x)
     low = (u.equals(0.0)).where(x.constant(-INF), NAN)
