@@ -96,6 +96,27 @@ def exp(x: Value, bits: float) -> Value:
     return value * power_of_two(n, x.dtype)
 
 
+@functools.cache
+def _exp2_fit() -> tuple[float, ...]:
+    """(2^r - 1) / r for |r| up to 1/2, 2^-28 of 2^r."""
+    return fit(
+        lambda r: mp.expm1(r * mp.log(2)) / r if r else mp.log(2), -0.5001, 0.5001, range(6),
+        weight=lambda r: abs(r) / mp.mpf(2) ** r,
+    ).numerator  # fmt: skip
+
+
+def exp2_of_product(a: Value, b: Value | float) -> Value:
+    """2^(a b) of float64, to 2^-28 of it, where it is a normal number; nan stays.
+
+    No logarithm is multiplied with the integer, and that goes into the exponent of the polynomial
+    by an integer sum; the product is rounded in neither of its sums where the machine contracts.
+    """
+    shifted = (a * b + form(F64).magic).guard()
+    r = a * b - (shifted - form(F64).magic)
+    value = horner(r, (1.0, *_exp2_fit()))
+    return (value.signed() + (shifted.signed() << form(F64).mantissa)).floating()
+
+
 def in_range(
     power: Callable[[Value, float], Value], x: Value, bits: float, ends: tuple[float, float],
     half: float,

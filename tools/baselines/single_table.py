@@ -3,6 +3,7 @@
 And those for custom calls alone.
 """
 
+import activations_one
 import bessel
 import cube_root
 import digamma_one
@@ -66,6 +67,8 @@ ONE = {
     "erfc": errors_one.erfc,
     "gelu": errors_one.gelu,
     "erf_inv": errors_one.erf_inv,
+    "mish": activations_one.mish,
+    "gelu_tanh": activations_one.gelu_tanh,
     "lgamma": gamma_one.lgamma,
     "digamma": digamma_one.digamma,
     "bessel_i0e": bessel.i0e_one,
