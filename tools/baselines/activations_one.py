@@ -9,12 +9,11 @@ import math
 import mpmath as mp
 from cores import exp2_of_product
 from expression import Value
-from octaves import at_least, at_most
+from octaves import LOG2_E, at_least, at_most
 
 from xla_evo_lowering.dtypes import F32, F64
 
 _INF, _NAN = math.inf, math.nan
-_LOG2_E = 1 / math.log(2)
 _LINEAR = 2 * mp.sqrt(2 / mp.pi) / mp.log(2)
 """Of the exponent of 2 in gelu; the cube has 0.044715 of it."""
 
@@ -22,7 +21,7 @@ _LINEAR = 2 * mp.sqrt(2 / mp.pi) / mp.log(2)
 def mish(x: Value) -> Value:
     """X n / (n + 2) with n = e (e + 2), e = 2^(x log2 e); nan at -inf, as JAX."""
     limited = at_least(x, -104.0)
-    e = exp2_of_product(at_most(limited, 44.0).to(F64), _LOG2_E)
+    e = exp2_of_product(at_most(limited, 44.0).to(F64), LOG2_E)
     n = e * (e + 2.0)
     y = ((limited.to(F64) * n) / (n + 2.0)).to(F32)
     return (x > -_INF).where(y, x * 0.0)

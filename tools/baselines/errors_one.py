@@ -13,7 +13,7 @@ from cores import SQRT_HALF, exp2_of_product, split_bits
 from errors import erf_inv_fit
 from expression import Value, horner
 from fit import Fit, fit, single
-from octaves import at_most, by_pairs
+from octaves import LOG2_E, at_most, by_pairs
 
 from xla_evo_lowering.dtypes import F32, F64
 
@@ -36,14 +36,11 @@ def gelu_tail_fit() -> Fit:
     return _quotient_fit(lambda a: mp.exp(a * a / 2) * mp.erfc(a / mp.sqrt(2)) / 2, 13.3)
 
 
-_LOG2_E = 1 / math.log(2)
-
-
 def erfc(x: Value) -> Value:
     """e^(-a^2) P(a) / Q(a), or 2 minus it."""
     a = at_most(abs(x), 9.35).to(F64)
     found = erfcx_fit()
-    top = horner(a, found.numerator) * exp2_of_product(a * a, -_LOG2_E)
+    top = horner(a, found.numerator) * exp2_of_product(a * a, -LOG2_E)
     tail = top / horner(a, (1.0, *found.denominator))
     return (x < 0.0).where(2.0 - tail, tail).to(F32)
 
@@ -52,7 +49,7 @@ def gelu(x: Value) -> Value:
     """max(x, 0) - |x| erfc(|x| / sqrt 2) / 2; nan at -inf, as JAX."""
     a = at_most(abs(x), 13.3).to(F64)
     found = gelu_tail_fit()
-    top = (horner(a, found.numerator) * a) * exp2_of_product(a * a, -_LOG2_E / 2)
+    top = (horner(a, found.numerator) * a) * exp2_of_product(a * a, -LOG2_E / 2)
     tail = top / horner(a, (1.0, *found.denominator))
     positive = (x < 0.0).where(x.constant(-0.0), x)
     y = (positive.to(F64) - tail).to(F32)
