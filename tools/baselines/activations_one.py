@@ -7,9 +7,9 @@ in float32, where they are one instruction each.
 import math
 
 import mpmath as mp
-from cores import exp2_of_product
 from expression import Value
 from octaves import LOG2_E, at_least, at_most
+from power import exp2_of_product
 
 from xla_evo_lowering.dtypes import F32, F64
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import mpmath as mp
 import numpy as np
 from expression import Value, estrin, horner
-from fit import Fit, fit, shortest
+from fit import Fit, fit, shortest, single
 
 from xla_evo_lowering.dtypes import F16, F64, DType
 
@@ -96,27 +96,6 @@ def exp(x: Value, bits: float) -> Value:
     return value * power_of_two(n, x.dtype)
 
 
-@functools.cache
-def _exp2_fit() -> tuple[float, ...]:
-    """(2^r - 1) / r for |r| up to 1/2, 2^-28 of 2^r."""
-    return fit(
-        lambda r: mp.expm1(r * mp.log(2)) / r if r else mp.log(2), -0.5001, 0.5001, range(6),
-        weight=lambda r: abs(r) / mp.mpf(2) ** r,
-    ).numerator  # fmt: skip
-
-
-def exp2_of_product(a: Value, b: Value | float) -> Value:
-    """2^(a b) of float64, to 2^-28 of it, where it is a normal number; nan stays.
-
-    No logarithm is multiplied with the integer, and that goes into the exponent of the polynomial
-    by an integer sum; the product is rounded in neither of its sums where the machine contracts.
-    """
-    shifted = (a * b + form(F64).magic).guard()
-    r = a * b - (shifted - form(F64).magic)
-    value = horner(r, (1.0, *_exp2_fit()))
-    return (value.signed() + (shifted.signed() << form(F64).mantissa)).floating()
-
-
 def in_range(
     power: Callable[[Value, float], Value], x: Value, bits: float, ends: tuple[float, float],
     half: float,
@@ -190,6 +169,16 @@ def log1p_fit(bits: float) -> Fit:
     return shortest(
         lambda f: mp.log1p(f) / f if f else mp.mpf(1), SQRT_HALF - 1, 2 * SQRT_HALF - 1, bits
     )
+
+
+@functools.cache
+def log1p_rest_fit(low: float, high: float, count: int) -> tuple[float, ...]:
+    """(log(1 + f) - f) / f^2 of float32, its error times f^2."""
+
+    def rest(f):
+        return (mp.log1p(f) - f) / f**2 if abs(f) > 1e-9 else f / 3 - mp.mpf(1) / 2
+
+    return single(rest, low, high, count, weight=lambda f: f * f)
 
 
 @functools.cache

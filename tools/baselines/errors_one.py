@@ -9,11 +9,12 @@ import math
 from collections.abc import Callable
 
 import mpmath as mp
-from cores import SQRT_HALF, exp2_of_product, split_bits
+from cores import SQRT_HALF, split_bits
 from errors import erf_inv_fit
 from expression import Value, horner
 from fit import Fit, fit, single
 from octaves import LOG2_E, at_most, by_pairs
+from power import exp2_of_product
 
 from xla_evo_lowering.dtypes import F32, F64
 
@@ -71,8 +72,8 @@ def _log2_fit(count: int) -> tuple[float, ...]:
 def erf_inv_in_parts(x: Value, over: Callable[[Value], Value]) -> Value:
     """X times a rational function of w = log2(1 - x^2), in float64 with a fraction of float32.
 
-    An error of w is a sixth as large in the result, relative to it. 1 - x^2 is rounded once, by
-    contraction.
+    An error of w is less than a fifth as large in the result, relative to it. 1 - x^2 is rounded
+    once, by contraction.
 
     Args:
         x: the input.

@@ -10,7 +10,7 @@ import functools
 import math
 
 import mpmath as mp
-from cores import ATANH_END, LN2, SQRT_HALF, atanh_rest, split_bits
+from cores import ATANH_END, LN2, SQRT_HALF, atanh_rest, log1p_rest_fit, split_bits
 from expression import Value, horner
 from fit import fit, single
 from octaves import by_parity
@@ -97,18 +97,6 @@ def _sine_fit(count: int) -> tuple[float, ...]:
     return single(rest, 0, 0.25, count, weight=lambda z: z)
 
 
-@functools.cache
-def _log1p_fit(count: int) -> tuple[float, ...]:
-    """(log(1 + d) - d) / d^2 for 1 + d between sqrt(1/2) and sqrt(2)."""
-
-    def rest(d):
-        return (mp.log1p(d) - d) / d**2 if abs(d) > 1e-9 else -mp.mpf(1) / 2
-
-    return single(
-        rest, SQRT_HALF - 1, 2 * SQRT_HALF - 1, count, weight=lambda d: d * d
-    )  # fmt: skip
-
-
 def _factors(x: Value, wide: Value, r: Value, nearest: Value) -> Value:
     """The 2 - n factors x (x + 1) ... (r + 1), which lead from x = r + n up to r + 2.
 
@@ -133,7 +121,8 @@ def _log_sine(f: Value) -> tuple[Value, Value]:
     sine = (size * square).fma(horner(square, _sine_fit(4)), size)
     exponent, m = split_bits(sine)
     d = m - 1.0
-    return exponent >> 23, (d * d).fma(horner(d, _log1p_fit(7)), d)
+    rest = log1p_rest_fit(SQRT_HALF - 1, 2 * SQRT_HALF - 1, 7)
+    return exponent >> 23, (d * d).fma(horner(d, rest), d)
 
 
 def lgamma(x: Value) -> Value:

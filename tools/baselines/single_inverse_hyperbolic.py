@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 
 import mpmath as mp
+from cores import log1p_rest_fit
 from expression import Value, horner, sign_of, with_sign
 from fit import single
 from octaves import by_pairs
@@ -19,16 +20,6 @@ _SINE_FAR, _COSINE_FAR = 1.18, 2.0
 """Where the logarithms begin."""
 _CENTRE = 0.75
 """Of the variable of the polynomial next to 0, so that its rounding shows less."""
-
-
-@functools.cache
-def _log_fit(count: int) -> tuple[float, ...]:
-    """(log(1 + f) - f) / f^2 for |f| up to 1/3."""
-
-    def rest(f):
-        return (mp.log1p(f) - f) / f**2 if abs(f) > _TINY else f / 3 - mp.mpf(1) / 2
-
-    return single(rest, -1 / 3, 1 / 3, count, weight=lambda f: f * f + _TINY)
 
 
 @functools.cache
@@ -88,7 +79,7 @@ def _by_pairs(x: Value, coefficients: tuple[float, ...]) -> Value:
 def _log_of_twice(x: Value, more: Value) -> Value:
     """log(2 x) + more, where more is small."""
     k, f = split(x, TWO_THIRDS, 1)
-    t = (f * f) * horner(f, _log_fit(8)) + (k * LN2_LOW + more)
+    t = (f * f) * horner(f, log1p_rest_fit(-1 / 3, 1 / 3, 8)) + (k * LN2_LOW + more)
     return k * LN2_HIGH + (f + t)
 
 
