@@ -17,10 +17,15 @@ TOOL = Path(__file__).parents[2] / "tools" / "baselines"
 @pytest.mark.parametrize(
     ("form", "names"),
     [
-        ("single", ["atanh", "log", "log1p", "log2", "erf", "atan", "atan2", "asinh", "acosh"]),
+        (
+            "single",
+            ["atanh", "log", "log1p", "log2", "erf", "atan", "atan2", "asinh", "acosh", "cbrt"],
+        ),
+        ("single", ["cosh", "sinh", "softplus", "log_sigmoid", "pow"]),
         ("call", ["sin", "cos", "tan"]),
         ("fast", ["exp", "atan"]),
-        ("one", ["sin", "cos", "mish"]),
+        ("one", ["sin", "cos"]),
+        ("near", ["logistic", "silu", "mish", "gelu_tanh", "tanh"]),
     ],
 )
 def test_the_forms_build_what_ships(form: str, names: list[str], tmp_path: Path) -> None:

@@ -30,22 +30,22 @@ def near_fit(order: int, above: int, below: int, end: float = _CUT) -> Fit:
 
 
 @functools.cache
-def far_fit(order: int, count: int, start: float = _CUT) -> Fit:
-    """Sqrt(a) e^-a I_order(a) in 1 / a, from ``start`` on."""
+def far_fit(order: int, above: int, below: int, start: float = _CUT) -> Fit:
+    """Sqrt(a) e^-a I_order(a) in 1 / a, from ``start`` on, by so many terms above and below."""
 
     def value(u):
         if u < 1e-12:
             return 1 / mp.sqrt(2 * mp.pi)
         return mp.besseli(order, 1 / u) * mp.exp(-1 / u) / mp.sqrt(u)
 
-    return fit(value, 0, 1 / start, range(count), below=range(1, count), points=200)
+    return fit(value, 0, 1 / start, range(above), below=range(1, below), points=200)
 
 
 def _bessel(x: Value, working: DType, bits: float, order: int) -> Value:
     a = abs(x.to(working))
     near = a < _CUT
     count = 7 if bits > 28 else 6 if bits > 22 else 5
-    inner, outer = near_fit(order, count, count), far_fit(order, count)
+    inner, outer = near_fit(order, count, count), far_fit(order, count, count)
 
     # Where float32 would overflow, the quotient has long been constant.
     variable = a.min(2.0**14) if x.dtype is BF16 else a
@@ -82,24 +82,35 @@ def i1e(x: Value, working: DType, bits: float) -> Value:
     return _bessel(x, working, bits, 1)
 
 
+_ABOVE = (7, 6)
+"""Terms of the numerator near 0, by order."""
+
+
 def in_parts(x: Value, order: int, near: Callable[[Value], Value]) -> Value:
     """Float32 in float64 at 1 ULP: as `_bessel`, but ``near`` is the numerator below 4.5 alone.
 
-    Seven terms above and five below are enough there, and five and five from there on. A numerator
-    more takes no more operations than the choice between the coefficients of two.
+    Over five terms there are seven (six of order 1), and four from 4.5 on, where the quotient is
+    times a / sqrt(a). A numerator more takes no more operations than the choice between the
+    coefficients of two. sqrt(a) is (a + s^2) / (2 s), see `_scaled`.
     """
-    a = abs(x.to(F64))
-    small = a < _PARTS
-    inner, outer = near_fit(order, 7, 5, _PARTS), far_fit(order, 5, _PARTS)
+    size = abs(x)
+    a, small = size.to(F64), size < _PARTS
+    inner, outer = near_fit(order, _ABOVE[order], 5, _PARTS), far_fit(order, 4, 5, _PARTS)
     top = small.where(near(a), horner(a, outer.numerator[::-1]))
     below = (1.0, *inner.denominator), (1.0, *outer.denominator)[::-1]
     bottom = horner(a, selected(small, a, *below))
-    return _scaled(x, a, small, (top, bottom), order)
+    s = small.where(0.0 if order else 0.5, size.sqrt()).to(F64)
+    if order:
+        y = (top * (s * s + a)) / (bottom * small.where(1.0, s + s))
+    else:
+        y = (top * small.where(1.0, s * s + a)) / (bottom * (s + s))
+    y = (size.equals(INF)).where(0.0, y.to(x.dtype))
+    return with_sign(y, sign_of(x)) if order else y
 
 
 def _with_polynomial(order: int) -> Callable[[Value], Value]:
     return lambda x: in_parts(
-        x, order, lambda a: horner(a, near_fit(order, 7, 5, _PARTS).numerator)
+        x, order, lambda a: horner(a, near_fit(order, _ABOVE[order], 5, _PARTS).numerator)
     )
 
 

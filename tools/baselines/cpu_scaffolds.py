@@ -3,6 +3,7 @@
 import bessel
 import cube_root
 import errors_one
+import quotients
 import single
 import single_arcs
 import single_arctangents
@@ -11,8 +12,6 @@ import single_inverse_hyperbolic
 import single_logarithms
 import trigonometric
 from single_constants import stored
-
-from xla_evo_lowering.dtypes import F64
 
 
 def rsqrt_residual(x, hole, named):
@@ -36,10 +35,8 @@ def cbrt_fused(x, hole, named):
 
 
 def sinc(x, hole, named):
-    """The hole has what is left of half turns."""
-    return trigonometric.sinc_by_half_turns(
-        x, F64, lambda w, n: (named(trigonometric.flipped(w, n)), hole)[1]
-    )
+    """The hole has the square of what is left of half turns."""
+    return trigonometric.sinc_in_parts(x, lambda z: (named(z), hole)[1])
 
 
 def log_exact(x, hole, named):
@@ -88,9 +85,17 @@ def erf_inv_short(x, hole, named):
     return errors_one.erf_inv_in_parts(x, lambda f: (named(f), hole)[1])
 
 
+def of_even(form):
+    """The hole has the square of what is left of an exponent of 2, and the part that is even."""
+    return lambda x, hole, named: form(x, lambda square: (named(square), hole)[1])
+
+
 SCAFFOLD_FORMS = {
     "acos-short": acos_short, "atan-short": atan_short, "cbrt-fused": cbrt_fused,
     "rsqrt": rsqrt_residual, "sinc": sinc, "log-exact": log_exact, "log-nested": log_nested,
     "log10-nested": log10_nested, "asinh": asinh, "acosh": acosh, "tanh-shared": tanh_shared,
     "bessel-i0e": bessel_i0e, "bessel-i1e": bessel_i1e, "erf-inv-short": erf_inv_short,
+    "logistic-quotient": of_even(quotients.logistic), "silu-quotient": of_even(quotients.silu),
+    "gelu-tanh": of_even(quotients.gelu_tanh), "mish": of_even(quotients.mish),
+    "erfc": of_even(errors_one.erfc), "gelu": of_even(errors_one.gelu),
 }  # fmt: skip

@@ -3,7 +3,6 @@
 It counts on the contraction of a*b + c; the form with float64 does not.
 """
 
-import math
 from collections.abc import Callable
 
 import mpmath as mp
@@ -13,10 +12,10 @@ from single_parts import Constants, polynomial
 
 from xla_evo_lowering.dtypes import F32
 
-_SHORT = 16
-"""Low bits that are 0 in the estimate of the inverse root, whose square and cube are then exact."""
+_SHORT = 12
+"""Low bits that are 0 in the estimate of the inverse root, whose square is then exact."""
 _SLOPE = float(np.float32(-(2.0**-_SHORT) / 3))
-_START = 2.0**23 + 0x549FAAAA / 2**_SHORT
+_START = 2.0**23 + 0x54A00000 / 2**_SHORT
 """With the bits of a number as v, _SLOPE v + _START has those of the estimate in its lowest ones.
 
 It decides where in the octaves of the result the residual is large, and so how well a polynomial of
@@ -25,23 +24,26 @@ five terms rounds.
 _BINS = 64
 
 
-def cbrt_in_parts(x: Value, beyond: Callable[[Value], Value]) -> Value:
-    """X z^2 and x z^2 times a function of 1 - x z^3, for z near 1 / cbrt(x), in one sum."""
+def cbrt_in_parts(x: Value, over: Callable[[Value], Value]) -> Value:
+    """H and h e times a function of e = 1 - h z, for h near x z^2 and z near 1 / cbrt(x).
+
+    What h lost is a third of it in the result, to which z brings the rest. At 0 and infinity e is
+    1 and -infinity, and the result is h.
+    """
     size = abs(x)
-    tiny = size < 2.0**-60
-    # Numbers whose inverse does not leave the range; the root is scaled back.
-    scaled = size * tiny.where(x.constant(2.0**48), 2.0**-24)
-    back = tiny.where(x.constant(2.0**-16), 2.0**8)
-    z = ((scaled.signed().to(F32) * _SLOPE + _START).signed() << _SHORT).floating()
+    z = ((size.signed().to(F32) * _SLOPE + _START).signed() << _SHORT).floating()
     square = z * z
-    factor = square * back
-    y = scaled * factor + scaled * (factor * beyond(1.0 - scaled * (square * z)))
-    return with_sign((size < math.inf).where(y, size), sign_of(x))
+    near = size * square
+    e = 1.0 - near * z
+    head = with_sign(near, sign_of(x))
+    lost = x * square - head
+    y = head + ((head * e) * over(e) + lost * (1 / 3))
+    return (abs(e) < 0.5).where(y, head)
 
 
 def cbrt(x: Value, c: Constants) -> Value:
     """With a polynomial."""
-    return cbrt_in_parts(x, lambda e: polynomial(e, c["beyond"]) * e)
+    return cbrt_in_parts(x, lambda e: polynomial(e, c["beyond"]))
 
 
 def residuals() -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """erfc, gelu and the inverse of erf with float64 inside, within 1 ULP: shorter than for 0.51.
 
-The quotients have positive coefficients and need no variable of their own, so that their division
-waits for nothing; limits are applied in float32, where they are one instruction each.
+The quotients have positive coefficients and need no variable of their own, and that of 2^y is one
+with theirs; limits are applied in float32, where they are one instruction each.
 """
 
 import functools
@@ -14,7 +14,7 @@ from errors import erf_inv_fit
 from expression import Value, horner
 from fit import Fit, fit, single
 from octaves import LOG2_E, at_most, by_pairs
-from power import exp2_of_product
+from quotients import Even, even_part, exp2
 
 from xla_evo_lowering.dtypes import F32, F64
 
@@ -37,21 +37,21 @@ def gelu_tail_fit() -> Fit:
     return _quotient_fit(lambda a: mp.exp(a * a / 2) * mp.erfc(a / mp.sqrt(2)) / 2, 13.3)
 
 
-def erfc(x: Value) -> Value:
+def erfc(x: Value, even: Even = even_part) -> Value:
     """e^(-a^2) P(a) / Q(a), or 2 minus it."""
     a = at_most(abs(x), 9.35).to(F64)
-    found = erfcx_fit()
-    top = horner(a, found.numerator) * exp2_of_product(a * a, -LOG2_E)
-    tail = top / horner(a, (1.0, *found.denominator))
+    found, power = erfcx_fit(), exp2(a * a, -LOG2_E, even)
+    top = (horner(a, found.numerator) * power.scale) * power.up
+    tail = top / (horner(a, (1.0, *found.denominator)) * power.down)
     return (x < 0.0).where(2.0 - tail, tail).to(F32)
 
 
-def gelu(x: Value) -> Value:
+def gelu(x: Value, even: Even = even_part) -> Value:
     """max(x, 0) - |x| erfc(|x| / sqrt 2) / 2; nan at -inf, as JAX."""
     a = at_most(abs(x), 13.3).to(F64)
-    found = gelu_tail_fit()
-    top = (horner(a, found.numerator) * a) * exp2_of_product(a * a, -LOG2_E / 2)
-    tail = top / horner(a, (1.0, *found.denominator))
+    found, power = gelu_tail_fit(), exp2(a * a, -LOG2_E / 2, even)
+    top = ((horner(a, found.numerator) * a) * power.scale) * power.up
+    tail = top / (horner(a, (1.0, *found.denominator)) * power.down)
     positive = (x < 0.0).where(x.constant(-0.0), x)
     y = (positive.to(F64) - tail).to(F32)
     return (x < -14.5).where(x * 0.0, y)

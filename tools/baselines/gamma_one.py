@@ -116,13 +116,13 @@ def _factors(x: Value, wide: Value, r: Value, nearest: Value) -> Value:
 
 
 def _log_sine(f: Value) -> tuple[Value, Value]:
-    """(e, l) in float32 with log |sin(pi f) / pi| = e ln 2 + l, e as an integer."""
+    """(2^23 e, l) in float32 with log |sin(pi f) / pi| = e ln 2 + l, the first as an integer."""
     size, square = abs(f), f * f
     sine = (size * square).fma(horner(square, _sine_fit(4)), size)
     exponent, m = split_bits(sine)
     d = m - 1.0
     rest = log1p_rest_fit(SQRT_HALF - 1, 2 * SQRT_HALF - 1, 7)
-    return exponent >> 23, (d * d).fma(horner(d, rest), d)
+    return exponent, (d * d).fma(horner(d, rest), d)
 
 
 def lgamma(x: Value) -> Value:
@@ -133,7 +133,7 @@ def lgamma(x: Value) -> Value:
     far = positive | negative
     wide, r = x.to(F64), f.to(F64)
     reciprocal = by_parity(r, reciprocal_fit(10))
-    inside = far.where(abs(wide), abs(_factors(x, wide, r, nearest)) * reciprocal)
+    inside = abs(far.where(wide, _factors(x, wide, r, nearest) * reciprocal))
     exponent, m = split_bits(inside)
     s = (1.0 - m) / (m + 1.0)
     factor = far.where(0.5 - wide, 1.0)
@@ -142,10 +142,10 @@ def lgamma(x: Value) -> Value:
     sine_exponent, sine = _log_sine(f)
     rest = negative.where(stirling - sine, stirling).to(F64)
     half_log = positive.where(wide.constant(-_HALF_LOG), _HALF_LOG)
-    outside = negative.where(sine_exponent, 0).to(F64) * LN2 + far.where(
-        wide + half_log - rest, 0.0
-    )
+    outside = far.where(wide + half_log - rest, 0.0)
+    # Both exponents as multiples of 2^23.
+    octaves = factor * (exponent >> 29).to(F64) + negative.where(sine_exponent, 0).to(F64)
     logarithm = (factor * s) * horner(s * s, _atanh_fit(4))
-    y = logarithm - (outside + (factor * exponent.to(F64)) * (LN2 * 2.0**-52))
+    y = logarithm - (octaves * (LN2 * 2.0**-23) + outside)
     y = ((x < 0.5) & f.equals(0.0)).where(math.inf, y.to(F32))
     return (abs(x) < math.inf).where(y, abs(x))

@@ -4,7 +4,7 @@ import functools
 import math
 
 import mpmath as mp
-from cores import atanh_fit, form, in_range, log_ends, power_of_two, rounded, split_exponent
+from cores import atanh_fit, in_range, log_ends, power_of_two, rounded, split_exponent
 from expression import Value, horner, sign_of, with_sign
 from fit import Fit, shortest
 
@@ -34,19 +34,6 @@ def exp2_of(x: Value, bits: float) -> Value:
     exact = x.dtype is F64
     found = exp2_fit(bits).numerator if exact else (1.0, *short_exp2_fit(bits).numerator)
     return horner(x - n, found) * power_of_two(low, x.dtype)
-
-
-def exp2_of_product(a: Value, b: Value | float) -> Value:
-    """2^(a b) of float64, to 2^-28 of it, where it is a normal number; nan stays.
-
-    The fraction of the exponent is exact where the machine contracts, and its integer is added to
-    the exponent of the polynomial's bits.
-    """
-    row = form(F64)
-    shifted = (a * b + row.magic).guard()
-    r = a * b - (shifted - row.magic)
-    value = horner(r, (1.0, *short_exp2_fit(28.0).numerator))
-    return (value.signed() + (shifted.signed() << row.mantissa)).floating()
 
 
 def exp2(x: Value, working: DType, bits: float) -> Value:

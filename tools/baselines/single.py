@@ -14,8 +14,8 @@ import numpy as np
 import single_arctangents
 from cores import rounded, split_exponent
 from expression import Value, build, horner, sign_of, with_sign
-from fit import Fit, fit
-from octaves import at_least, at_most
+from fit import Fit, fit, single
+from octaves import at_most
 from power import log2_of_significand
 
 from xla_evo_lowering.dtypes import F32, F64, I32
@@ -24,11 +24,11 @@ INF, NAN = math.inf, math.nan
 
 
 @functools.cache
-def _exp2_fit(count: int) -> Fit:
-    """(2^r - 1) / r for |r| up to 1/2, relative to 2^r."""
-    return fit(
-        lambda r: mp.expm1(r * mp.log(2)) / r if r else mp.log(2), -0.50001, 0.50001, range(count),
-        weight=lambda r: abs(r),
+def _exp2_fit() -> tuple[float, ...]:
+    """(2^r - 1) / r of float32 for |r| up to 1/2, its error times r."""
+    return single(
+        lambda r: mp.expm1(r * mp.log(2)) / r if abs(r) > 1e-9 else mp.log(2), -0.5001, 0.5001, 6,
+        weight=lambda r: abs(r) + mp.mpf(2) ** -12,
     )  # fmt: skip
 
 
@@ -43,16 +43,16 @@ def power(x: Value, y: Value) -> Value:
     exponent = (size < INF).where(exponent, size)
     exponent = size.equals(0.0).where(-INF, exponent)
     log = exponent.to(F64) + log2_of_significand(m.to(F64), 36.0)
-    t = at_least(at_most(y, 2.0**60), -(2.0**60)).to(F64) * log
+    # From 128 on the bits are those of infinity, at x = -1 with y infinite they are 1's.
+    t = at_most(y.to(F64) * log, 128.0)
     n, wide_bits = rounded(t)
-    value = horner((t - n).to(F32), (1.0, *_exp2_fit(7).numerator)).guard()
+    value = horner((t - n).to(F32), (1.0, *_exp2_fit())).guard()
     value = (value.signed() + (wide_bits.to(I32) << 23)).floating()
-    value = (t >= 128.0).where(INF, value)
     value = (t < -126.0).where(0.0, value)
+    value = (size.equals(1.0) | y.equals(0.0)).where(1.0, value)
     whole, half = y.nearest().equals(y), y * 0.5
     value = with_sign(value, (whole & ~half.nearest().equals(half)).where(sign_of(x), 0))
-    value = ((x < 0.0) & (x > -INF) & ~whole).where(NAN, value)
-    return (x.equals(1.0) | y.equals(0.0)).where(1.0, value)
+    return ((x < 0.0) & (x > -INF) & ~whole).where(NAN, value)
 
 
 _ROOT = 0x5F389B48

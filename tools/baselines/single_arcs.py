@@ -42,7 +42,7 @@ def acos_in_parts(x: Value, beyond: Callable[[Value], Value]) -> Value:
     root = square.sqrt()
     t = far.where(with_sign(root + root, sign_of(x)), -x)
     residual = far.where((square - root * root) * rough_reciprocal(t, 1), 0.0)
-    return multiple + (t + (beyond(square) * t + (multiple * _LOST + residual)))
+    return multiple + (t + ((beyond(square) * t + multiple * _LOST) + residual))
 
 
 def acos(x: Value) -> Value:

@@ -1,4 +1,4 @@
-"""Error functions in float32 alone, and what is made of e^-x: log_sigmoid."""
+"""Error functions in float32 alone."""
 
 from expression import Value, sign_of, with_sign
 from octaves import rough_reciprocal
@@ -32,29 +32,6 @@ def erf(x: Value, c: Constants) -> Value:
     half = root * root
     far = 1.0 - half * half
     return with_sign((a > 1.222).where(far, near), sign_of(x))
-
-
-def log_sigmoid(x: Value, c: Constants) -> Value:
-    """min(x, 0) - log(1 + e), e = e^-|x| = 2^n e^r: log(1 + e) = 2^n (1 + r + ...).
-
-    Up to 1.2 it is x/2 - log 2 - x^2 Q(x^2).
-    """
-    z = x * x
-    near = (polynomial(z, c["even"]) * z + (x * -0.5 + c["log2"][1])) + c["log2"][0]
-    a = at_most(abs(x), 88.0)
-    shifted = (a * -LOG2_E + MAGIC).guard()
-    n = shifted - MAGIC
-    r = n * -LN2_LOW + (n * -LN2_HIGH - a)
-    t = r * (r * polynomial(r, c["exp"]))
-    power = power_of_two(shifted.signed() << MANTISSA)
-    q = r + t
-    grown = q + 1.0
-    lost = (1.0 - grown) + q
-    e = grown * power
-    # What grown lost comes back by the slope of the tail, -e / (1 + e).
-    rest = (e * grown) * polynomial(e, c["tail"]) + (lost * (e * -0.8) + t)
-    far = (x < 0.0).where(x, -0.0) - ((r + rest) * power + power)
-    return (a > 1.2).where(far, -near)
 
 
 def scaled_tail(a: Value, top: float | Value, k: float, c: Constants, *, halved: bool) -> Value:

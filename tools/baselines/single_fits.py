@@ -127,23 +127,6 @@ def erf() -> Constants:
     }
 
 
-def log_sigmoid() -> Constants:
-    """Log cosh(x/2) / x^2 in x^2; (e^r - 1 - r) / r^2; (log(1 + e) - e) / e^2."""
-
-    def even(z):
-        return mp.log(mp.cosh(mp.sqrt(z) / 2)) / z if z > _TINY else mp.mpf(1) / 8 - z / 192
-
-    def tail(e):
-        return (mp.log1p(e) - e) / e**2 if e > _FLOOR else e / 3 - mp.mpf(1) / 2
-
-    return {
-        "exp": _exp_part(6, 1),
-        "tail": _part(tail, 0, 0.3013, 6, lambda e: e**2 / mp.log1p(e) + _FLOOR if e else _FLOOR),
-        "even": _part(even, 0, 1.4401, 6, lambda z: z + _FLOOR),
-        "log2": _two(mp.log(2)),
-    }
-
-
 def _exp_part(count: int, sign: int) -> list[float]:
     """(e^sr - 1 - sr) / r^2, for s = 1 or -1."""
 
@@ -239,7 +222,7 @@ def cbrt() -> Constants:
 STARTS: dict[str, Callable[[], Constants]] = {
     form.__name__: form
     for form in (
-        log, log2, log10, log1p, tanh, atanh, erf, erfc, erf_inv, gelu, log_sigmoid,
+        log, log2, log10, log1p, tanh, atanh, erf, erfc, erf_inv, gelu,
         cbrt,
     )
 }  # fmt: skip

@@ -10,23 +10,37 @@ import mpmath as mp
 import numpy as np
 from expression import Value, horner, sign_of, with_sign
 from fit import fit
-from octaves import LOG2_E, at_least, at_most, by_pairs, by_parity, octave, shifted
+from octaves import (
+    LOG2_E,
+    at_least,
+    at_most,
+    by_pairs,
+    by_parity,
+    five_terms,
+    octave,
+    shifted,
+    six_terms,
+)
 from single_parts import Constants
 
 _LEAST = 2.0**-60
 """Below it an odd function that is x next to 0 is x; halves of it are still normal numbers."""
 
 
+def _twice(head: Value, last: Value) -> Value:
+    """2 (head + last); the head, which is known first, is doubled before the sum."""
+    return last * 2.0 + (head + head)
+
+
 def expm1(x: Value) -> Value:
     """2^k (x - k HIGH) + (2^k - 1), exact, and the rest; halved, since there is no 2^128."""
-    part = octave(at_least(at_most(x, 89.0), -25.0), shift=-1, terms=6)
+    part = octave(at_least(at_most(x, 89.0), -25.0), shift=-1, over=six_terms)
     scale = part.scale
     less = (scale - 0.5).guard()
     linear = scale * part.first
     head = linear + less
     rest = ((less - head) + linear) + ((scale - less) - 0.5)
-    y = head + (scale * part.small + rest)
-    return (abs(x) < _LEAST).where(x, y + y)
+    return (abs(x) < _LEAST).where(x, _twice(head, scale * part.small + rest))
 
 
 _COSH = (1 / 2, 1 / 24, 1 / 720)
@@ -35,39 +49,46 @@ _SINH = (1 / 6, 1 / 120, 1 / 5040)
 """(sinh r - r) / r^3 in r^2."""
 
 
-def _halves(x: Value) -> tuple[Value, Value, Value, Value, Value]:
-    """(2^k / 4, 2^-k / 4, x - k HIGH, -k LOW, r) of a size x = k log 2 + r."""
-    part = octave(at_most(x, 89.45), shift=-2)
-    up = part.scale
-    down = (up.constant(2 * (127 - 2) << 23, up.signed().dtype) - up.signed()).max(0).floating()
-    return up, down, part.first, part.low, part.r
+_HALVED = -2
+"""Exponent of the factor on e^x, which goes beyond 2^128."""
+
+
+def _limited(size: Value) -> Value:
+    return at_most(size, 89.45)
 
 
 def sinh(x: Value) -> Value:
     """S cosh r + C sinh r, S and C of k log 2; the head is S + C (x - k HIGH) and what it lost."""
     size = abs(x)
-    up, down, first, low, r = _halves(size)
+    part = octave(_limited(size), shift=_HALVED)
+    up, first, r = part.scale, part.first, part.r
+    inverse = 2 * (127 + _HALVED) << 23
+    down = (up.constant(inverse, up.signed().dtype) - up.signed()).max(0).floating()
     small, large = up - down, up + down
     square = r * r
     head = large * first + small
     # The size keeps the two products apart, which would not be contracted if they were one.
     rest = abs(large) * first + (small - head)
-    odd = (large * (r * square)) * horner(square, _SINH) + (large * low + rest)
-    y = head + ((small * square) * horner(square, _COSH) + odd)
-    return with_sign((size < _LEAST).where(size, y + y), sign_of(x))
+    odd = (large * (r * square)) * horner(square, _SINH) + (large * part.low + rest)
+    y = _twice(head, (small * square) * horner(square, _COSH) + odd)
+    return with_sign((size < _LEAST).where(size, y), sign_of(x))
 
 
 def cosh(x: Value) -> Value:
-    """C cosh r + S sinh r, see `sinh`; the head is 2^k (1 + x - k HIGH)."""
-    up, down, first, low, r = _halves(abs(x))
-    small, large = up - down, up + down
-    square = r * r
-    linear = up * first
-    head = up + linear
-    rest = ((up - head) + linear) + (down - down * first)
-    odd = (small * (r * square)) * horner(square, _SINH) + (small * low + rest)
-    y = head + ((large * square) * horner(square, _COSH) + odd)
-    return y + y
+    """`cosh_in_parts` with a polynomial."""
+    return cosh_in_parts(x, five_terms)
+
+
+def cosh_in_parts(x: Value, over: Callable[[Value, Value], Value]) -> Value:
+    """Half + (its rest + 1 / (4 half)), half of e^|x|; ``over`` is (e^r - 1 - r) / r^2 of r, r^2.
+
+    The quotient lacks what the rest would change of it: a quarter of a unit next to 0.
+    """
+    part = octave(_limited(abs(x)), shift=_HALVED, over=over)
+    e = part.first + part.small
+    half = part.scale * e + part.scale
+    rest = part.scale * part.small + (part.scale * part.first + (part.scale - half))
+    return _twice(half, rest + 4.0**_HALVED / half)
 
 
 TANH_NEAR = 1.0

@@ -5,6 +5,7 @@ They count on the contraction of a*b + c; the forms with float64 inside do not.
 
 import functools
 import math
+from collections.abc import Callable
 
 import mpmath as mp
 from expression import Value, horner
@@ -90,13 +91,13 @@ def gelu_tanh_fast(x: Value) -> Value:
     return (x > -INF).where((x > 6.0).where(x, y), NAN)
 
 
-_NEAR = 1.0
-"""Softplus is by its even part up to here."""
+_NEAR = 0.9375
+"""Softplus is log 2 + x/2 and an even rest up to here, and from e^-|x| from there on."""
 
 
 @functools.cache
-def _softplus_far() -> tuple[float, ...]:
-    """(log(1 + e) - e) / e^2 for e up to e^-1, relative to log(1 + e)."""
+def _far_fit() -> tuple[float, ...]:
+    """(log(1 + e) - e) / e^2 for e up to e^-_NEAR, relative to log(1 + e)."""
     return single(
         lambda e: (mp.log1p(e) - e) / e**2 if e > 1e-12 else -mp.mpf(1) / 2,
         0, mp.exp(-_NEAR), 6,
@@ -105,27 +106,51 @@ def _softplus_far() -> tuple[float, ...]:
 
 
 @functools.cache
-def _softplus_near() -> tuple[float, ...]:
+def _near_fit() -> tuple[float, ...]:
     """(log(2 cosh(x / 2)) - log 2) / x^2 in x^2, relative to the least softplus there."""
     return single(
         lambda z: (mp.log(mp.cosh(mp.sqrt(z) / 2))) / z if z > 1e-12 else mp.mpf(1) / 8,
-        0, _NEAR**2, 5, weight=lambda z: z / mp.log1p(mp.exp(-mp.sqrt(z))),
+        0, _NEAR**2, 4, weight=lambda z: z / mp.log1p(mp.exp(-mp.sqrt(z))),
     )  # fmt: skip
 
 
-def softplus(x: Value) -> Value:
+def far_tail(e: Value) -> Value:
+    """(log(1 + e) - e) / e^2."""
+    return by_pairs(e, e * e, _far_fit())
+
+
+def _near(x: Value, sign: int) -> Value:
+    """Sign (log 2 + x^2 N(x^2)) + x / 2: softplus(x), or log_sigmoid(x), next to 0."""
+    square, half, log2 = x * x, x * 0.5, x.constant(sign * math.log(2))
+    head = (half + log2).guard()
+    even = horner(square, [sign * c for c in _near_fit()])
+    return head + (square * even + ((log2 - head) + half))
+
+
+def _log1p_of_exp(size: Value, tail: Callable[[Value], Value]) -> Value:
+    """log(1 + e), e = e^-size, from `_NEAR` on; ``tail`` is (log(1 + e) - e) / e^2.
+
+    2^k g + 2^k (g e tail + what g = 1 + (e^r - 1) lost): products with 2^k are exact, and no sum
+    is of what may be under 2^-126.
+    """
+    part = octave(at_most(size, 88.0), negative=True)
+    more = part.first + part.small
+    total = more + 1.0
+    lost = ((1.0 - total) + part.first) + part.small
+    e = part.scale * more + part.scale
+    # The derivative of log(1 + e) at what was lost is 1 - e, nearly.
+    return ((total * e) * tail(e) + (lost - lost * e)) * part.scale + e
+
+
+def softplus(x: Value, tail: Callable[[Value], Value] = far_tail) -> Value:
     """max(x, 0) + log(1 + e^-|x|); next to 0 log 2 + x/2 + x^2 N(x^2)."""
     size = abs(x)
-    part = octave(at_most(size, 87.9), shift=24, negative=True)
-    scale, small = part.scale, part.small
-    e = part.first + small
-    high = scale * e + scale
-    exp = high * 2.0**-24
-    rest = scale * small + (scale * part.first + (scale - high))
-    tail = by_pairs(exp, exp * exp, _softplus_far())
-    # The derivative of log(1 + e) at what is left of e is 1 - e, nearly.
-    far = (high + ((high * exp) * tail + (rest - rest * exp))) * 2.0**-24 + at_least(x, 0.0)
-    square, half, log2 = x * x, x * 0.5, x.constant(math.log(2))
-    head = (half + log2).guard()
-    near = head + (square * horner(square, _softplus_near()) + ((log2 - head) + half))
-    return (size < _NEAR).where(near, far)
+    far = _log1p_of_exp(size, tail) + at_least(x, 0.0)
+    return (size < _NEAR).where(_near(x, 1), far)
+
+
+def log_sigmoid(x: Value, tail: Callable[[Value], Value] = far_tail) -> Value:
+    """min(x, -0) - log(1 + e^-|x|); next to 0 -log 2 + x/2 - x^2 N(x^2)."""
+    size = abs(x)
+    far = at_most(x, -0.0) - _log1p_of_exp(size, tail)
+    return (size < _NEAR).where(_near(x, -1), far)

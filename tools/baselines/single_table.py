@@ -3,13 +3,13 @@
 And those for custom calls alone.
 """
 
-import activations_one
 import bessel
 import cube_root
 import digamma_one
 import errors_one
 import gamma_one
 import quarters
+import quotients
 import single_arcs
 import single_arctangents
 import single_errors
@@ -19,6 +19,7 @@ import single_hyperbolic
 import single_inverse_hyperbolic
 import single_logarithms
 import single_logistic
+import trigonometric
 import windows
 from single_constants import with_constants
 
@@ -33,7 +34,6 @@ TUNED = {
     "erfc": single_errors.erfc,
     "erf_inv": single_errors.erf_inv,
     "gelu": single_errors.gelu,
-    "log_sigmoid": single_errors.log_sigmoid,
     "cbrt": cube_root.cbrt,
 }
 """Forms that take their constants as data."""
@@ -48,6 +48,7 @@ SINGLE = {
     "logistic": single_logistic.logistic,
     "silu": single_logistic.silu,
     "softplus": single_logistic.softplus,
+    "log_sigmoid": single_logistic.log_sigmoid,
     **{name: with_constants(name, form) for name, form in TUNED.items()},
 }
 
@@ -67,8 +68,6 @@ ONE = {
     "erfc": errors_one.erfc,
     "gelu": errors_one.gelu,
     "erf_inv": errors_one.erf_inv,
-    "mish": activations_one.mish,
-    "gelu_tanh": activations_one.gelu_tanh,
     "lgamma": gamma_one.lgamma,
     "digamma": digamma_one.digamma,
     "bessel_i0e": bessel.i0e_one,
@@ -76,10 +75,21 @@ ONE = {
     "sin": windows.sin,
     "cos": windows.cos,
     "tan": windows.tan,
+    "sinc": trigonometric.sinc_one,
 }
 """Forms at 1 ULP with float64 inside, where float32 alone is slower or no form is nearer."""
 
-NEAR = {"cos": windows.cos_near, "tan": windows.tan_near, "digamma": digamma_one.digamma_near}
+NEAR = {
+    "cos": windows.cos_near,
+    "tan": windows.tan_near,
+    "digamma": digamma_one.digamma_near,
+    "logistic": quotients.logistic,
+    "silu": quotients.silu,
+    "gelu_tanh": quotients.gelu_tanh,
+    "mish": quotients.mish,
+    "tanh": quotients.tanh,
+    "sinc": trigonometric.sinc_near,
+}
 """Forms at 0.51 ULP that are faster than the wide ones; those of cos and tan by contraction."""
 
 CALL = {"sin": quarters.sin, "cos": quarters.cos, "tan": quarters.tan}

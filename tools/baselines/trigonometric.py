@@ -9,6 +9,7 @@ import turns
 from cores import rounded
 from expression import Value, estrin, horner, odd, sign_of, with_sign
 from fit import Fit, fit, shortest
+from octaves import at_most
 
 from xla_evo_lowering.dtypes import BF16, F16, F32, F64, DType
 
@@ -153,17 +154,39 @@ def tan(x: Value, working: DType, bits: float) -> Value:
     return with_sign_of_zero(y.to(x.dtype), x)
 
 
-def sinc_by_half_turns(x: Value, working: DType, sine: Callable[[Value, Value], Value]) -> Value:
+def sinc(x: Value, working: DType, bits: float) -> Value:
     """sin(pi x) / (pi x) by (-1)^n sin(pi w); the distance w to the nearest integer n is exact."""
     a = abs(x).to(working).min(2.0**30 if working is F64 else 2.0**22)
     n, parity = rounded(a)
-    y = sine(a - n, parity) * (1.0 / (a * math.pi))
+    y = flipped(sine_of_half_turns(a - n, bits), parity) * (1.0 / (a * math.pi))
     return (a.equals(0.0)).where(1.0, y).to(x.dtype)
 
 
-def sinc(x: Value, working: DType, bits: float) -> Value:
-    """With a polynomial for the sine."""
-    return sinc_by_half_turns(x, working, lambda w, n: flipped(sine_of_half_turns(w, bits), n))
+def sinc_in_parts(x: Value, over: Callable[[Value], Value]) -> Value:
+    """Of float32 in float64 the same; ``over`` is sin(pi w) / (pi w) of w^2."""
+    a = at_most(abs(x), 2.0**30).to(F64)
+    n, parity = rounded(a)
+    w = a - n
+    y = over(w * w) * (flipped(w, parity) * (1.0 / a))
+    return (x.equals(0.0)).where(1.0, y.to(x.dtype))
+
+
+@functools.cache
+def _half_turn_fit(count: int) -> tuple[float, ...]:
+    """sin(pi w) / (pi w) in w^2 for |w| up to 1/2."""
+    return fit(
+        lambda z: mp.sincpi(mp.sqrt(z)) if z else mp.mpf(1), 0, 0.2501, range(count)
+    ).numerator  # fmt: skip
+
+
+def sinc_one(x: Value) -> Value:
+    """With five terms."""
+    return sinc_in_parts(x, lambda z: horner(z, _half_turn_fit(5)))
+
+
+def sinc_near(x: Value) -> Value:
+    """With six."""
+    return sinc_in_parts(x, lambda z: horner(z, _half_turn_fit(6)))
 
 
 @functools.cache
