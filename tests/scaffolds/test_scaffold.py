@@ -90,7 +90,7 @@ def test_a_search_is_offered_no_scaffold_of_two_inputs():
     [
         ("exp2", 1.0, ["exp2"]),
         ("exp2", 0.51, ["exp2", "exp2-wide"]),
-        ("logistic", 1.0, ["logistic"]),
+        ("logistic", 1.0, ["logistic", "logistic-quotient"]),
         ("logistic", 2.2, ["logistic", "logistic-fast"]),
         ("exp", 0.9, ["exp"]),
         ("exp", 5.0, ["exp", "exp-fast"]),

@@ -52,12 +52,12 @@ def test_an_exponent_added_to_the_bits_is_a_power_of_two(steps):
 @pytest.mark.parametrize("code", [OR, XOR])
 def test_a_sign_in_the_bits_negates(code):
     value = 0.7 + 0.1 * 2.0**-24
-    negated = apply(AS_FLOAT, apply(code, apply(AS_INT, value), -(2.0**31)))
-    assert negated == pytest.approx(-value, rel=FINE)
+    for operands in ((apply(AS_INT, value), -(2.0**31)), (-(2.0**31), apply(AS_INT, value))):
+        assert apply(AS_FLOAT, apply(code, *operands)) == pytest.approx(-value, rel=FINE)
 
 
 def test_a_mask_that_drops_bits_drops_the_fraction():
     bits = apply(AS_INT, 1.0 + 1.6 * 2.0**-23)
-    assert apply(AND, bits, -4096) == 0x3F800000
-    assert apply(AND, bits, 0x7FFFFFFF) == bits
+    assert apply(AND, bits, -4096) == apply(AND, -4096, bits) == 0x3F800000
+    assert apply(AND, bits, 0x7FFFFFFF) == apply(AND, 0x7FFFFFFF, bits) == bits
     assert apply(SHR, bits, 23) == 127

@@ -29,7 +29,7 @@ _ARITHMETIC = ("add", "sub", "mul", "div", "fma", "neg", "guard")
 CUTS = {
     "atan-wide": ("atan/float32/7c8743545eca9952", 11, 45),
     "atan2": ("atan2/float32/7692bd3529bc180b", 24, 58),
-    "atan2-short": ("atan2/float32/3e1d744ec3681ed1", 57, 86),
+    "atan2-short": ("atan2/float32/97485b9b3641eee5", 48, 77),
     "cosh": ("cosh/float32/c0f868e2e15c2eae", 22, 36),
     "digamma": ("digamma/float32/3647bb9a168631c3", 44, 58),
     "erf-inv": ("erf_inv/float32/93e74df5653c86b9", 16, 42),
@@ -39,7 +39,7 @@ CUTS = {
     "exp2-wide": ("exp2/float32/a872fcca80bacd73", 11, 33),
     "gelu-fast": ("gelu/float32/cd04a660aa23dbd0", 45, 63),
     "gelu-tanh-fast": ("gelu_tanh/float32/96cf25af1444a86c", 33, 49),
-    "lgamma": ("lgamma/float32/f9631275f90adc7e", 103, 113),
+    "lgamma": ("lgamma/float32/d3cb734c25848d36", 106, 116),
     "log-sigmoid": ("log_sigmoid/float32/069a499af3a4e961", 65, 89),
     "logistic-fast": ("logistic/float32/f07b2366758dfb87", 28, 44),
     "pow": ("pow/float32/5488fdc89615e558", 81, 103),

@@ -26,6 +26,8 @@ _INVERSE = 0x7E9C0000
 """Less the bits of a positive number, this has those of about its inverse times `_SHARE`."""
 _RECIPROCAL = 0x7EE00000
 """The same without a factor, or up to 1/8 less."""
+_INFINITE = 0x7F800000
+"""The bits of infinity, where numbers have their exponents."""
 _CENTRE = 0.5
 """Of the polynomial's variable, so that its rounding shows half as much."""
 _TERMS = 10
@@ -83,9 +85,11 @@ def atan2(y: Value, x: Value) -> Value:
     swapped, left = above > beside, x.signed() < 0
     larger, smaller = swapped.where(above, beside), swapped.where(beside, above)
     infinite = larger.equals(_INF)
-    # No residual of a quotient that counts vanishes, and no product with the quotient overflows.
-    scale = (larger < 2.0**24).where(larger.constant(2.0**100), 2.0**-4)
-    bottom = infinite.where(1.0, at_least(larger, 2.0**-126) * scale)
+    # A power of two that brings the larger from 2 to 4: no residual of a quotient that counts
+    # vanishes, and no product with the quotient overflows.
+    normal = at_least(larger, 2.0**-126)
+    scale = (_INFINITE - (normal.signed() & _INFINITE)).floating()
+    bottom = infinite.where(1.0, normal * scale)
     both = (smaller < _INF).where(0.0, at_most(smaller, 1.0))
     top = infinite.where(both, smaller * scale)
     top = (swapped ^ left).where(-top, top)

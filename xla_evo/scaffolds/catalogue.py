@@ -103,8 +103,8 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      "an integer estimate of the inverse root, its square made better by the hole, and the residual"
      " of a cube whose root has 12 bits"),
     ("cbrt-fused", "cbrt", "(cbrt(1/(1 - x))**2 - 1)/x", -0.0681, 0.1254, ((0.1, 1.0), (1.0, 8.0)),
-     "an integer estimate z of the inverse root, of 12 bits; h = x z^2, and h e times the hole of e,"
-     " what is left of 1 - x z^3, with what h lost"),
+     "an integer estimate z of the inverse root, of 12 bits; h = x z^2 with what it lost, and h e"
+     " times the hole of e, what is left of 1 - x z^3"),
     ("sin", "sin", "sin(pi*x)", -0.516, 0.516, _NEAR, _PI),
     ("cos", "cos", "sin(pi*x)", -0.516, 0.516, _NEAR, _PI),
     ("sin-fused", "sin", "sin(pi*sqrt(x))/sqrt(x)", 1e-9, 0.2727, (*_NEAR, *_FAR),
@@ -229,6 +229,7 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
 
 _MADE_FOR = {
     "exp2-wide": (0.0, 0.6), "atan-wide": (0.0, 0.6),
+    "logistic-quotient": (0.0, 1.0), "silu-quotient": (0.0, 1.0),
     **dict.fromkeys(devices.FAST, (1.0, math.inf)),
 }  # fmt: skip
 """Error bounds in ULP that a scaffold is made for, where others serve all the others better."""

@@ -83,8 +83,8 @@ def _part(value: float) -> float:
 def bit_row(code: int, a: Floats, b: Floats, out: Floats) -> None:
     """One operation at all points; one loop each would not pay, they are rare.
 
-    A fraction of the left operand goes through sums and bitwise operations, where these keep the
-    last bit.
+    A fraction of an operand goes through sums and bitwise operations, where these keep the last
+    bit.
     """
     for i in range(out.size):
         if code == 13:
@@ -102,11 +102,11 @@ def bit_row(code: int, a: Floats, b: Floats, out: Floats) -> None:
         elif code == 19:
             out[i] = _wrap(_integer(a[i]) * _integer(b[i]))
         elif code == 20:
-            kept = _integer(b[i]) & 1
-            out[i] = _wrap(_integer(a[i]) & _integer(b[i])) + kept * _part(a[i])
+            kept = (_integer(b[i]) & 1) * _part(a[i]) + (_integer(a[i]) & 1) * _part(b[i])
+            out[i] = _wrap(_integer(a[i]) & _integer(b[i])) + kept
         elif code == 21:
-            out[i] = _wrap(_integer(a[i]) | _integer(b[i])) + _part(a[i])
+            out[i] = _wrap(_integer(a[i]) | _integer(b[i])) + _part(a[i]) + _part(b[i])
         elif code == 22:
-            out[i] = _wrap(_integer(a[i]) ^ _integer(b[i])) + _part(a[i])
+            out[i] = _wrap(_integer(a[i]) ^ _integer(b[i])) + _part(a[i]) + _part(b[i])
         else:
             out[i] = _shift(code, _integer(a[i]), _integer(b[i]))
