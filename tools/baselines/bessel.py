@@ -90,8 +90,8 @@ def in_parts(x: Value, order: int, near: Callable[[Value], Value]) -> Value:
     """Float32 in float64 at 1 ULP: as `_bessel`, but ``near`` is the numerator below 4.5 alone.
 
     Over five terms there are seven (six of order 1), and four from 4.5 on, where the quotient is
-    times a / sqrt(a). A numerator more takes no more operations than the choice between the
-    coefficients of two. sqrt(a) is (a + s^2) / (2 s), see `_scaled`.
+    times sqrt(a), (a + s^2) / (2 s) as in `_scaled`. A numerator more takes no more operations
+    than the choice between the coefficients of two.
     """
     size = abs(x)
     a, small = size.to(F64), size < _PARTS

@@ -25,10 +25,10 @@ _BINS = 64
 
 
 def cbrt_in_parts(x: Value, over: Callable[[Value], Value]) -> Value:
-    """H and h e times a function of e = 1 - h z, for h near x z^2 and z near 1 / cbrt(x).
+    """The sum of h = x z^2, rounded, and h e ``over``(e), e = 1 - h z, for z near 1 / cbrt(x).
 
-    What h lost is a third of it in the result, to which z brings the rest. At 0 and infinity e is
-    1 and -infinity, and the result is h.
+    A third of what h lost is lost of the result. At 0 and infinity e is 1 and -infinity, and the
+    result is h. ``over`` is ((1 - e)^(-2/3) - 1) / e.
     """
     size = abs(x)
     z = ((size.signed().to(F32) * _SLOPE + _START).signed() << _SHORT).floating()

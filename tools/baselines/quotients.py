@@ -1,9 +1,8 @@
 """Functions of 2^y as a quotient in float64, within 0.51 ULP: what is divided anyway.
 
 y = n + r, and 2^r = (E + r) / (E - r), where E = r (2^r + 1) / (2^r - 1) is even: a polynomial of
-degree 2 in r^2 in place of one of degree 6 in r (Remez-fitted forms of the Pade approximant; Muller
-et al., Handbook of Floating-Point Arithmetic, 2nd ed., ch. 11). Limits are applied in float32,
-where they are one instruction each.
+degree 2 in r^2 in place of one of degree 6 in r (the form of Hart et al., Computer Approximations,
+1968, and of fdlibm's exp). Limits are applied in float32, where they are one instruction each.
 """
 
 import functools

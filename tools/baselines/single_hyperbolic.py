@@ -49,8 +49,8 @@ _SINH = (1 / 6, 1 / 120, 1 / 5040)
 """(sinh r - r) / r^3 in r^2."""
 
 
-_HALVED = -2
-"""Exponent of the factor on e^x, which goes beyond 2^128."""
+_SHIFT = -2
+"""Of the exponent of e^x, which goes beyond 2^128."""
 
 
 def _limited(size: Value) -> Value:
@@ -60,9 +60,9 @@ def _limited(size: Value) -> Value:
 def sinh(x: Value) -> Value:
     """S cosh r + C sinh r, S and C of k log 2; the head is S + C (x - k HIGH) and what it lost."""
     size = abs(x)
-    part = octave(_limited(size), shift=_HALVED)
+    part = octave(_limited(size), shift=_SHIFT)
     up, first, r = part.scale, part.first, part.r
-    inverse = 2 * (127 + _HALVED) << 23
+    inverse = 2 * (127 + _SHIFT) << 23
     down = (up.constant(inverse, up.signed().dtype) - up.signed()).max(0).floating()
     small, large = up - down, up + down
     square = r * r
@@ -80,15 +80,15 @@ def cosh(x: Value) -> Value:
 
 
 def cosh_in_parts(x: Value, over: Callable[[Value, Value], Value]) -> Value:
-    """Half + (its rest + 1 / (4 half)), half of e^|x|; ``over`` is (e^r - 1 - r) / r^2 of r, r^2.
+    """Twice q, its rest and 1 / (16 q), q = e^|x| / 4; ``over`` is (e^r - 1 - r) / r^2 of r, r^2.
 
     The quotient lacks what the rest would change of it: a quarter of a unit next to 0.
     """
-    part = octave(_limited(abs(x)), shift=_HALVED, over=over)
+    part = octave(_limited(abs(x)), shift=_SHIFT, over=over)
     e = part.first + part.small
-    half = part.scale * e + part.scale
-    rest = part.scale * part.small + (part.scale * part.first + (part.scale - half))
-    return _twice(half, rest + 4.0**_HALVED / half)
+    quarter = part.scale * e + part.scale
+    rest = part.scale * part.small + (part.scale * part.first + (part.scale - quarter))
+    return _twice(quarter, rest + 4.0**_SHIFT / quarter)
 
 
 TANH_NEAR = 1.0
