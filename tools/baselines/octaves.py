@@ -10,7 +10,7 @@ Polynomials are by pairs (Estrin 1960): these loops wait for their results, not 
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mpmath as mp
@@ -66,7 +66,7 @@ def shifted(x: Value, factor: float, shift: int = 0) -> tuple[Value, Value]:
 
 @functools.cache
 def quotient(terms: int) -> tuple[float, ...]:
-    """(e^r - 1 - r) / r^2, relative to e^r."""
+    """(e^r - 1 - r) / r^2, to 2^-28 of e^r with five terms, 2^-33 with six."""
     return single(
         lambda r: (mp.expm1(r) - r) / r**2 if r else mp.mpf(1) / 2, -_HALF, _HALF, terms,
         weight=lambda r: r * r + mp.mpf(2) ** -30, fixed={0: 0.5},
@@ -86,27 +86,14 @@ def by_pairs(x: Value, square: Value, coefficients: Sequence[float]) -> Value:
     return total
 
 
-def five_terms(r: Value, square: Value) -> Value:
-    """(e^r - 1 - r) / r^2 of r and its square, to 2^-28 of e^r."""
-    return by_pairs(r, square, quotient(5))
-
-
-def six_terms(r: Value, square: Value) -> Value:
-    """(e^r - 1 - r) / r^2 of r and its square, to 2^-33 of e^r."""
-    return by_pairs(r, square, quotient(6))
-
-
-def octave(
-    x: Value, *, shift: int = 0, negative: bool = False,
-    over: Callable[[Value, Value], Value] = five_terms,
-) -> Octave:  # fmt: skip
-    """Reduces x, or -x, which lies where 2^(k + shift) is a normal number; ``over`` is p(r)."""
+def octave(x: Value, *, shift: int = 0, negative: bool = False, terms: int = 5) -> Octave:
+    """Reduces x, or -x, which lies where 2^(k + shift) is a normal number."""
     scale, k = shifted(x, -LOG2_E if negative else LOG2_E, shift)
     first = k * -HIGH - x if negative else k * -HIGH + x
     low = k * -LOW
     r = first + low
     square = r * r
-    return Octave(scale, first, low, r, square, over(r, square))
+    return Octave(scale, first, low, r, square, by_pairs(r, square, quotient(terms)))
 
 
 def by_parity(x: Value, coefficients: Sequence[float]) -> Value:

@@ -16,10 +16,8 @@ from octaves import (
     at_most,
     by_pairs,
     by_parity,
-    five_terms,
     octave,
     shifted,
-    six_terms,
 )
 from single_parts import Constants
 
@@ -34,7 +32,7 @@ def _twice(head: Value, last: Value) -> Value:
 
 def expm1(x: Value) -> Value:
     """2^k (x - k HIGH) + (2^k - 1), exact, and the rest; halved, since there is no 2^128."""
-    part = octave(at_least(at_most(x, 89.0), -25.0), shift=-1, over=six_terms)
+    part = octave(at_least(at_most(x, 89.0), -25.0), shift=-1, terms=6)
     scale = part.scale
     less = (scale - 0.5).guard()
     linear = scale * part.first
@@ -75,16 +73,11 @@ def sinh(x: Value) -> Value:
 
 
 def cosh(x: Value) -> Value:
-    """`cosh_in_parts` with a polynomial."""
-    return cosh_in_parts(x, five_terms)
-
-
-def cosh_in_parts(x: Value, over: Callable[[Value, Value], Value]) -> Value:
-    """Twice q, its rest and 1 / (16 q), q = e^|x| / 4; ``over`` is (e^r - 1 - r) / r^2 of r, r^2.
+    """Twice q, its rest and 1 / (16 q), q = e^|x| / 4.
 
     The quotient lacks what the rest would change of it: a quarter of a unit next to 0.
     """
-    part = octave(_limited(abs(x)), shift=_SHIFT, over=over)
+    part = octave(_limited(abs(x)), shift=_SHIFT)
     e = part.first + part.small
     quarter = part.scale * e + part.scale
     rest = part.scale * part.small + (part.scale * part.first + (part.scale - quarter))

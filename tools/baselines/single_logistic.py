@@ -5,7 +5,6 @@ They count on the contraction of a*b + c; the forms with float64 inside do not.
 
 import functools
 import math
-from collections.abc import Callable
 
 import mpmath as mp
 from expression import Value, horner
@@ -114,11 +113,6 @@ def _near_fit() -> tuple[float, ...]:
     )  # fmt: skip
 
 
-def far_tail(e: Value) -> Value:
-    """(log(1 + e) - e) / e^2."""
-    return by_pairs(e, e * e, _far_fit())
-
-
 def _near(x: Value, sign: int) -> Value:
     """Sign (log 2 + x^2 N(x^2)) + x / 2: softplus(x), or log_sigmoid(x), next to 0."""
     square, half, log2 = x * x, x * 0.5, x.constant(sign * math.log(2))
@@ -127,8 +121,8 @@ def _near(x: Value, sign: int) -> Value:
     return head + (square * even + ((log2 - head) + half))
 
 
-def _log1p_of_exp(size: Value, tail: Callable[[Value], Value]) -> Value:
-    """log(1 + e), e = e^-size, from `_NEAR` on; ``tail`` is (log(1 + e) - e) / e^2.
+def _log1p_of_exp(size: Value) -> Value:
+    """log(1 + e), e = e^-size, from `_NEAR` on.
 
     2^k g + 2^k (g e tail + what g = 1 + (e^r - 1) lost): products with 2^k are exact, and no sum
     is of what may be under 2^-126.
@@ -139,18 +133,19 @@ def _log1p_of_exp(size: Value, tail: Callable[[Value], Value]) -> Value:
     lost = ((1.0 - total) + part.first) + part.small
     e = part.scale * more + part.scale
     # The derivative of log(1 + e) at what was lost is 1 - e, nearly.
-    return ((total * e) * tail(e) + (lost - lost * e)) * part.scale + e
+    tail = by_pairs(e, e * e, _far_fit())
+    return ((total * e) * tail + (lost - lost * e)) * part.scale + e
 
 
-def softplus(x: Value, tail: Callable[[Value], Value] = far_tail) -> Value:
+def softplus(x: Value) -> Value:
     """max(x, 0) + log(1 + e^-|x|); next to 0 log 2 + x/2 + x^2 N(x^2)."""
     size = abs(x)
-    far = _log1p_of_exp(size, tail) + at_least(x, 0.0)
+    far = _log1p_of_exp(size) + at_least(x, 0.0)
     return (size < _NEAR).where(_near(x, 1), far)
 
 
-def log_sigmoid(x: Value, tail: Callable[[Value], Value] = far_tail) -> Value:
+def log_sigmoid(x: Value) -> Value:
     """min(x, -0) - log(1 + e^-|x|); next to 0 -log 2 + x/2 - x^2 N(x^2)."""
     size = abs(x)
-    far = at_most(x, -0.0) - _log1p_of_exp(size, tail)
+    far = at_most(x, -0.0) - _log1p_of_exp(size)
     return (size < _NEAR).where(_near(x, -1), far)

@@ -46,7 +46,7 @@ _HALVES = "x = k log(2) + r: 2^k/2 and 2^-k/2 times sinh r and cosh r, the large
 _AS_BUILT_IN = "for the error of the built-in"
 _BESSEL = (
     "a quotient in float64, below 4.5 the hole over a polynomial of degree 4, from there on one of"
-    " polynomials over the root"
+    " polynomials times the root"
 )
 _NEAR = ((-1.6, 1.6), (-40.0, 40.0))
 _FAR = ((1e15, 1.1258e15), (1.3e23, 1.511e23))
@@ -181,9 +181,9 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
     ("expm1", "expm1", _TAIL, -_LN2_HALF, _LN2_HALF, ((-1.0, 1.0), (-0.4, 0.4)),
      "2^k (x - k log 2) + (2^k - 1) with its rounding, and 2^k times what is left of e^r - 1"),
     ("erfc", "erfc", _EVEN, 1e-9, 0.2501, ((-1.0, 9.2), (-4.0, 1.0)),
-     f"e^(-x^2) over a quotient of polynomials in |x|, in float64; {_QUOTIENT}"),
+     f"e^(-x^2) times a quotient of polynomials in |x|, in float64; {_QUOTIENT}"),
     ("gelu", "gelu", _EVEN, 1e-9, 0.2501, ((-13.0, 0.0), (-5.0, 5.0)),
-     f"max(x, 0) less |x| e^(-x^2/2) over a quotient of polynomials, in float64; {_QUOTIENT}"),
+     f"max(x, 0) less |x| e^(-x^2/2) times a quotient of polynomials, in float64; {_QUOTIENT}"),
     ("gelu-tanh", "gelu_tanh", _EVEN, 1e-9, 0.2501, ((-10.0, 0.0), (-5.0, 5.0)),
      f"x/(1 + e^-u) in float64; {_QUOTIENT}"),
     ("logistic-quotient", "logistic", _EVEN, 1e-9, 0.2501, ((-17.0, 17.0), (-2.0, 2.0)),
