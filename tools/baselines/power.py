@@ -19,12 +19,17 @@ def exp2_fit(bits: float) -> Fit:
     return shortest(lambda r: mp.power(2, r), -0.5001, 0.5001, bits)
 
 
+def exp2_slope(r: mp.mpf) -> mp.mpf:
+    """(2^r - 1) / r."""
+    return mp.expm1(r * mp.log(2)) / r if abs(r) > 1e-9 else mp.log(2)
+
+
 @functools.cache
 def short_exp2_fit(bits: float) -> Fit:
     """(2^r - 1) / r for |r| up to 1/2, relative to 2^r."""
     return shortest(
-        lambda r: mp.expm1(r * mp.log(2)) / r if abs(r) > 1e-9 else mp.log(2), -0.5001, 0.5001,
-        bits, weight=lambda r: (abs(r) + mp.mpf(2) ** -12) / mp.power(2, r),
+        exp2_slope, -0.5001, 0.5001, bits,
+        weight=lambda r: (abs(r) + mp.mpf(2) ** -12) / mp.power(2, r),
     )  # fmt: skip
 
 

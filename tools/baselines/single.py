@@ -16,7 +16,7 @@ from cores import rounded, split_exponent
 from expression import Value, build, horner, sign_of, with_sign
 from fit import Fit, fit, single
 from octaves import at_most
-from power import log2_of_significand
+from power import exp2_slope, log2_of_significand
 
 from xla_evo_lowering.dtypes import F32, F64, I32
 
@@ -26,10 +26,7 @@ INF, NAN = math.inf, math.nan
 @functools.cache
 def _exp2_fit() -> tuple[float, ...]:
     """(2^r - 1) / r of float32 for |r| up to 1/2, its error times r."""
-    return single(
-        lambda r: mp.expm1(r * mp.log(2)) / r if abs(r) > 1e-9 else mp.log(2), -0.5001, 0.5001, 6,
-        weight=lambda r: abs(r) + mp.mpf(2) ** -12,
-    )  # fmt: skip
+    return single(exp2_slope, -0.5001, 0.5001, 6, weight=lambda r: abs(r) + mp.mpf(2) ** -12)
 
 
 def power(x: Value, y: Value) -> Value:
