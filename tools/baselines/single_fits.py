@@ -127,15 +127,15 @@ def erf() -> Constants:
     }
 
 
-def _exp_part(count: int, sign: int) -> list[float]:
-    """(e^sr - 1 - sr) / r^2, for s = 1 or -1."""
+def _exp_part() -> list[float]:
+    """(e^-r - 1 + r) / r^2."""
 
     def function(r):
         if abs(r) < 1e-8:
-            return mp.mpf(1) / 2 + sign * r / 6
-        return (mp.expm1(sign * r) - sign * r) / r**2
+            return mp.mpf(1) / 2 - r / 6
+        return (mp.expm1(-r) + r) / r**2
 
-    return _part(function, -0.3467, 0.3467, count, lambda r: r**2 / mp.exp(sign * r) + _FLOOR)
+    return _part(function, -0.3467, 0.3467, 6, lambda r: r**2 / mp.exp(-r) + _FLOOR)
 
 
 def _scaled_tail(k, scale, near: float, *, from_above: bool) -> Constants:
@@ -152,7 +152,7 @@ def _scaled_tail(k, scale, near: float, *, from_above: bool) -> Constants:
 
     return {
         "centre": [float(1 - centre if from_above else centre)],
-        "exp": _exp_part(6, -1),
+        "exp": _exp_part(),
         "g": _part(function, k / (mp.mpf(9.35) + k) - centre, 1 - centre, 15,
                    lambda v: 1 / function(v)),
     }  # fmt: skip
