@@ -5,6 +5,7 @@
     tools/certify.py exp --run runs/exp
     tools/certify.py exp --run runs/exp --program 3c660df2
     tools/certify.py atan2 --run runs/atan --scaffold atan2
+    tools/certify.py exp --dtype bfloat16 --of 7a8e52c8 --ties up
     XLA_FLAGS=--xla_cpu_max_isa=AVX tools/certify.py exp --again
     tools/certify.py all --again --lowering custom_call --no-time
     tools/certify.py exp --again --retime
@@ -15,12 +16,13 @@
 The text of a candidate may carry comments and any value names; what is shipped is its canonical
 form. With `--run` it is the winner of a run, or another program of its front, and its provenance
 is that of the run; `--scaffold` takes the evolved hole alone and puts it into another scaffold,
-which is how functions of two arguments come by theirs. `--again` measures the shipped entries of
-some functions, or of all, under the compiler at hand and adds the proof to their certificates. A
-custom call is held against its inlined form bit by bit, and measured by itself where bits differ or
-inputs are too many; `all` leaves those alone that were proven of the very same machine code.
-With `--backend` the program is modelled for devices that are not here, and joins the library for
-those; `--sampled` leaves the sweep for later, and `--again` makes up for it.
+which is how functions of two arguments come by theirs. With a 16-bit format it is that program
+between conversions, as with `--of` a float32 program of the library. `--again` measures the shipped
+entries of some functions, or of all, under the compiler at hand and adds the proof to their
+certificates. A custom call is held against its inlined form bit by bit, and measured by itself
+where bits differ or inputs are too many; `all` leaves those alone that were proven of the very same
+machine code. With `--backend` the program is modelled for devices that are not here, and joins the
+library for those; `--sampled` leaves the sweep for later, and `--again` makes up for it.
 """
 
 import argparse
@@ -28,6 +30,7 @@ import sys
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import get_args
 
 from xla_evo.errors import RunError
 from xla_evo.library import (
@@ -44,6 +47,7 @@ from xla_evo.library.choice import best_proof, describe
 from xla_evo.library.evolved import program_of_run
 from xla_evo.library.loader import MODELLED
 from xla_evo.library.modelled import certify_modelled, prove_modelled
+from xla_evo.library.narrow import Ties, narrowed
 from xla_evo.library.retime import FORMS, retime
 from xla_evo.library.same_bits import prove_other_form
 from xla_evo.targets.target import make_target
@@ -51,8 +55,11 @@ from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend, fingerprint, processor
 from xla_evo_lowering.canonical import content_hash
 from xla_evo_lowering.compile import dispatch_on_calling_thread
+from xla_evo_lowering.dtypes import dtype
 from xla_evo_lowering.errors import BackendError
 from xla_evo_lowering.text import parse_program
+
+NARROW = ("bfloat16", "float16")
 
 
 def main():
@@ -66,6 +73,12 @@ def main():
         "--program", default="", help="first digits of the hash of one of its front"
     )
     parser.add_argument("--scaffold", default="", help="put the hole of a run into another one")
+    parser.add_argument(
+        "--of", default="", help="first digits of the hash of a float32 program of the library"
+    )
+    parser.add_argument(
+        "--ties", default="even", choices=get_args(Ties), help="of a bfloat16 program"
+    )
     parser.add_argument("--seed", type=int, help="of the fit, for a file")
     parser.add_argument("--note", default="", help="of a file")
     parser.add_argument("--max-ulp", type=float)
@@ -78,10 +91,13 @@ def main():
     parser.add_argument("--backend", help="backends that are not here, with commas between")
     parser.add_argument("--sampled", type=int, default=0, help="model so many inputs only")
     args = parser.parse_args()
-    if sum((args.again, args.file is not None, args.run is not None)) != 1:
-        parser.error("give the file of a program, --run or --again")
+    given = (args.again, args.file is not None, args.run is not None, bool(args.of))
+    if sum(given) != 1:
+        parser.error("give the file of a program, --run, --of or --again")
     if args.file is None and (args.provenance or args.note or args.seed is not None):
-        parser.error("--provenance, --seed and --note are those of a file; a run has its own")
+        parser.error("--provenance, --seed and --note are those of a file; others have their own")
+    if args.of and args.dtype not in NARROW:
+        parser.error(f"--of is for --dtype {' or '.join(NARROW)}")
     dispatch_on_calling_thread()
     failed = 0
     for make in calls(args):
@@ -123,10 +139,24 @@ def candidate(args):
 def origin(args):
     """The program that is to be certified, and its provenance."""
     if args.run is not None:
-        return program_of_run(args.run, args.program, within=args.scaffold)
+        made, source = program_of_run(args.run, args.program, within=args.scaffold)
+        return narrow(made, source, args) if args.dtype in NARROW else (made, source)
+    if args.of:
+        found = [
+            entry
+            for entry in entries(args.function, "float32")
+            if entry.certificate.program_hash.startswith(args.of)
+        ]
+        if len(found) != 1:
+            raise RunError(f"the library has {len(found)} float32 programs {args.of}..., not one")
+        return narrow(found[0].program, found[0].certificate.provenance, args)
     made = parse_program(args.file.read_text(encoding="utf-8"), source=str(args.file))
     kind = args.provenance or "baseline by hand"
     return made, Provenance(kind=kind, seed=args.seed, note=args.note)
+
+
+def narrow(made, source, args):
+    return narrowed(made, source, dtype(args.dtype), args.ties)
 
 
 def model(args):

@@ -9,7 +9,7 @@ from xla_evo_lowering.text import parse_program
 
 IN_SCAFFOLDS = {
     entry.name: (entry, entry.certificate.provenance.kind.removeprefix("from scaffold "))
-    for entry in entries()
+    for entry in entries(None, "float32")
     if entry.certificate.provenance.kind.startswith("from scaffold ")
 }
 

@@ -115,6 +115,21 @@ def test_the_ends_of_the_hole_are_met():
         assert pool.x[end(pool.rows[0])] in tests.x
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_inputs_are_those_of_the_domain(many):
+    frame, target = Frame(scaffold("log-nested")), make_target("log", "float32", 0.5, 4.0)
+    points = frame.many(target, 0, 4096) if many else frame.pool(target, 0)
+    assert points.x.min() >= 0.5
+    assert points.x.max() <= 4.0
+    assert points.x.size > 2000
+
+
+def test_a_domain_that_the_hole_does_not_reach_is_refused():
+    target = make_target("exp", "float32", 120.0, 200.0)
+    with pytest.raises(ConfigError, match="matters nowhere from 120 to 200; give a wider domain"):
+        Frame(scaffold("exp")).pool(target, 0)
+
+
 def test_what_the_kernels_lack_is_refused():
     text = """\
 program exp(x: f32, hole: f32) -> f32 {

@@ -12,6 +12,7 @@ python tools/baselines expm1 --dtype float64 --certify --time
 import argparse
 import sys
 from pathlib import Path
+from typing import get_args
 
 from expression import build
 from single import PROGRAMS
@@ -24,10 +25,11 @@ from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled
 from xla_evo.library import CertificateError, CertificationError, Provenance, certify, write_entry
 from xla_evo.library.certify import time_ratio
 from xla_evo.library.choice import describe
+from xla_evo.library.narrow import Ties, between_conversions
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend, processor
 from xla_evo_lowering.compile import Executable
-from xla_evo_lowering.dtypes import F32, F64, dtype
+from xla_evo_lowering.dtypes import BF16, F32, F64, dtype
 from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import print_program
 
@@ -39,8 +41,11 @@ SINGLE_FORMS = {
 slower, and at the built-in's error; and those for custom calls."""
 
 
-def programs(name, kind, bits=None, form="wide"):
-    """The programs of a function in a format: float64 inside float32, float32 inside 16 bits."""
+def programs(name, kind, bits=None, form="wide", ties="up"):
+    """The programs of a function in a format: float64 inside float32, float32 inside 16 bits.
+
+    Those of bfloat16 are float32 programs of its 17 bits between conversions.
+    """
     if form == "single" and name in PROGRAMS:
         yield PROGRAMS[name]()
         return
@@ -50,8 +55,10 @@ def programs(name, kind, bits=None, form="wide"):
     working = F64 if kind.bits >= 32 else F32
     arity = make_target(name, kind).function.arity
     bits = bits or bits_of(name, kind)
+    outside = F32 if kind is BF16 else kind
     for form in forms(name, kind):
-        yield build(name, lambda *x, form=form: form(*x, working, bits), kind, arity)
+        made = build(name, lambda *x, form=form: form(*x, working, bits), outside, arity)
+        yield between_conversions(made, kind, ties) if kind is BF16 else made
 
 
 def check(name, made, kind, samples):
@@ -105,6 +112,7 @@ def main():
         type=float,
         help="bound to certify; when left out 0.51, or 1 in float64 and for the other forms",
     )
+    parser.add_argument("--ties", default="up", choices=get_args(Ties), help="of bfloat16")
     parser.add_argument("--samples", type=int, default=1 << 20)
     parser.add_argument("--threads", type=int, help="of the measurement to certify")
     parser.add_argument("--out", type=Path, help="folder for NAME.prog")
@@ -118,7 +126,7 @@ def main():
         parser.error(f"no form for {', '.join(sorted(unknown))}; choose among {', '.join(known)}")
     names = known if args.functions == ["all"] else args.functions
     for name, made in (
-        (n, made) for n in names for made in programs(n, kind, args.bits, args.form)
+        (n, made) for n in names for made in programs(n, kind, args.bits, args.form, args.ties)
     ):
         if args.out:
             (args.out / f"{name}.prog").write_text(print_program(made), encoding="utf-8")

@@ -8,7 +8,7 @@ import mpmath as mp
 from expression import Value, estrin, horner, selected, sign_of, with_sign
 from fit import Fit, fit
 
-from xla_evo_lowering.dtypes import BF16, F64, DType
+from xla_evo_lowering.dtypes import F64, DType
 
 INF = math.inf
 _CUT = 5.0
@@ -48,7 +48,7 @@ def _bessel(x: Value, working: DType, bits: float, order: int) -> Value:
     inner, outer = near_fit(order, count, count), far_fit(order, count, count)
 
     # Where float32 would overflow, the quotient has long been constant.
-    variable = a.min(2.0**14) if x.dtype is BF16 else a
+    variable = a.min(2.0**14) if x.dtype is working else a
     top = estrin(variable, selected(near, variable, inner.numerator, outer.numerator[::-1]))
     below = (1.0, *inner.denominator), (1.0, *outer.denominator)[::-1]
     bottom = estrin(variable, selected(near, variable, *below))

@@ -19,6 +19,11 @@ def rsqrt_residual(x, hole, named):
     return single.rsqrt_by_residual(x, lambda e: (named(e), hole)[1])
 
 
+def rsqrt_short(x, hole, named):
+    """The same, and the hole is over the residual."""
+    return single.rsqrt_by_slope(x, lambda e: (named(e), hole)[1])
+
+
 def acos_short(x, hole, named):
     """The hole has the square of what goes into the arc sine."""
     return single_arcs.acos_in_parts(x, lambda z: (named(z), hole)[1])
@@ -92,7 +97,8 @@ def of_even(form):
 
 SCAFFOLD_FORMS = {
     "acos-short": acos_short, "atan-short": atan_short, "cbrt-fused": cbrt_fused,
-    "rsqrt": rsqrt_residual, "sinc": sinc, "log-exact": log_exact, "log-nested": log_nested,
+    "rsqrt": rsqrt_residual, "rsqrt-short": rsqrt_short, "sinc": sinc, "log-exact": log_exact,
+    "log-nested": log_nested,
     "log10-nested": log10_nested, "asinh": asinh, "acosh": acosh, "tanh-shared": tanh_shared,
     "bessel-i0e": bessel_i0e, "bessel-i1e": bessel_i1e, "erf-inv-short": erf_inv_short,
     "logistic-quotient": of_even(quotients.logistic), "silu-quotient": of_even(quotients.silu),

@@ -10,7 +10,7 @@ from expression import Value, horner, sign_of, with_sign
 from fit import Fit, fit, shortest
 
 from xla_evo.targets.catalogue import CATALOGUE
-from xla_evo_lowering.dtypes import BF16, F64, DType
+from xla_evo_lowering.dtypes import F64, DType
 
 INF, NAN = math.inf, math.nan
 _CENTRE = 3.0
@@ -56,7 +56,7 @@ def gelu(x: Value, working: DType, bits: float) -> Value:
     left = (wide.max(-16.0) * first) * second
     y = (x <= 0.0).where(left, wide * (1.0 - first * second))
     y = y.to(x.dtype)
-    if x.dtype is BF16:  # the half of a number near 2^-126 must not come out a hair less
+    if x.dtype is working:  # the half of a number near 2^-126 must not come out a hair less
         y = (abs(x) < 2.0**-20).where(x * 0.5, y)
     return _nan_at_minus_infinity(x, y)
 

@@ -7,7 +7,7 @@ operation with several uses, and a guard is not expensive.
 from collections.abc import Callable, Sequence
 
 from xla_evo_lowering.canonical import canonical
-from xla_evo_lowering.dtypes import BF16, BOOL, F32, F64, I16, I32, I64, U16, U32, U64, DType
+from xla_evo_lowering.dtypes import BOOL, F32, F64, I16, I32, I64, U16, U32, U64, DType
 from xla_evo_lowering.program import Builder, Program
 
 _SIGNED = {16: I16, 32: I32, 64: I64}
@@ -215,10 +215,11 @@ def with_sign(size: Value, sign: Value) -> Value:
 def odd(y: Value, x: Value) -> Value:
     """The result, in the working format, of a function that is x next to 0, with the sign of x.
 
-    In bfloat16 it is x itself below 2^-20: there float32 has nothing below the least result.
+    Where float32 is both it is x itself below 2^-20: nothing is below the least result.
     """
+    is_all_float32 = x.dtype is y.dtype is F32
     y = with_sign(y.to(x.dtype), sign_of(x))
-    return (abs(x) < 2.0**-20).where(x, y) if x.dtype is BF16 else y
+    return (abs(x) < 2.0**-20).where(x, y) if is_all_float32 else y
 
 
 def build(name: str, form: Callable[..., Value], dtype: DType, arity: int = 1) -> Program:

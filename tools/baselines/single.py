@@ -83,9 +83,23 @@ def rsqrt_by_residual(x: Value, correction: Callable[[Value], Value]) -> Value:
     return (x > 0.0).where(y, zero)
 
 
+def rsqrt_by_slope(x: Value, slope: Callable[[Value], Value]) -> Value:
+    """The same by the correction over the residual: their product with the estimate waits for none.
+
+    The sign over all its bits makes it a nan, so that fewer results are chosen.
+    """
+    bits = x.signed()
+    y = (_ROOT - (bits >> 1)).floating()
+    e = 1.0 - (x * y) * y
+    product = ((y * e).signed() | (bits >> 31)).floating()
+    y = product * slope(e) + y
+    y = x.equals(INF).where(0.0, y)
+    return x.equals(0.0).where(with_sign(x.constant(INF), sign_of(x)), y)
+
+
 def rsqrt(x: Value) -> Value:
     """With a polynomial of five terms."""
-    return rsqrt_by_residual(x, lambda e: e * horner(e, _root_fit(5).numerator))
+    return rsqrt_by_slope(x, lambda e: horner(e, _root_fit(5).numerator))
 
 
 PROGRAMS = {

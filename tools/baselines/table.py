@@ -84,11 +84,8 @@ WIDE_FORMS = {
 
 
 NARROW_FORMS = {
-    **{("exp", kind): narrow.exponential for kind in (F16, BF16)},
-    **{("exp2", kind): narrow.exp2 for kind in (F16, BF16)},
     **{("tanh", kind): narrow.tanh for kind in (F16, BF16)},
     **{("erf", kind): narrow.erf for kind in (F16, BF16)},
-    **{("rsqrt", kind): narrow.rsqrt for kind in (F16, BF16)},
 }
 """What 16-bit formats have of their own, in place of the forms for all."""
 

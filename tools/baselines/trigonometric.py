@@ -11,7 +11,7 @@ from expression import Value, estrin, horner, odd, sign_of, with_sign
 from fit import Fit, fit, shortest
 from octaves import at_most
 
-from xla_evo_lowering.dtypes import BF16, F16, F32, F64, DType
+from xla_evo_lowering.dtypes import F16, F32, F64, I32, DType
 
 _WINDOW = 26
 _CHUNK = 29
@@ -43,19 +43,21 @@ def windows(count: int = 4) -> tuple[tuple[float, float, float], ...]:
 def half_turns(x: Value, start: float = 0.0, *, twice: bool = False) -> tuple[Value, Value]:
     """X / pi + start less the nearest integer n, and n in the lowest bit, for any finite float32.
 
+    What is left of a float16 number is in float32, since the result has few bits.
+
     Args:
         x: the argument.
         start: added to the quotient.
         twice: take 2 x in place of x.
     """
+    if x.dtype is F16:
+        total = (x.to(F32).to(F64) * ((1 + twice) / math.pi) + start).guard()
+        n, parity = rounded(total)
+        return (total - n).to(F32), parity.to(I32)
     size = abs(x)
     wide = x.to(F64)
     first = 23 if twice else 24
     wide = wide + wide if twice else wide
-    if x.dtype is F16:
-        total = (wide * (1 / math.pi) + start).guard()
-        n, parity = rounded(total)
-        return total - n, parity
     parts = [wide.constant(v) for v in windows()[0]]
     for j in range(1, len(windows())):
         above = size >= 2.0 ** (first + _WINDOW * j)
@@ -110,13 +112,12 @@ def sin(x: Value, working: DType, bits: float) -> Value:
         return (y.unsigned() ^ sign_of(x)).floating()
     w, parity = half_turns(x)
     y = flipped(sine_of_half_turns(w, bits), parity)
-    small = (abs(x) < 2.0**-20) if x.dtype is BF16 else x.equals(0.0)
-    return small.where(x, y.to(x.dtype))
+    return with_sign_of_zero(y.to(x.dtype), x)
 
 
 def with_sign_of_zero(y: Value, x: Value) -> Value:
-    """``y``, or the zero that x is."""
-    return (x.equals(0.0)).where(x, y)
+    """``y``, or the zero that x is, whose sign the windows lose; float16 has none."""
+    return y if x.dtype is F16 else (x.equals(0.0)).where(x, y)
 
 
 def cos(x: Value, working: DType, bits: float) -> Value:
@@ -214,7 +215,7 @@ def atan2(y: Value, x: Value, working: DType, bits: float) -> Value:
     t = (above.equals(beside)).where(1.0, t)
     t = (larger.equals(0.0)).where(0.0, t)
     angle = t * horner(t * t, arctangent_fit(bits).numerator)
-    if x.dtype is BF16:  # the least of them is a normal number that its product with 1 is not
+    if x.dtype is working:  # the least of them is a normal number that its product with 1 is not
         angle = (t < 2.0**-20).where(t, angle)
     angle = (above > beside).where(math.pi / 2 - angle, angle)
     angle = (x.signed() < 0).where(math.pi - angle, angle)

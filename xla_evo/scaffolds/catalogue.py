@@ -121,6 +121,8 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
     ("rsqrt", "rsqrt", "1/sqrt(1 - x) - 1", -0.08544, 0.05777, ((1.0, 4.0), (0.25, 1.0)),
      "an estimate of the inverse root by the bits of the input, made better by the hole, which has"
      " its residual (Blinn 1997, Floating-point tricks)"),
+    ("rsqrt-short", "rsqrt", "(1/sqrt(1 - x) - 1)/x", -0.08544, 0.05777, ((1.0, 4.0), (0.25, 1.0)),
+     "the same, where the hole is over the residual and a nan comes of the input's sign"),
     ("sinh", "sinh", "(sinh(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 0.1202,
      ((-1.0, 1.0), (-0.4, 0.4), (-88.0, 88.0)), f"{_HALVES}; the hole is in sinh r"),
     ("cosh", "cosh", _TAIL, -_LN2_HALF, _LN2_HALF,

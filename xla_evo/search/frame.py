@@ -262,14 +262,30 @@ class Frame:
         return values[-1]
 
     def pool(self, target: Target, seed: int, size: int = _POOL) -> Points:
-        """About `size` inputs where the hole matters, with the function's values and weights."""
+        """About `size` inputs where the hole matters, with the function's values and weights.
+
+        Raises:
+            ConfigError: the hole matters for no input of the target's domain.
+        """
         random = np.random.default_rng(seed)
         count = int(_RANGE_SHARE * size) // len(self.scaffold.ranges)
-        parts = [random.uniform(low, high, count) for low, high in self.scaffold.ranges]
+        parts = [random.uniform(low, high, count) for low, high in self._ranges(target)]
         hard = sample_inputs(target, size - count * len(parts), seed).astype(np.float64)
         x = np.unique(np.concatenate([*parts, hard]).astype(target.dtype.numpy))
         pool = self.select(target, x.astype(np.float64))
+        if not pool.x.size:
+            raise ConfigError(
+                f"scaffold {self.scaffold.name}: its hole matters nowhere from {target.low:g} to"
+                f" {target.high:g}; give a wider domain"
+            )
         return pool.join(self.select(target, np.setdiff1d(self._ends(target, pool), pool.x)))
+
+    def _ranges(self, target: Target) -> list[tuple[float, float]]:
+        """The scaffold's ranges as far as they are in the domain."""
+        kept = [
+            (max(low, target.low), min(high, target.high)) for low, high in self.scaffold.ranges
+        ]
+        return [(low, high) for low, high in kept if low < high]
 
     def _ends(self, target: Target, pool: Points) -> Floats:
         """Inputs next to those that give the hole its least and greatest input, shape (points,).
@@ -303,7 +319,7 @@ class Frame:
         """
         random = np.random.default_rng(seed)
         count = size // len(self.scaffold.ranges)
-        parts = [random.uniform(low, high, count) for low, high in self.scaffold.ranges]
+        parts = [random.uniform(low, high, count) for low, high in self._ranges(target)]
         x = np.unique(np.concatenate(parts).astype(target.dtype.numpy)).astype(np.float64)
         points = make_points(target, x[self._is_normal(target, x)])
         rows = self.rows(points.x)

@@ -1,0 +1,101 @@
+"""Programs of 16-bit formats that compute by a float32 program."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from xla_evo.errors import ProgramError
+from xla_evo.library import entries
+from xla_evo.library.narrow import between_conversions, narrowed
+from xla_evo.scaffolds import hole_of, scaffold
+from xla_evo_lowering.canonical import canonical, content_hash
+from xla_evo_lowering.compile import Executable
+from xla_evo_lowering.dtypes import BF16, F16, F32, F64
+from xla_evo_lowering.program import Program
+from xla_evo_lowering.text import parse_program
+
+EXP = next(iter(entries("exp", "float32")))
+HALFWAY = "program p(x: f32) -> f32 { %c: f32 = const 0x1p-8 %y: f32 = add x, %c return %y }"
+EVOLVED = {
+    entry.name: entry
+    for narrow in ("bfloat16", "float16")
+    for entry in entries(None, narrow)
+    if entry.certificate.provenance.kind.startswith("from scaffold ")
+}
+
+
+@pytest.mark.parametrize("narrow", [BF16, F16])
+def test_results_are_those_of_float32_rounded(narrow):
+    x = np.arange(1 << 16, dtype=np.uint16).view(narrow.numpy)
+    made = Executable.of_program(between_conversions(EXP.program, narrow))(x)
+    with np.errstate(over="ignore"):
+        wide = Executable.of_program(EXP.program)(x.astype(np.float32)).astype(narrow.numpy)
+    is_nan = np.isnan(wide)
+    assert 0 < is_nan.sum() < 3000
+    np.testing.assert_array_equal(np.isnan(made), is_nan)
+    np.testing.assert_array_equal(made[~is_nan].view(np.uint16), wide[~is_nan].view(np.uint16))
+
+
+@pytest.mark.parametrize(
+    ("ties", "rounded"),
+    [("even", [1.0, 1.015625, -1.0]), ("up", [1.0078125, 1.015625, -1.0078125]),
+     ("down", [1.0, 1.0078125, -1.0])],
+)  # fmt: skip
+def test_a_tie_goes_where_it_is_told(ties, rounded):
+    x = np.asarray([1.0, 1.0078125, -1.0078125], BF16.numpy)
+    made = Executable.of_program(between_conversions(parse_program(HALFWAY), BF16, ties))
+    np.testing.assert_array_equal(made(x).astype(np.float32), rounded)
+
+
+def test_what_is_no_float32_program_or_no_narrow_format_is_refused():
+    double = parse_program("program p(x: f64) -> f64 { return x }")
+    for program, narrow, ties in [
+        (double, BF16, "even"), (EXP.program, F64, "even"), (EXP.program, F16, "up"),
+    ]:  # fmt: skip
+        with pytest.raises(ProgramError, match=r"float32|float64|float16"):
+            between_conversions(program, narrow, ties)
+
+
+def test_provenance_is_that_of_the_float32_program():
+    digest, wide = EXP.certificate.program_hash, EXP.certificate.provenance
+    made, source = narrowed(EXP.program, wide, F16)
+    assert content_hash(made) == content_hash(between_conversions(EXP.program, F16))
+    assert source == replace(wide, note=source.note)
+    assert source.note.startswith(f"float32 program {digest[:16]} between conversions")
+    assert source.note.endswith(wide.note)
+
+
+def inside(program: Program) -> Program:
+    """The float32 program between the conversions: from its first guards to its last."""
+    count = len(program.parameters)
+
+    def argument(number):
+        while number >= count:
+            number = program.instruction(number).operands[0]
+        return number
+
+    guards = [
+        number
+        for number, row in enumerate(program.body, count)
+        if (row.op, row.dtype) == ("guard", F32)
+    ]
+    first, last = guards[:count], guards[-1]
+    numbers = {program.instruction(n).operands[0]: argument(n) for n in first}
+    body = []
+    for number, row in enumerate(program.body[: last - count + 1], count):
+        if all(operand in numbers for operand in row.operands) and number not in numbers:
+            operands = tuple(numbers[operand] for operand in row.operands)
+            numbers[number] = count + len(body)
+            body.append(replace(row, operands=operands))
+    parameters = tuple(replace(parameter, dtype=F32) for parameter in program.parameters)
+    return canonical(Program(program.name, parameters, tuple(body), numbers[last]))
+
+
+@pytest.mark.parametrize("name", EVOLVED)
+def test_what_was_evolved_comes_out_of_it_again(name):
+    entry = EVOLVED[name]
+    frame = scaffold(entry.certificate.provenance.kind.removeprefix("from scaffold "))
+    hole = hole_of(frame, inside(entry.program))
+    assert len(hole.body) > 0
+    assert content_hash(frame.fill(hole)) == content_hash(inside(entry.program))
