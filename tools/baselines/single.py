@@ -99,7 +99,7 @@ def rsqrt_by_slope(x: Value, slope: Callable[[Value], Value]) -> Value:
 
 def rsqrt(x: Value) -> Value:
     """With a polynomial of five terms."""
-    return rsqrt_by_slope(x, lambda e: horner(e, _root_fit(5).numerator))
+    return rsqrt_by_residual(x, lambda e: e * horner(e, _root_fit(5).numerator))
 
 
 PROGRAMS = {
