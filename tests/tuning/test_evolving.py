@@ -33,6 +33,7 @@ LOW, HIGH, BOUND = 0.5, 0.75, 2000.0
 BEGIN = "program h(x: f32) -> f32 { %0: f32 = const 0x1p+0 %1: f32 = add x, %0 return %1 }"
 BUDGET = Budget(candidates=300)
 MODULE = sys.modules["xla_evo.tuning.tune"]  # the name of the package is that of the function
+NARROW = sys.modules["xla_evo.library.narrow"]
 CERTIFY = sys.modules["xla_evo.library.certify"]
 pytestmark = pytest.mark.usefixtures("fresh_store")
 
@@ -90,6 +91,26 @@ def test_what_is_evolved_is_certified_recorded_and_followed(monkeypatch):
     again = _tune()
     assert again.from_store
     assert (again.chosen, again.notes) == (first.chosen, first.notes)
+
+
+def test_a_16_bit_program_is_evolved_in_float32(monkeypatch):
+    monkeypatch.setattr(MODULE, "beginning", lambda *_: BEGIN)
+    monkeypatch.setattr(NARROW, "_SHARE", BOUND / 2**16)
+    (found,) = tune("exp", dtype="bfloat16", max_ulp=0.54, budget=BUDGET)
+    (entry,) = entries("exp", "bfloat16", folder=user_library()) or [found.notes]
+    assert found.evolved == 1
+    assert entry.certificate.provenance.kind == "from scaffold exp"
+    assert " between conversions; begun with " in entry.certificate.provenance.note
+    (proof,) = entry.certificate.proofs
+    assert proof.measurement.bound_ulp <= 0.54
+    assert entry.certificate.program_hash in tuned_ratios(
+        "exp", "bfloat16", fingerprint(backend("cpu"))
+    )
+
+
+def test_half_a_unit_leaves_a_16_bit_search_nothing():
+    (found,) = tune("exp", dtype="bfloat16", max_ulp=0.5, budget=BUDGET)
+    assert any("needs a bound above 0.5 ULP" in line for line in found.notes)
 
 
 class _Search:

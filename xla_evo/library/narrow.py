@@ -7,14 +7,19 @@ fastest float32 program is next to nothing in it.
 from dataclasses import replace
 from typing import Literal
 
+from xla_evo.accuracy.sweep import measure_exhaustive
 from xla_evo.library.certificate import Provenance
+from xla_evo.targets.target import Target
+from xla_evo_lowering.backends import backend
 from xla_evo_lowering.canonical import canonical, content_hash
+from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.dtypes import BF16, F16, F32, U16, U32, DType
 from xla_evo_lowering.errors import ProgramError
 from xla_evo_lowering.program import Builder, Program
 
 Ties = Literal["even", "up", "down"]
 """Where a float32 result goes that lies halfway: to the even neighbour, from zero, or to zero."""
+_SHARE = 0.005
 
 
 def between_conversions(program: Program, narrow: DType, ties: Ties = "even") -> Program:
@@ -66,6 +71,37 @@ def narrowed(
     note = f"float32 program {content_hash(program)[:16]} between conversions"
     note = f"{note}; {source.note}" if source.note else note
     return between_conversions(program, narrow, ties), replace(source, note=note)
+
+
+def float32_bound(narrow: DType, max_ulp: float) -> float:
+    """The error in ULP that a float32 program may have for a bound in a 16-bit format, at least 0.
+
+    Rounding takes half a unit of the format, and more than `_SHARE` of one gains little speed.
+    """
+    return max(0.0, min(max_ulp - 0.5, _SHARE)) * 2.0 ** (F32.precision - narrow.precision)
+
+
+def with_nearest_ties(
+    program: Program, source: Provenance, target: Target
+) -> tuple[Program, Provenance]:
+    """Returns a float32 program between the conversions of least error over the target's domain.
+
+    Args:
+        program, source: as for `narrowed`.
+        target: function of one argument in a 16-bit format.
+
+    Raises:
+        ProgramError: as `between_conversions`.
+    """
+    flushes = backend("cpu").flushes(target.dtype)
+
+    def error(made: tuple[Program, Provenance]) -> float:
+        run = Executable.of_program(made[0])
+        return measure_exhaustive(run, target, flush_to_zero=flushes).max_ulp
+
+    ways: tuple[Ties, ...] = ("up", "down") if target.dtype is BF16 else ("even",)
+    made = [narrowed(program, source, target.dtype, ties) for ties in ways]
+    return made[0] if len(made) == 1 else min(made, key=error)
 
 
 def _from_float16(build: Builder, value: int) -> int:

@@ -104,7 +104,7 @@ class SearchConfig:
         if self.target.dtype is not F32:
             raise ConfigError(
                 f"the search over machine numbers works in float32, not {self.target.dtype.name};"
-                " choose --dtype float32 or --dtype real"
+                " choose --dtype float32 or --dtype real, or for a 16-bit format xla-evo tune"
             )
         if self.target.function.arity != 1:
             raise ConfigError(

@@ -18,6 +18,7 @@ from xla_evo.library.certify import certify
 from xla_evo.library.choice import best_proof
 from xla_evo.library.evolved import begun_with
 from xla_evo.library.loader import DATA, MODELLED, entries, write_entry
+from xla_evo.library.narrow import float32_bound, with_nearest_ties
 from xla_evo.library.tuned import record_ratios, tuned_ratios, user_library
 from xla_evo.scaffolds import Scaffold, scaffolds_of
 from xla_evo.search.config import SearchConfig
@@ -29,6 +30,7 @@ from xla_evo.tuning.compare import Comparison, compare_one, contenders_of
 from xla_evo.tuning.record import Found, keep_program
 from xla_evo_lowering.backends import Backend, backend, fingerprint, require
 from xla_evo_lowering.canonical import content_hash
+from xla_evo_lowering.dtypes import F32
 from xla_evo_lowering.text import parse_program
 
 Report = Callable[[str], None]
@@ -90,7 +92,8 @@ def tune(
     On ``cpu`` every certified program is timed in turn with the built-in; scaffolds of the function
     are filled by searches, which begin with what was evolved for the same hole before; what they
     prove is certified and joins the user's library, and the times decide what `xla_evo.use` and
-    `xla_evo.install` take from then on. For a backend that is not here searches begin with nothing,
+    `xla_evo.install` take from then on. Searches for a 16-bit format work in float32, and what they
+    find is put between conversions. For a backend that is not here searches begin with nothing,
     costs are static and errors modelled; the choice is recorded, but nothing follows it.
 
     Args:
@@ -99,7 +102,7 @@ def tune(
         max_ulp: largest error allowed, in ULP over every input.
         budget: of the searches of one function, all sittings together: a time, or candidates as in
             ``20000c``; None to search nothing.
-        dtype: format.
+        dtype: format; float64 has no searches.
         seed: of the searches.
         store: where everything is kept; the user's when left out.
         observer: is told about the progress of searches.
@@ -257,12 +260,14 @@ class _Tuning:
 
     def _evolve(self, budget: Budget, notes: list[str]) -> bool:
         """Searches in every scaffold; returns whether each search came to its end."""
-        function, dtype = self._names
         frames: tuple[Scaffold, ...] = ()
-        if dtype == "float32":
-            frames = scaffolds_of(function, self.row, self.max_ulp)
+        if self._bound:
+            frames = scaffolds_of(self.target.function.name, self.row, self._bound)
         if not frames:
-            notes.append("nothing was evolved: there is no scaffold for its whole range")
+            why = "there is no scaffold for its whole range"
+            if self.target.dtype.bits == 16 and not self._bound:
+                why = "a 16-bit format needs a bound above 0.5 ULP, and the CPU"
+            notes.append(f"nothing was evolved: {why}")
         ended = True
         for frame in frames:
             try:
@@ -272,13 +277,23 @@ class _Tuning:
                 ended = False
                 continue
             if not text:
-                notes.append(f"scaffold {frame.name}: nothing held {self.max_ulp:g} ULP in time")
+                notes.append(
+                    f"scaffold {frame.name}: nothing held {self._bound:g} ULP of float32 in time"
+                )
                 continue
             try:
                 self._keep(text, frame, notes)
             except XlaEvoError as error:
                 notes.append(f"scaffold {frame.name}: what was evolved is refused: {error}")
         return ended
+
+    @property
+    def _bound(self) -> float:
+        """Of the searches, which work in float32, in ULP; 0 where the format is none of theirs."""
+        if self.target.dtype is F32:
+            return self.max_ulp
+        is_narrow = self.row.live and self.target.dtype.bits == 16
+        return float32_bound(self.target.dtype, self.max_ulp) if is_narrow else 0.0
 
     def _folder(self, frame: Scaffold) -> Path:
         name = "-".join([*self._names, self.row.name.replace(":", "-"), frame.name])
@@ -293,7 +308,8 @@ class _Tuning:
             outcome = resume(folder, budget=share, store=self.store, observer=self.observer)
         else:
             config = SearchConfig(
-                target=self.target, max_ulp=self.max_ulp, budget=share, backend=self.row.name,
+                target=make_target(self.target.function.name, "float32"), max_ulp=self._bound,
+                budget=share, backend=self.row.name,
                 seed=self.seed, scaffold=frame.name, begin=self._begin(frame),
             )  # fmt: skip
             outcome = evolve(config, folder, store=self.store, observer=self.observer)
@@ -304,7 +320,7 @@ class _Tuning:
 
         What was evolved for CPUs may have operations whose results are not known there.
         """
-        return beginning(frame, self.max_ulp) if self.row.live else ""
+        return beginning(frame, self._bound) if self.row.live else ""
 
     def _keep(self, text: str, frame: Scaffold, notes: list[str]) -> None:
         """Certifies a program on a live backend; for others its text joins the candidates."""
@@ -314,14 +330,16 @@ class _Tuning:
             found = Found(program=program, backend=self.row.name, origin=origin)
             keep_program(self.store, *self._names, found)
             return
+        # From the run and not from what would begin one now: it may be of an earlier library.
+        note = begun_with(RunFolder(self._folder(frame)).config())
+        source = Provenance(kind=f"from scaffold {frame.name}", seed=self.seed, note=note)
+        if self.target.dtype.bits == 16:
+            program, source = with_nearest_ties(program, source, self.target)
         digest = content_hash(program)
         if self._certified(digest):
             notes.append(f"scaffold {frame.name}: {digest[:8]} was certified before")
             return
         self.report(f"{self._names[0]}: certifying what was evolved in scaffold {frame.name}")
-        # From the run and not from what would begin one now: it may be of an earlier library.
-        note = begun_with(RunFolder(self._folder(frame)).config())
-        source = Provenance(kind=f"from scaffold {frame.name}", seed=self.seed, note=note)
         entry = certify(
             program, *self._names, provenance=source, max_ulp=self.max_ulp, time=False
         )  # fmt: skip
