@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the plugin: what a scope costs, custom calls, softmax, an MLP block, fusions.
+"""Measures the plugin: scopes, custom calls, softmax, an MLP block, activations, fusions.
 
     tools/bench_plugin.py
     tools/bench_plugin.py --json
@@ -282,6 +282,34 @@ def networks():
         }  # fmt: skip
 
 
+def silu_gradient(x):
+    return jax.grad(lambda v: jax.nn.silu(v).sum().astype(jnp.float32))(x)
+
+
+def exact_gelu(x):
+    return jax.nn.gelu(x, approximate=False)
+
+
+ACTIVATIONS = (
+    jax.nn.silu, silu_gradient, jax.nn.gelu, exact_gelu, jax.nn.softplus, jnp.tanh, jnp.exp,
+    jax.nn.softmax,
+)  # fmt: skip
+
+
+def activations():
+    """Under `use` without a bound, in the formats of networks, a million elements a call."""
+    random = np.random.default_rng(0).normal(size=(1024, 1024))
+    for dtype in (jnp.bfloat16, jnp.float16, jnp.float32):
+        x = jnp.asarray(random, dtype)
+        for function in ACTIVATIONS:
+            first, second, ratio = paired(*patched_and_plain(function, x, max_ulp=None), 4)
+            yield {
+                "measure": f"{function.__name__} 1024x1024 in {dtype.__name__}",
+                "unit": "times without", "value": ratio, "wanted": "",
+                "plain_ms": first * 1e3, "patched_ms": second * 1e3,
+            }  # fmt: skip
+
+
 def fusions():
     for name in sorted({e.function for e in entries()} & set(replaceable())):
         function = CATALOGUE[name].builtin_function()
@@ -300,7 +328,7 @@ def fusions():
 
 PARTS = {
     "scope": scope_cost, "custom-calls": custom_calls, "inlined": inlined, "sleef": sleef,
-    "door": at_the_door, "networks": networks, "fusions": fusions,
+    "door": at_the_door, "networks": networks, "activations": activations, "fusions": fusions,
 }  # fmt: skip
 
 

@@ -25,12 +25,12 @@ _SHARE = 0.005
 def between_conversions(program: Program, narrow: DType, ties: Ties = "even") -> Program:
     """Returns a program of a 16-bit format that computes by one of float32.
 
-    The conversions of bfloat16 are by its bits. XLA's own rounding takes eight operations of
-    integers on the CPU and this one four, or seven with ties to even. Ties up or down are as near:
-    a result halfway has a float32 error of its own, on one side or the other. And bits are what XLA
-    may not keep in more precision than the format has, where a guard takes its time in bfloat16. Of
-    a nan whose lower 16 bits are set the rounding may make a zero; no operation gives such a nan,
-    nor does one come out of bfloat16.
+    The conversions of bfloat16 are by its bits. XLA's own rounding takes eight instructions on the
+    CPU and this one two, or five with ties to even. Ties up or down are as near: a result halfway
+    has a float32 error of its own, on one side or the other. And bits are what XLA may not keep in
+    more precision than the format has, where a guard takes its time in bfloat16. Of a nan whose
+    lower 16 bits are set the rounding may make a zero. Only operations on bits give such a nan, and
+    the special values that a certificate asks for would refuse it.
 
     Args:
         program: from float32 to float32; integers and float64 may be inside.
@@ -87,7 +87,8 @@ def with_nearest_ties(
     """Returns a float32 program between the conversions of least error over the target's domain.
 
     Args:
-        program, source: as for `narrowed`.
+        program: from float32 to float32.
+        source: its provenance.
         target: function of one argument in a 16-bit format.
 
     Raises:
