@@ -147,16 +147,18 @@ def test_help_imports_no_jax():
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
 
 
-def test_a_closed_pipe_is_silent():
-    code = f"{sys.executable} -m xla_evo --help | true; echo ${{PIPESTATUS[0]}}"
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", ["--help", "evolve --help", "--version", "cache path"])
+def test_a_closed_pipe_is_silent(arguments, unbuffered):
+    code = f"{sys.executable} -m xla_evo {arguments} | true; echo ${{PIPESTATUS[0]}}"
     path = os.pathsep.join(part for part in sys.path if part)
-    for _ in range(3):
-        done = subprocess.run(
-            ["bash", "-c", code],
-            env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.stderr == ""
-        assert done.stdout.strip() in ("0", "141")
+    done = subprocess.run(
+        ["bash", "-c", code],
+        env=os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": unbuffered},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.stdout.strip() in ("0", "141")
 
 
 def test_a_closed_output_exits_141(failing, monkeypatch):

@@ -117,11 +117,8 @@ def main(argv: Sequence[str]) -> int:
     """
     debug = _DEBUG in argv
     try:
-        args = make_parser().parse_args([word for word in argv if word != _DEBUG])
-        code = load(args.command).run(args)
-        sys.stdout.flush()
-    except SystemExit as stop:
-        return _exit_code(stop)
+        code = _command([word for word in argv if word != _DEBUG])
+        sys.stdout.flush()  # while a closed pipe can still be told from a fault
     except KeyboardInterrupt:
         return _report("interrupted", EXIT_INTERRUPTED)
     except BrokenPipeError:
@@ -141,6 +138,14 @@ def main(argv: Sequence[str]) -> int:
         text = f"internal error: {type(error).__name__}: {error} (--debug shows where)"
         return _report(text, EXIT_FAILED)
     return code
+
+
+def _command(argv: Sequence[str]) -> int:
+    try:
+        args = make_parser().parse_args(argv)
+        return load(args.command).run(args)
+    except SystemExit as stop:  # after --help and --version
+        return _exit_code(stop)
 
 
 def _exit_code(stop: SystemExit) -> int:
