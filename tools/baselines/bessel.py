@@ -66,6 +66,8 @@ def _scaled(x: Value, a: Value, near: Value, quotient: tuple[Value, Value], orde
         y = top / (bottom * near.where(1.0, a.sqrt()))
     if order:
         y = y * near.where(a, 1.0)
+        if x.dtype is a.dtype:  # the half of a number near 2^-126 must not come out a hair less
+            y = (a < 2.0**-20).where(a * 0.5, y)
     y = y.to(x.dtype)
     size = abs(x)
     y = (size.equals(INF)).where(0.0, y)
