@@ -17,6 +17,7 @@ from xla_evo_lowering.text import parse_program
 
 EXP = next(iter(entries("exp", "float32")))
 HALFWAY = "program p(x: f32) -> f32 { %c: f32 = const 0x1p-8 %y: f32 = add x, %c return %y }"
+DOUBLE = parse_program("program p(x: f64) -> f64 { return x }")
 EVOLVED = {
     entry.name: entry
     for narrow in ("bfloat16", "float16")
@@ -48,13 +49,17 @@ def test_a_tie_goes_where_it_is_told(ties, rounded):
     np.testing.assert_array_equal(made(x).astype(np.float32), rounded)
 
 
-def test_what_is_no_float32_program_or_no_narrow_format_is_refused():
-    double = parse_program("program p(x: f64) -> f64 { return x }")
-    for program, narrow, ties in [
-        (double, BF16, "even"), (EXP.program, F64, "even"), (EXP.program, F16, "up"),
-    ]:  # fmt: skip
-        with pytest.raises(ProgramError, match=r"float32|float64|float16"):
-            between_conversions(program, narrow, ties)
+@pytest.mark.parametrize(
+    ("program", "narrow", "ties", "why"),
+    [
+        (DOUBLE, BF16, "even", "gives float64; it has to be float32"),
+        (EXP.program, F64, "even", "no conversion to float64, ties even"),
+        (EXP.program, F16, "up", "no conversion to float16, ties up"),
+    ],
+)
+def test_what_is_no_float32_program_or_no_narrow_format_is_refused(program, narrow, ties, why):
+    with pytest.raises(ProgramError, match=why):
+        between_conversions(program, narrow, ties)
 
 
 def test_provenance_is_that_of_the_float32_program():

@@ -116,11 +116,13 @@ def test_the_ends_of_the_hole_are_met():
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_inputs_are_those_of_the_domain(many):
-    frame, target = Frame(scaffold("log-nested")), make_target("log", "float32", 0.5, 4.0)
+@pytest.mark.parametrize(("low", "high"), [(0.5, 4.0), (20.0, 30.0), (20.0, np.inf)])
+def test_inputs_are_those_of_the_domain(many, low, high):
+    """Also where that is beside the scaffold's ranges, which end at 16."""
+    frame, target = Frame(scaffold("log-nested")), make_target("log", "float32", low, high)
     points = frame.many(target, 0, 4096) if many else frame.pool(target, 0)
-    assert points.x.min() >= 0.5
-    assert points.x.max() <= 4.0
+    assert points.x.min() >= low
+    assert points.x.max() <= high
     assert points.x.size > 2000
 
 

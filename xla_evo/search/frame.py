@@ -268,10 +268,9 @@ class Frame:
             ConfigError: the hole matters for no input of the target's domain.
         """
         random = np.random.default_rng(seed)
-        count = int(_RANGE_SHARE * size) // len(self.scaffold.ranges)
-        parts = [random.uniform(low, high, count) for low, high in self._ranges(target)]
-        hard = sample_inputs(target, size - count * len(parts), seed).astype(np.float64)
-        x = np.unique(np.concatenate([*parts, hard]).astype(target.dtype.numpy))
+        drawn = self._drawn(target, random, int(_RANGE_SHARE * size))
+        hard = sample_inputs(target, size - drawn.size, seed).astype(np.float64)
+        x = np.unique(np.concatenate([drawn, hard]).astype(target.dtype.numpy))
         pool = self.select(target, x.astype(np.float64))
         if not pool.x.size:
             raise ConfigError(
@@ -280,12 +279,14 @@ class Frame:
             )
         return pool.join(self.select(target, np.setdiff1d(self._ends(target, pool), pool.x)))
 
-    def _ranges(self, target: Target) -> list[tuple[float, float]]:
-        """The scaffold's ranges as far as they are in the domain."""
-        kept = [
+    def _drawn(self, target: Target, random: np.random.Generator, size: int) -> Floats:
+        """About `size` numbers of the scaffold's ranges, as far as these are in the domain."""
+        ends = [
             (max(low, target.low), min(high, target.high)) for low, high in self.scaffold.ranges
         ]
-        return [(low, high) for low, high in kept if low < high]
+        met = [(low, high) for low, high in ends if low < high]
+        count = size // max(1, len(met))
+        return np.concatenate([np.empty(0), *(random.uniform(*end, count) for end in met)])
 
     def _ends(self, target: Target, pool: Points) -> Floats:
         """Inputs next to those that give the hole its least and greatest input, shape (points,).
@@ -314,13 +315,14 @@ class Frame:
     def many(self, target: Target, seed: int, size: int) -> Points:
         """About `size` inputs of the scaffold's ranges that give the hole an input in its interval.
 
+        Where the domain is beside all ranges they are of the domain.
         Unlike the pool they are not weighed by what the hole should give, which takes mpmath a
         thousand times as long as all the rest.
         """
         random = np.random.default_rng(seed)
-        count = size // len(self.scaffold.ranges)
-        parts = [random.uniform(low, high, count) for low, high in self._ranges(target)]
-        x = np.unique(np.concatenate(parts).astype(target.dtype.numpy)).astype(np.float64)
+        drawn = self._drawn(target, random, size)
+        drawn = drawn if drawn.size else sample_inputs(target, size, seed)
+        x = np.unique(drawn.astype(target.dtype.numpy)).astype(np.float64)
         points = make_points(target, x[self._is_normal(target, x)])
         rows = self.rows(points.x)
         inside = self._is_inside(rows[0])
