@@ -10,6 +10,7 @@ import single_arctangents
 import single_hyperbolic
 import single_inverse_hyperbolic
 import single_logarithms
+import single_logistic
 import trigonometric
 from single_constants import stored
 
@@ -65,6 +66,16 @@ def tanh_shared(x, hole, named):
     return single_hyperbolic.tanh_in_parts(x, constants, lambda square: (named(square), hole)[1])
 
 
+def logistic_short(x, hole, named):
+    """The hole has what is left of the exponent."""
+    return single_logistic.logistic_in_parts(x, lambda r: (named(r), hole)[1])
+
+
+def tanh_fast(x, hole, named):
+    """The hole has the square of the limited input."""
+    return single_hyperbolic.tanh_fast(x, lambda square: (named(square), hole)[1])
+
+
 def asinh(x, hole, named):
     """The hole has the square of what is next to 0."""
     return single_inverse_hyperbolic.asinh_in_parts(x, lambda z: (named(z), hole)[1])
@@ -100,7 +111,9 @@ SCAFFOLD_FORMS = {
     "rsqrt": rsqrt_residual, "rsqrt-short": rsqrt_short, "sinc": sinc, "log-exact": log_exact,
     "log-nested": log_nested,
     "log10-nested": log10_nested, "asinh": asinh, "acosh": acosh, "tanh-shared": tanh_shared,
+    "tanh-fast": tanh_fast,
     "bessel-i0e": bessel_i0e, "bessel-i1e": bessel_i1e, "erf-inv-short": erf_inv_short,
+    "logistic-short": logistic_short,
     "logistic-quotient": of_even(quotients.logistic), "silu-quotient": of_even(quotients.silu),
     "gelu-tanh": of_even(quotients.gelu_tanh), "mish": of_even(quotients.mish),
     "erfc": of_even(errors_one.erfc), "gelu": of_even(errors_one.gelu),

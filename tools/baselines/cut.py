@@ -47,7 +47,6 @@ CUTS = {
     "silu-fast": ("silu/float32/517192e7af7ebff6", 18, 34),
     "sinh": ("sinh/float32/bca5b2e61e311eaf", 23, 30),
     "softplus": ("softplus/float32/aa6762c1f4d97d4c", 62, 86),
-    "tanh-fast": ("tanh/float32/f2e4436c966f6562", 8, 25),
 }
 """Name of a scaffold to a program that ships, what went into the hole, and what came out."""
 

@@ -86,12 +86,19 @@ def by_pairs(x: Value, square: Value, coefficients: Sequence[float]) -> Value:
     return total
 
 
-def octave(x: Value, *, shift: int = 0, negative: bool = False, terms: int = 5) -> Octave:
-    """Reduces x, or -x, which lies where 2^(k + shift) is a normal number."""
+def reduced(
+    x: Value, *, shift: int = 0, negative: bool = False
+) -> tuple[Value, Value, Value, Value]:
+    """(scale, first, low, r) of x, or -x, see `Octave`; 2^(k + shift) is a normal number."""
     scale, k = shifted(x, -LOG2_E if negative else LOG2_E, shift)
     first = k * -HIGH - x if negative else k * -HIGH + x
     low = k * -LOW
-    r = first + low
+    return scale, first, low, first + low
+
+
+def octave(x: Value, *, shift: int = 0, negative: bool = False, terms: int = 5) -> Octave:
+    """Reduces x, or -x, which lies where 2^(k + shift) is a normal number."""
+    scale, first, low, r = reduced(x, shift=shift, negative=negative)
     square = r * r
     return Octave(scale, first, low, r, square, by_pairs(r, square, quotient(terms)))
 
@@ -121,6 +128,16 @@ def one_plus(scale: Value, r: Value, tail: Value, one: float) -> tuple[Value, Va
     total = scale * (r + tail) + (scale + one)
     rest = (at_least(scale, one) - total) + at_most(scale, one)
     return total, scale * tail + (scale * r + rest)
+
+
+def one_plus_rounded(scale: Value, e: Value, one: float) -> tuple[Value, Value]:
+    """One + scale (1 + e): (rounded, what that lost), for an e that is rounded before.
+
+    The two differences are exact while the powers of two are within 2^24 of each other; beyond,
+    they lose less than half a unit of the sum.
+    """
+    total = scale * e + (scale + one)
+    return total, scale * e + ((scale - total) + one)
 
 
 def rough_reciprocal(x: Value, exponent: int = 0) -> Value:

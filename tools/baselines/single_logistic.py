@@ -5,6 +5,7 @@ They count on the contraction of a*b + c; the forms with float64 inside do not.
 
 import functools
 import math
+from collections.abc import Callable
 
 import mpmath as mp
 from expression import Value, horner
@@ -16,6 +17,8 @@ from octaves import (
     by_pairs,
     octave,
     one_plus,
+    one_plus_rounded,
+    reduced,
     rough_reciprocal,
 )
 
@@ -34,6 +37,15 @@ def logistic(x: Value) -> Value:
     """1 / (1 + e^-x), with the rounding of the sum and that of the quotient taken back."""
     part = octave(at_most(x, 30.0), negative=True)
     total, rest = one_plus(part.scale, part.r, part.tail, 1.0)
+    q = 1.0 / total
+    y = q * ((1.0 - total * q) - rest * q) + q
+    return (x < _LOGISTIC_END).where(0.0, y)
+
+
+def logistic_in_parts(x: Value, expm1: Callable[[Value], Value]) -> Value:
+    """The same with e^r - 1 rounded once: shorter, and nearer to a bound of 1 ULP."""
+    scale, _, _, r = reduced(at_most(x, 30.0), negative=True)
+    total, rest = one_plus_rounded(scale, expm1(r), 1.0)
     q = 1.0 / total
     y = q * ((1.0 - total * q) - rest * q) + q
     return (x < _LOGISTIC_END).where(0.0, y)

@@ -55,7 +55,6 @@ SINGLE = {
 FAST = {
     "atan": single_arctangents.atan_folded,
     "exp": single_exponential.exp_fast,
-    "tanh": single_hyperbolic.tanh_fast,
     "logistic": single_logistic.logistic_fast,
     "silu": single_logistic.silu_fast,
     "gelu_tanh": single_logistic.gelu_tanh_fast,
