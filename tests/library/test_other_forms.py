@@ -6,6 +6,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 from xla_evo.errors import BackendError
 from xla_evo.library import (
@@ -27,6 +28,7 @@ from xla_evo.library.same_bits import prove_swept_form
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.compile import Executable, input_buffer
 from xla_evo_lowering.dtypes import F32
+from xla_evo_lowering.native import ordinary_part
 from xla_evo_lowering.stablehlo import as_function
 
 from .programs import identity_program, program_for_exp
@@ -98,7 +100,8 @@ def test_a_form_of_other_bits_is_swept_and_must_not_depend_on_its_neighbours(
     with pytest.raises(CertificationError, match="custom_call gives"):
         prove_other_form(entry, "custom_call", careless, time=False)
     assert not swept
-    monkeypatch.setattr(same_bits, "_hold_against", lambda *_: None)
+    for check in ("_hold_against", "_hold_at_ends"):
+        monkeypatch.setattr(same_bits, check, lambda *_: None)
     assert prove_other_form(entry, "custom_call", careless, time=False) == "swept"
     assert [options["contexts"] for options in swept] == [False]
 
@@ -194,7 +197,7 @@ def test_what_a_sweep_found_is_not_looked_for_again(monkeypatch) -> None:
     entry = program_for_exp()
     if machine_identity(entry.proofs("inline")[0].fingerprint) != identity(entry):
         pytest.skip("no proof of the inlined form here to hold another form against")
-    for check in ("_hold_against", "check_length_invariance"):
+    for check in ("_hold_against", "_hold_at_ends", "check_length_invariance"):
         monkeypatch.setattr(same_bits, check, lambda *_, **__: None)
     wrong = as_function(identity_program())
     assert prove_same_bits(entry, "custom_call", wrong, time=False, difference="").lowering
@@ -214,3 +217,30 @@ def test_same_bits_are_demanded() -> None:
         return
     with pytest.raises(CertificationError, match="custom_call gives"):
         prove_same_bits(entry, "custom_call", wrong, time=False)
+
+
+@pytest.mark.parametrize("function", ["exp", "log"])
+@pytest.mark.parametrize("greatest", [True, False])
+def test_inputs_computed_apart_are_held_against_each_other_next_to_their_ends(
+    function, greatest, monkeypatch
+) -> None:
+    entry = next(e for e in entries(function, "float32") if ordinary_part(e.program))
+    apart, inlined = ordinary_part(entry.program), as_function(entry.program)
+    assert apart is not None
+    monkeypatch.setattr(same_bits, "prove", lambda *_, measurement, **__: measurement)
+
+    def form(x, wrong):
+        mask, base = jnp.uint32(apart.mask), jnp.uint32(apart.base)
+        far = (lax.bitcast_convert_type(x, jnp.uint32) & mask) - base
+        near = apart.span - far <= 1000 if greatest else far <= 1000
+        return inlined(x) * jnp.where(near & (far <= apart.span).all(), wrong, 1)
+
+    def careless(x):
+        return form(x, 2)
+
+    with pytest.raises(same_bits.DifferentBitsError, match="custom_call gives"):
+        prove_swept_form(entry, "custom_call", careless, "measured", "")
+    assert prove_swept_form(entry, "custom_call", lambda x: form(x, 1), "m", "") == "m"
+    if machine_identity(entry.proofs("inline")[0].fingerprint) == identity(entry):
+        with pytest.raises(same_bits.DifferentBitsError, match="custom_call gives"):
+            prove_same_bits(entry, "custom_call", careless, time=False, difference="")
