@@ -67,13 +67,6 @@ def test_float64_form_is_correctly_rounded_and_total():
 
 
 @pytest.mark.parametrize(
-    ("text", "symmetry"), [("erf(x)/x", "even"), ("x**3", "odd"), ("exp(x)", "none")]
-)
-def test_symmetry_is_found(text, symmetry):
-    assert function_from_expression(text).symmetry == symmetry
-
-
-@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "empty"),
@@ -133,3 +126,8 @@ def test_declared_special_values_are_asked_of_a_program():
 def test_special_values_that_are_not_the_functions_are_refused(arguments, message):
     with pytest.raises(TargetError, match=message):
         make_target(low=-1.0, high=1.0, **arguments)
+
+
+def test_special_values_of_both_zeros_stay_apart():
+    row = function_from_expression("x", ((0.0, 0.0), (-0.0, -0.0)))
+    assert [math.copysign(1.0, y) for y in row.f64(np.asarray([0.0, -0.0]))] == [1.0, -1.0]

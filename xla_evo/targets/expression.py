@@ -20,6 +20,7 @@ from mpmath.libmp import NoConvergence
 
 from xla_evo.errors import TargetError
 from xla_evo.targets.function import Array64, Function, Special, Symmetry
+from xla_evo.targets.parity import symmetry_of
 from xla_evo.targets.reliable import Mp, reliable, working_precision
 
 _LONGEST = 2_000
@@ -127,12 +128,13 @@ _BINARY: dict[type[ast.operator], Callable[[Mp, Any], Any]] = {
     ast.Pow: lambda a, b: mp.power(a, b),
 }
 _Node = Callable[[Any], Any]
+_Specials = tuple[tuple[float, float], ...]
 
 
 def function_from_expression(text: str, specials: tuple[Special, ...] = ()) -> Function:
     """Returns the function that ``text`` describes, named by the text.
 
-    Whether it is odd or even is found, not declared.
+    Whether it is odd or even is proven from its form (`xla_evo.targets.parity`), not declared.
 
     Args:
         text: an expression of one variable, ``x`` (another single name serves too), of decimal
@@ -155,7 +157,7 @@ def function_from_expression(text: str, specials: tuple[Special, ...] = ()) -> F
 @cache
 def _build(text: str, declared: tuple[tuple[str, str], ...]) -> Function:
     """Of hexadecimal numbers, which tell -0 from 0."""
-    form = _parse(text)
+    form, symmetry = _parse(text)
     specials = tuple((float.fromhex(x), float.fromhex(y)) for x, y in declared)
     mp_function = _with_limits(form, text)
     for x, y in specials:
@@ -163,9 +165,9 @@ def _build(text: str, declared: tuple[tuple[str, str], ...]) -> Function:
     return Function(
         name=text,
         mp=mp_function,
-        f64=_Float64(mp_function, dict(specials)),
+        f64=_Float64(mp_function, specials),
         f64_error_ulp=0.501,
-        symmetry=_symmetry(mp_function),
+        symmetry=symmetry if _is_symmetric(mp_function, specials, symmetry) else "none",
         specials=((np.nan, np.nan), *specials),
         expression=text,
     )
@@ -181,7 +183,17 @@ def _check_special(form: Callable[[Any], Any], text: str, x: float, y: float) ->
             )
 
 
-def _parse(text: str) -> _Node:
+def _is_symmetric(form: Callable[[Any], Any], specials: _Specials, symmetry: Symmetry) -> bool:
+    """Whether the special values where the expression has none have a symmetry too."""
+    sign = -1.0 if symmetry == "odd" else 1.0
+    named = {x.hex(): y for x, y in specials}
+    return all(
+        (math.isfinite(x) and mp.isfinite(form(mp.mpf(x)))) or named.get((-x).hex()) == sign * y
+        for x, y in specials
+    )
+
+
+def _parse(text: str) -> tuple[_Node, Symmetry]:
     if not text:
         raise TargetError("the expression is empty; write one of x, e.g. 'erf(x)/x'")
     if len(text) > _LONGEST:
@@ -205,13 +217,15 @@ def _parse(text: str) -> _Node:
             f"expression {text!r} has {len(variables)} variables ({', '.join(variables)});"
             f" one is needed{hint}"
         )
+    variable = variables[0] if variables else "x"
     try:
-        node = _compile(tree.body, text, variables[0] if variables else "x")
+        node = _compile(tree.body, text, variable)
+        symmetry = symmetry_of(tree.body, text, variable)
     except RecursionError:
         raise TargetError(f"expression {text[:40]!r}... is nested too deeply") from None
     if not variables:
         raise TargetError(f"expression {text!r} has no variable; write it in x")
-    return node
+    return node, symmetry
 
 
 def _unknown(name: str, text: str) -> TargetError:
@@ -327,29 +341,14 @@ def _limit(form: _Node, x: Mp) -> Mp:
     return +second
 
 
-def _symmetry(form: Callable[[Any], Any]) -> Symmetry:
-    """Symmetry at sampled points to 60 digits: analytic functions do not agree there by chance."""
-    with mp.workdps(60):
-        points = [mp.sqrt(2) / 3, mp.euler, mp.pi / 2, mp.sqrt(7)]
-        pairs = [(form(p), form(-p)) for p in points]
-        if not all(mp.isfinite(a) and mp.isfinite(b) for a, b in pairs):
-            return "none"
-        tolerance = mp.mpf(10) ** -50
-        if all(abs(a - b) <= tolerance * (abs(a) + abs(b)) for a, b in pairs):
-            return "even"
-        if all(abs(a + b) <= tolerance * (abs(a) + abs(b)) for a, b in pairs):
-            return "odd"
-    return "none"
-
-
 class _Float64:
     """The float64 form of an expression: mpmath point by point, the last arrays remembered."""
 
     def __init__(
-        self, form: Callable[[Any], Any], specials: dict[float, float], *, remembered: int = 32
+        self, form: Callable[[Any], Any], specials: _Specials, *, remembered: int = 32
     ) -> None:
         self._form = form
-        self._specials = specials
+        self._specials = {x.hex(): y for x, y in specials}
         self._remembered = remembered
         self._results: OrderedDict[bytes, Array64] = OrderedDict()
 
@@ -367,7 +366,5 @@ class _Float64:
     def _one(self, value: float) -> float:
         if value != value:
             return value
-        if value in self._specials:
-            return self._specials[value]
-        result = self._form(mp.mpf(value))
-        return float(result)
+        named = self._specials.get(value.hex())
+        return float(self._form(mp.mpf(value))) if named is None else named
