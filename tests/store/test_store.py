@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xla_evo.errors import StoreError
-from xla_evo.store import Key, Store, default_path
+from xla_evo.store import Key, Store, default_path, rows
 
 KEY = Key.of("timing", program="ab", backend="cpu")
 JSON = st.recursive(
@@ -137,6 +137,37 @@ def test_a_row_with_flipped_bits_is_a_miss(store):
     assert store.get(KEY) is None
     assert "checksum" in store.notices[0]
     assert list(store.entries()) == []
+
+
+def test_an_entry_that_is_written_anew_while_it_is_read_is_none_the_worse(folder, store):
+    written = [store.put(KEY, {"n": 0}, {"a": b"0"})]
+    with Store.open(folder) as other:
+
+        def write_anew(_):
+            n = len(written)
+            written.append(other.put(KEY, {"n": n}, {"a": b"%d" % n}))
+
+        store._index.read(lambda connection: connection.set_trace_callback(write_anew))
+        assert store.get(KEY) in written
+        store._index.read(lambda connection: connection.set_trace_callback(None))
+    assert len(written) > 1
+    assert store.get(KEY) == written[-1]
+    assert store.notices == ()
+
+
+def test_a_damaged_entry_that_was_written_anew_since_is_kept(store, monkeypatch):
+    entry = store.put(KEY, {"n": 1}, {"a": b"1"})
+    read, seen = rows.read_row, []
+
+    def damaged_at_first(connection, digest):
+        seen.append(digest)
+        if len(seen) == 1:
+            raise rows.DamagedRowError(digest)
+        return read(connection, digest)
+
+    monkeypatch.setattr(rows, "read_row", damaged_at_first)
+    assert store.get(KEY) == entry
+    assert store.notices == ()
 
 
 def test_explain(store):

@@ -14,6 +14,12 @@ from xla_evo.errors import StoreError
 from xla_evo.store.key import Entry, Json, Key, dump_json
 
 _SELECT = "SELECT digest, kind, parts, value, created, checksum FROM entries"
+_SELECT_ONE = (
+    "SELECT digest, kind, parts, value, created, checksum, name, blob"
+    " FROM entries LEFT JOIN entry_blobs ON entry = digest WHERE digest = ?"
+)
+"""An entry and its blobs in one statement: between two another process may write them anew."""
+_Fields = tuple[str, str, str, str, float, int]
 
 
 class DamagedRowError(Exception):
@@ -80,10 +86,14 @@ def has_blob(connection: sqlite3.Connection, digest: str) -> bool:
     )
 
 
-def _row(connection: sqlite3.Connection, fields: tuple[str, str, str, str, float, int]) -> Row:
+def _row(connection: sqlite3.Connection, fields: _Fields) -> Row:
+    blobs = connection.execute("SELECT name, blob FROM entry_blobs WHERE entry = ?", fields[:1])
+    return _checked(fields, dict(blobs))
+
+
+def _checked(fields: _Fields, blobs: Mapping[str, str]) -> Row:
     digest, kind, parts, value, created, checksum = fields
-    blobs = connection.execute("SELECT name, blob FROM entry_blobs WHERE entry = ?", (digest,))
-    row = Row(digest, kind, parts, value, created, dict(blobs))
+    row = Row(digest, kind, parts, value, created, blobs)
     if row.checksum != checksum:
         raise DamagedRowError(digest)
     return row
@@ -91,8 +101,10 @@ def _row(connection: sqlite3.Connection, fields: tuple[str, str, str, str, float
 
 def read_row(connection: sqlite3.Connection, digest: str) -> Row | None:
     """Returns the row of a key's digest, or None; `DamagedRowError` when it fails its checksum."""
-    fields = connection.execute(f"{_SELECT} WHERE digest = ?", (digest,)).fetchone()
-    return None if fields is None else _row(connection, fields)
+    found = connection.execute(_SELECT_ONE, (digest,)).fetchall()
+    if not found:
+        return None
+    return _checked(found[0][:6], {name: blob for *_, name, blob in found if name is not None})
 
 
 def read_rows(

@@ -77,11 +77,9 @@ class Store:
             StoreError: the index cannot be read.
         """
         try:
-            row = self._index.read(lambda connection: rows.read_row(connection, key.digest))
-            entry = None if row is None else row.entry()
+            entry = self._index.read(lambda connection: _read(connection, key))
         except DamagedRowError:
-            self._drop([key.digest], f"{key.kind} {key.digest[:12]} failed its checksum")
-            entry = None
+            entry = self._drop_if_damaged(key)
         self._lookups.count(key.kind, hit=entry is not None)
         if self._lookups.due and not self.read_only:
             self._flush()
@@ -239,17 +237,20 @@ class Store:
             return False
         return True
 
-    def _drop(self, digests: Sequence[str], reason: str) -> None:
-        self._notice(f"{reason}; dropped {len(digests)} entries")
-        if self.read_only:
-            return
+    def _drop_if_damaged(self, key: Key) -> Entry | None:
+        """Drops an entry that failed its checksum, unless it has been written anew since."""
 
-        def work(connection: sqlite3.Connection) -> None:
-            connection.executemany(
-                "DELETE FROM entries WHERE digest = ?", [(digest,) for digest in digests]
-            )
+        def work(connection: sqlite3.Connection) -> tuple[Entry | None, bool]:
+            try:
+                return _read(connection, key), False
+            except DamagedRowError:
+                connection.execute("DELETE FROM entries WHERE digest = ?", (key.digest,))
+                return None, True
 
-        self._index.write(work)
+        entry, dropped = (None, True) if self.read_only else self._index.write(work)
+        if dropped:
+            self._notice(f"{key.kind} {key.digest[:12]} failed its checksum; dropped 1 entries")
+        return entry
 
     def _drop_blob(self, digest: str, reason: str) -> None:
         def work(connection: sqlite3.Connection) -> int:
@@ -269,6 +270,11 @@ class Store:
         notice = f"store {self.path}: {text}"
         self._index.notices.append(notice)
         logging.warning("%s", notice)
+
+
+def _read(connection: sqlite3.Connection, key: Key) -> Entry | None:
+    row = rows.read_row(connection, key.digest)
+    return None if row is None else row.entry()
 
 
 class _Lookups:
