@@ -1,5 +1,7 @@
 import math
 import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import mpmath as mp
 import numpy as np
@@ -131,3 +133,20 @@ def test_special_values_that_are_not_the_functions_are_refused(arguments, messag
 def test_special_values_of_both_zeros_stay_apart():
     row = function_from_expression("x", ((0.0, 0.0), (-0.0, -0.0)))
     assert [math.copysign(1.0, y) for y in row.f64(np.asarray([0.0, -0.0]))] == [1.0, -1.0]
+
+
+def test_threads_have_the_references_of_one_thread_and_leave_the_precision():
+    target = make_target(expr="(1-cos(x))/x**2", low=1e-4, high=1.0)
+    form = target.function.mp
+    x = np.linspace(1e-4, 1.0, 1200)
+    with mp.workprec(90):
+        expected = np.asarray([float(form(mp.mpf(value))) for value in x.tolist()])
+    before, switched = mp.mp.prec, sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(target.function.f64, np.array_split(x, 16)))
+    finally:
+        sys.setswitchinterval(switched)
+    np.testing.assert_array_equal(np.concatenate(found), expected)
+    assert mp.mp.prec == before

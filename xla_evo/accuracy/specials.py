@@ -17,7 +17,7 @@ from xla_evo.accuracy.statistics import exact_reference, identical, named_value
 from xla_evo.accuracy.ulp import ulp_error_mp
 from xla_evo.targets.function import Function
 from xla_evo.targets.ordering import number, ordinal
-from xla_evo.targets.reliable import Mp
+from xla_evo.targets.reliable import MPMATH, Mp
 from xla_evo_lowering.dtypes import DType
 
 _EDGE_NEIGHBOURS = 2
@@ -77,7 +77,7 @@ def check_specials(
     columns = [np.asarray(column).astype(dtype.numpy) for column in zip(*inputs, strict=True)]
     results = np.asarray(evaluate(*columns)).astype(np.float64).tolist()
     failures: list[Failure] = []
-    with mp.workdps(40):
+    with MPMATH, mp.workdps(40):
         for arguments, got in zip(inputs, results, strict=True):
             expected = _expected(function, arguments)
             right = any(

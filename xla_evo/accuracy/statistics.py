@@ -19,7 +19,7 @@ from xla_evo.accuracy.tally import HISTOGRAM_EDGES, WORST_KEPT, scan, scan_pairs
 from xla_evo.accuracy.ulp import is_correctly_rounded, ulp_error_mp
 from xla_evo.targets.function import Function
 from xla_evo.targets.pair_forms import ERROR_ULP as PAIR_ERROR_ULP
-from xla_evo.targets.reliable import Mp
+from xla_evo.targets.reliable import MPMATH, Mp
 from xla_evo.targets.target import Target
 from xla_evo_lowering.dtypes import F64
 
@@ -172,7 +172,7 @@ class Statistics:
         decided = [self._decided(point) for point in points]
         errors = np.asarray([d.ulp for d in decided])
         self.above += (errors[:, None] > np.asarray(HISTOGRAM_EDGES)).sum(axis=0)
-        with mp.workdps(_DIGITS):
+        with MPMATH, mp.workdps(_DIGITS):
             wrong = sum(
                 not self._is_nearest(point)
                 for point, error in zip(points, errors.tolist(), strict=True)
@@ -208,7 +208,7 @@ class Statistics:
         largest = points[0].ulp if points else 0.0
         least_kept = self._least_kept()
         count, wrong, open_, mismatches = (int(n) for n in self.totals)
-        with mp.workdps(_DIGITS):
+        with MPMATH, mp.workdps(_DIGITS):
             wrong += sum(not self._is_nearest(point) for point in self.undecided)
         above = [*self.above.tolist(), 0]
         return ErrorMeasurement(
@@ -245,7 +245,7 @@ class Statistics:
 
     def _decided(self, point: Point) -> WorstPoint:
         arguments, result = point
-        with mp.workdps(_DIGITS):
+        with MPMATH, mp.workdps(_DIGITS):
             errors = [
                 (
                     ulp_error_mp(result, r, self.target.dtype, flush_to_zero=self.flush_to_zero),

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xla_evo.targets.ordering import number, ordinal
-from xla_evo.targets.reliable import Mp
+from xla_evo.targets.reliable import MPMATH, Mp
 from xla_evo_lowering.dtypes import DType
 
 Array64 = NDArray[np.float64]
@@ -99,7 +99,7 @@ def ulp_error_mp(result: float, reference: Mp, dtype: DType, *, flush_to_zero: b
     """
     if math.isnan(result) or mp.isnan(reference):
         return 0.0 if math.isnan(result) and mp.isnan(reference) else math.inf
-    with mp.workprec(2300):
+    with MPMATH, mp.workprec(2300):
         p, infinity = dtype.precision, mp.ldexp(1, dtype.emax + 1)
         r, least = mp.mpf(reference), mp.ldexp(1, dtype.emin)
         in_top = abs(r) >= infinity / 2

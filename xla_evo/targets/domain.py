@@ -11,7 +11,7 @@ import numpy as np
 
 from xla_evo.errors import TargetError
 from xla_evo.targets.function import Function
-from xla_evo.targets.reliable import Mp
+from xla_evo.targets.reliable import MPMATH, Mp
 
 _UNIFORM = 301
 _GROWTH = 1e9
@@ -37,7 +37,7 @@ def check_domain(function: Function, low: float, high: float) -> None:
     if function.expression is None or function.arity != 1:
         return
     points = _points(low, high)
-    with mp.workprec(80):
+    with MPMATH, mp.workprec(80):
         values = [_value(function, point) for point in points]
         for position in range(1, len(points)):
             _check_between(function, points, values, position)

@@ -21,7 +21,7 @@ from mpmath.libmp import NoConvergence
 from xla_evo.errors import TargetError
 from xla_evo.targets.function import Array64, Function, Special, Symmetry
 from xla_evo.targets.parity import symmetry_of
-from xla_evo.targets.reliable import Mp, reliable, working_precision
+from xla_evo.targets.reliable import MPMATH, Mp, reliable, working_precision
 
 _LONGEST = 2_000
 _CONSTANTS: dict[str, Any] = {
@@ -174,7 +174,7 @@ def _build(text: str, declared: tuple[tuple[str, str], ...]) -> Function:
 
 
 def _check_special(form: Callable[[Any], Any], text: str, x: float, y: float) -> None:
-    with mp.workprec(90):
+    with MPMATH, mp.workprec(90):
         value = form(mp.mpf(x)) if math.isfinite(x) else mp.nan
         if mp.isfinite(value) and float(value) != y:
             raise TargetError(
@@ -303,8 +303,9 @@ def _with_limits(form: _Node, text: str) -> Callable[[Any], Any]:
     settled = reliable(attempt, f"expression {text!r}")
 
     def evaluate(x: Mp) -> Mp:
-        value = settled(x)
-        return value if mp.isfinite(value) else _limit(attempt, x)
+        with MPMATH:
+            value = settled(x)
+            return value if mp.isfinite(value) else _limit(attempt, x)
 
     return evaluate
 
@@ -355,16 +356,21 @@ class _Float64:
     def __call__(self, x: Array64) -> Array64:
         x = np.ascontiguousarray(x, dtype=np.float64)
         key = blake2b(x.tobytes(), digest_size=16).digest()
-        if key not in self._results:
-            with mp.workprec(90):
-                flat = [self._one(value) for value in x.ravel().tolist()]
-            self._results[key] = np.asarray(flat, dtype=np.float64).reshape(x.shape)
-            while len(self._results) > self._remembered:
-                self._results.popitem(last=False)
-        return self._results[key].copy()
+        found = self._results.get(key)
+        if found is None:
+            flat = [self._one(value) for value in x.ravel().tolist()]
+            found = np.asarray(flat, dtype=np.float64).reshape(x.shape)
+            with MPMATH:
+                self._results[key] = found
+                while len(self._results) > self._remembered:
+                    self._results.popitem(last=False)
+        return found.copy()
 
     def _one(self, value: float) -> float:
         if value != value:
             return value
         named = self._specials.get(value.hex())
-        return float(self._form(mp.mpf(value))) if named is None else named
+        if named is not None:
+            return named
+        with MPMATH, mp.workprec(90):
+            return float(self._form(mp.mpf(value)))

@@ -18,7 +18,7 @@ from xla_evo.targets import double_double as dd
 from xla_evo.targets import exact_forms
 from xla_evo.targets.float64_forms import power_series
 from xla_evo.targets.function import Array64
-from xla_evo.targets.reliable import Mp
+from xla_evo.targets.reliable import MPMATH, Mp
 
 NEAR_ZERO = 2.0**-9
 """Below this in size the forms about zero serve."""
@@ -237,6 +237,6 @@ def _filled(
     fill(out, flat)
     # So near a zero (no float32 is) double-double is not enough.
     for i in np.flatnonzero((np.abs(out) < _TINY) & (np.abs(flat) < 1e12)).tolist():
-        with mp.workprec(90):
+        with MPMATH, mp.workprec(90):
             out[i] = float(exact(mp.mpf(float(flat[i]))))
     return out.reshape(np.shape(x))

@@ -5,6 +5,7 @@ some special functions near their zeros, lose digits. Here the precision is rais
 evaluations at different precisions agree (Ziv's strategy, ACM TOMS 17(3), 1991).
 """
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,9 @@ from xla_evo.errors import TargetError
 
 Mp = Any
 """An mpmath number; mpmath is untyped."""
+
+MPMATH = threading.RLock()
+"""Held by a thread that sets mpmath's precision: mpmath has one for all threads."""
 
 _FIRST_GUARD_BITS = 40
 _MOST_GUARD_BITS = 12_000
@@ -34,9 +38,10 @@ def guarded(form: Callable[..., Any], bits: int = 30) -> Callable[..., Any]:
 
     def evaluate(*arguments: Mp) -> Mp:
         size = max(0, *(int(mpmath.mag(a)) if a and mpmath.isfinite(a) else 0 for a in arguments))
-        with mpmath.workprec(working_precision() + bits + 4 * size):
-            value = form(*arguments)
-        return +value
+        with MPMATH:
+            with mpmath.workprec(working_precision() + bits + 4 * size):
+                value = form(*arguments)
+            return +value
 
     return evaluate
 
@@ -53,7 +58,7 @@ def reliable(form: Callable[..., Any], what: str = "function") -> Callable[..., 
             which is taken to be an exact zero.
     """
 
-    def evaluate(*arguments: Mp) -> Mp:
+    def settle(*arguments: Mp) -> Mp:
         precision = working_precision()
         guard = _FIRST_GUARD_BITS
         with mpmath.workprec(precision + guard):
@@ -74,5 +79,9 @@ def reliable(form: Callable[..., Any], what: str = "function") -> Callable[..., 
             at = ", ".join(mpmath.nstr(a, 17) for a in arguments)
             raise TargetError(f"{what} does not settle at {at}; its reference value is unknown")
         return +better
+
+    def evaluate(*arguments: Mp) -> Mp:
+        with MPMATH:
+            return settle(*arguments)
 
     return evaluate
