@@ -12,6 +12,7 @@ from pathlib import Path
 
 from xla_evo.errors import StoreError
 from xla_evo.library.certificate import machine_identity
+from xla_evo.store.index import folder_lock
 from xla_evo.store.store import default_path
 
 TIMES = "tuned.json"
@@ -27,9 +28,11 @@ def _times(path: Path) -> dict[str, dict[str, float]]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         return {name: {str(key): float(row[key]) for key in row} for name, row in data.items()}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, AttributeError, TypeError) as error:
+        if isinstance(error, PermissionError) and not os.access(path.parent, os.X_OK):
+            return {}
         raise StoreError(f"cannot read {path}: {error}; remove it and tune again") from None
 
 
@@ -40,7 +43,7 @@ def _heading(function: str, dtype: str, fingerprint: Mapping[str, str]) -> str:
 def tuned_ratios(function: str, dtype: str, fingerprint: Mapping[str, str]) -> dict[str, float]:
     """Returns program hash to speed-up over the built-in, as `tune` measured it on this machine.
 
-    Empty where nothing was tuned.
+    Empty where nothing was tuned, or the folder is none that can be entered.
 
     Raises:
         StoreError: the record is damaged.
@@ -57,12 +60,13 @@ def record_ratios(
         StoreError: the record is damaged, or cannot be written.
     """
     path = default_path() / TIMES
-    data = {**_times(path), _heading(function, dtype, fingerprint): dict(ratios)}
     temporary = path.with_suffix(f".{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        with folder_lock(path.parent):
+            data = {**_times(path), _heading(function, dtype, fingerprint): dict(ratios)}
+            temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+            temporary.replace(path)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}; set XLA_EVO_CACHE") from None
 

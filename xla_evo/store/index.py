@@ -152,7 +152,7 @@ class Index:
             self._file = _identity(self.path)
             self._connection = _open_read_only(self.path)
             return self._connection
-        with _folder_lock(folder):
+        with folder_lock(folder):
             self.path.touch(mode=0o600)
             self._file = _identity(self.path)
             self._connection = _open(self.path)
@@ -193,7 +193,7 @@ class Index:
         if self.read_only:
             raise StoreError(f"store {self.path.parent} is damaged and read-only: {_ELSEWHERE}")
         self.close()
-        with _folder_lock(self.path.parent):
+        with folder_lock(self.path.parent):
             if _identity(self.path) != self._file:
                 return
             aside = self.path.with_name(f"{self.path.name}.corrupt-{time.time_ns() // 1_000_000}")
@@ -277,7 +277,7 @@ def _open_read_only(path: Path) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def _folder_lock(folder: Path) -> Generator[None]:
+def folder_lock(folder: Path) -> Generator[None]:
     """Holds the folder against other processes that open, make or set aside its index."""
     handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
