@@ -9,6 +9,8 @@ import functools
 import hashlib
 import json
 import math
+import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 
 from xla_evo.errors import ConfigError, ProgramError, RunError, TargetError
 from xla_evo.library.certificate import Certificate, Lowering, Proof
+from xla_evo.library.tuned import user_library
 from xla_evo.targets.catalogue import function as catalogue_function
 from xla_evo_lowering.canonical import canonical, content_hash
 from xla_evo_lowering.dtypes import dtype as dtype_named
@@ -106,10 +109,19 @@ def read_entry(path: Path) -> Entry:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        data: Any = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        certificate = path.with_suffix(".json").read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise CertificateError(f"library entry {path} is refused: {error}") from None
+    return _checked(path, text, certificate)
+
+
+def _checked(path: Path, text: str, certificate_text: str) -> Entry:
+    """The entry that two files are, or `CertificateError`."""
+    try:
+        data: Any = json.loads(certificate_text)
         certificate = Certificate.from_json(data)
         program = parse_program(text, source=str(path))
-    except (OSError, ValueError, ConfigError, ProgramError) as error:
+    except (ValueError, ConfigError, ProgramError) as error:
         raise CertificateError(f"library entry {path} is refused: {error}") from None
     for problem in _problems(path, text, program, certificate):
         raise CertificateError(f"library entry {path} is refused: {problem}")
@@ -145,6 +157,8 @@ def _problems(path: Path, text: str, program: Program, certificate: Certificate)
 def write_entry(entry: Entry, folder: Path = DATA) -> Path:
     """Writes an entry into a library folder and returns the path of its program.
 
+    Each file is whole or not there, and the program comes last: a certificate alone is no entry.
+
     Raises:
         CertificateError: the files would be refused when read.
     """
@@ -152,11 +166,13 @@ def write_entry(entry: Entry, folder: Path = DATA) -> Path:
     contexts = [e for proof in entry.certificate.proofs for e in proof.contexts.values()]
     if not all(map(math.isfinite, contexts)):
         raise CertificateError(f"{entry.name} is infinitely wrong beside other operations")
-    text = json.dumps(entry.certificate.to_json(), indent=1, allow_nan=False)
+    text = json.dumps(entry.certificate.to_json(), indent=1, allow_nan=False) + "\n"
+    _checked(program, program_text(entry.program), text)
     program.parent.mkdir(parents=True, exist_ok=True)
-    program.write_text(program_text(entry.program), encoding="utf-8")
-    certificate.write_text(text + "\n", encoding="utf-8")
-    read_entry(program)
+    for path, contents in ((certificate, text), (program, program_text(entry.program))):
+        temporary = path.with_name(f"{path.name}.{os.getpid()}")
+        temporary.write_text(contents, encoding="utf-8")
+        temporary.replace(path)
     load.cache_clear()
     return program
 
@@ -165,11 +181,20 @@ def write_entry(entry: Entry, folder: Path = DATA) -> Path:
 def load(folder: Path, function: str, dtype: str) -> tuple[Entry, ...]:
     """Reads all entries of a function and format, once.
 
+    One that is damaged in the user's own library is left out, with a warning.
+
     Raises:
-        CertificateError: one of them is damaged.
+        CertificateError: one of another library is damaged.
     """
-    paths = sorted((folder / function / dtype).glob("*.prog"))
-    return tuple(read_entry(path) for path in paths)
+    found: list[Entry] = []
+    for path in sorted((folder / function / dtype).glob("*.prog")):
+        try:
+            found.append(read_entry(path))
+        except CertificateError as error:
+            if folder != user_library():
+                raise
+            warnings.warn(f"{error}; remove it and tune again", stacklevel=2)
+    return tuple(found)
 
 
 def entries(
@@ -184,7 +209,7 @@ def entries(
     Raises:
         TargetError: there is no such function.
         ConfigError: there is no such format.
-        CertificateError: an entry is damaged.
+        CertificateError: an entry is damaged, see `load`.
     """
     if function is not None:
         catalogue_function(function)
@@ -208,9 +233,14 @@ def entries(
 
 
 def _folders(folder: Path) -> list[tuple[str, str]]:
-    return sorted(
-        {(path.parent.parent.name, path.parent.name) for path in folder.glob("*/*/*.prog")}
-    )
+    """Functions and formats with an entry; none in a user's library that cannot be entered."""
+    try:
+        paths = list(folder.glob("*/*/*.prog"))
+    except PermissionError:
+        if folder != user_library():
+            raise
+        return []
+    return sorted({(path.parent.parent.name, path.parent.name) for path in paths})
 
 
 def joined(found: Iterable[Entry]) -> tuple[Entry, ...]:
