@@ -13,12 +13,14 @@ from xla_evo.errors import ConfigError, TargetError
 from xla_evo.library import (
     DATA,
     CertificateError,
+    CertificationError,
     Entry,
     Provenance,
     add_proof,
     choose,
     entries,
     explain,
+    prove,
     read_entry,
     write_entry,
 )
@@ -32,7 +34,7 @@ from xla_evo.library.certificate import (
 )
 from xla_evo.library.certify import _binades_of, time_ratio, time_ratios
 from xla_evo.library.choice import best_proof
-from xla_evo.library.contexts import AFTER, BEFORE, measure_contexts
+from xla_evo.library.contexts import AFTER, BEFORE, changed_beside, measure_contexts
 from xla_evo.targets.catalogue import function as catalogue_function
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend, fingerprint
@@ -40,6 +42,7 @@ from xla_evo_lowering.canonical import canonical
 from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.dtypes import BF16, F32, F64
 from xla_evo_lowering.interpret import evaluate
+from xla_evo_lowering.program import Instruction, Program, constant
 from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import print_program
 
@@ -305,6 +308,27 @@ def test_specials_of_shipped_programs_by_name() -> None:
             same = math.isnan(got) if math.isnan(value) else got == np.float32(value)
             assert same, (entry.name, key, got)
             assert math.isnan(value) or math.copysign(1, got) == math.copysign(1, value)
+
+
+def test_a_program_that_ends_in_a_product_is_refused() -> None:
+    """It would be contracted into a subtraction that takes the rounded result from it."""
+    if not contracts(LIVE):
+        pytest.skip("nothing is contracted here")
+    known = entries("log", "float32")[0]
+    log, measurement = known.program, known.proofs("inline")[0].measurement
+    last = len(log.types)
+    tail = constant(1 / math.log(2), F32), Instruction("mul", F32, (log.result, last))
+    program = Program("log2", log.parameters, (*log.body, *tail), last + 1)
+    with pytest.raises(CertificationError, match=r"is not 0, though.*end it in another operation"):
+        prove(
+            program, make_target("log2"), "inline", as_function(program), time=False,
+            measurement=measurement,
+        )  # fmt: skip
+
+
+def test_results_beside_a_subtraction_are_those_alone() -> None:
+    saturated = next(e for e in entries("tanh", "float32") if e.name.endswith("0c42b3adc7c1b1de"))
+    assert not changed_beside(as_function(saturated.program), make_target("tanh"))
 
 
 def test_infinite_error_beside_other_operations_is_not_written(tmp_path: Path) -> None:

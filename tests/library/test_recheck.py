@@ -230,6 +230,13 @@ def test_part_meets_the_worst_inputs_again(small: Entry) -> None:
     assert "0.25" in worse.problem
 
 
+def test_part_meets_a_subtraction(small: Entry, monkeypatch) -> None:
+    monkeypatch.setattr(recheck_module, "changed_beside", lambda *_: "other results")
+    found = recheck_part(small, 5)
+    assert found is not None
+    assert found.problem == "other results"
+
+
 def test_program_of_another_function_is_refuted(small: Entry) -> None:
     wrong = Entry(small.program, replace(small.certificate, function="sqrt"))
     found = recheck_part(wrong, 0)

@@ -32,7 +32,7 @@ from xla_evo.library.certificate import (
     code_fingerprint,
     machine_identity,
 )
-from xla_evo.library.contexts import measure_contexts
+from xla_evo.library.contexts import changed_beside, measure_contexts
 from xla_evo.library.loader import Entry, program_text, text_hash
 from xla_evo.targets.target import Target, make_target
 from xla_evo_lowering import timing
@@ -97,8 +97,8 @@ def certify(
         progress: called with (inputs done, inputs in all).
 
     Raises:
-        CertificationError: a special value is wrong, a result depends on the array's length, or an
-            error is above `max_ulp`.
+        CertificationError: a special value is wrong, a result depends on the array's length or on
+            a subtraction that follows, or an error is above `max_ulp`.
         TargetError: there is no such function.
         CompileError: XLA refused it.
     """
@@ -158,7 +158,8 @@ def prove(
         graph: the program as a function of JAX arrays.
         max_ulp: give up as soon as an error is certainly above it.
         time: also time it against the built-in.
-        contexts: also measure it in `xla_evo.library.contexts`, where it takes one argument.
+        contexts: also measure it in `xla_evo.library.contexts`, where it takes one argument, and
+            demand there the result that it has alone.
         measurement: of the whole domain, if it was made of ``graph`` just now.
         threads: of the sweep.
         progress: called with (inputs done, inputs in all).
@@ -172,6 +173,13 @@ def prove(
     flush = backend_row("cpu").flushes(target.dtype)
     _check_specials(run, target, flush_to_zero=flush)
     contexts = contexts and target.function.arity == 1
+    changed = changed_beside(graph, target) if contexts else ""
+    if changed:
+        raise CertificationError(
+            f"{target.describe()}: {changed}: the product that the program ends in is contracted"
+            " into what follows; end it in another operation, such as a max with a constant below"
+            " all results"
+        )
     # Measuring in contexts keeps one core busy, and so does compiling for many lengths.
     with ThreadPoolExecutor(1) as pool:
         measured = contexts and pool.submit(measure_contexts, graph, target, flush_to_zero=flush)

@@ -149,6 +149,38 @@ def measure_contexts(
     return found
 
 
+def changed_beside(
+    function: Function, target: Target, *, samples: int = 1 << 17, seed: int = 0
+) -> str:
+    """Says where a function's result beside a subtraction is not the one that it has alone.
+
+    A product at the end of a program would be contracted into the subtraction, which then sees it
+    unrounded, so that tanh(x) - 1, say, is not 0 where tanh(x) is 1.
+
+    Args:
+        function: the program as a function of JAX arrays.
+        target: what it computes, of one argument.
+        samples: how many inputs.
+        seed: of the inputs.
+
+    Returns:
+        The first difference, empty where there is none.
+    """
+
+    def rest(x: jax.Array, known: jax.Array) -> jax.Array:
+        return function(x) - known
+
+    inputs = sample_inputs(target, samples, seed)
+    alone = Executable(function, [target.dtype])(inputs)
+    differing = np.flatnonzero(
+        (Executable(rest, [target.dtype] * 2)(inputs, alone) != 0) & np.isfinite(alone)
+    )
+    if not differing.size:
+        return ""
+    x, y = inputs[differing[0]], alone[differing[0]]
+    return f"f({float(x)!r}) - {float(y)!r} is not 0, though f({float(x)!r}) is {float(y)!r} alone"
+
+
 def _results(target: Target, inputs: Array) -> Array:
     """The function at inputs of the format, see the top of this file."""
     if target.function.pair is None or target.dtype is not F64:

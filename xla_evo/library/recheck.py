@@ -21,6 +21,7 @@ from xla_evo.errors import XlaEvoError
 from xla_evo.library.certificate import Lowering, Proof, code_fingerprint
 from xla_evo.library.certify import prove, sweep_together
 from xla_evo.library.choice import best_proof
+from xla_evo.library.contexts import changed_beside
 from xla_evo.library.loader import Entry
 from xla_evo.library.processes import shared_out
 from xla_evo.library.same_bits import Beside, prove_other_form, prove_swept_form
@@ -220,6 +221,8 @@ def recheck(
 def recheck_part(entry: Entry, part: int) -> Recheck | None:
     """Checks special values, the certificate's worst inputs, and one part of all inputs.
 
+    A sample of inputs must give the same results beside a subtraction.
+
     Args:
         entry: what ships.
         part: which of `PARTS`; any integer, taken modulo.
@@ -241,6 +244,8 @@ def recheck_part(entry: Entry, part: int) -> Recheck | None:
             run, target.function, target.dtype, target.low, target.high, flush_to_zero=flush
         )
         problem = str(failures[0]) if failures else _worst_inputs(run, target, proof, exact=exact)
+        if not problem and target.function.arity == 1:
+            problem = changed_beside(as_function(entry.program), target)
         if not problem and target.function.arity == 1 and target.dtype.bits <= 32:
             found = measure_exhaustive(run, _slice(target, part), flush_to_zero=flush)
             if found.bound_ulp > proof.max_ulp:
