@@ -3,8 +3,10 @@
 What the compiler of XLA decides by itself is written out here: contracted products are explicit
 fused operations and the C++ compiler may contract nothing more, so that the vector body and the
 remainder of a loop give the same bits. Subnormals are flushed, as in XLA's own CPU code. Libraries
-are kept in a folder private to the user under the hash of everything that they depend on, and are
-held against their own hash before they are loaded.
+are kept under the hash of everything that they depend on, in a folder that is the user's own and
+that no one else may write to: any other is refused. A library is loaded when it is a regular file,
+the user's own, that no one else may write to, and has the hash that it was built with; else it is
+built again. Folders above are not looked at.
 """
 
 import ctypes
@@ -12,12 +14,14 @@ import hashlib
 import os
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,15 +54,27 @@ _libraries: list[ctypes.CDLL] = []
 
 
 def native_folder() -> Path:
-    """Returns the folder of built libraries: ``native`` in the cache of `XLA_EVO_CACHE`."""
+    """Returns the folder of built libraries: ``native`` in the cache of `XLA_EVO_CACHE`.
+
+    Raises:
+        BackendError: there is no home folder to look in.
+    """
     chosen = os.environ.get("XLA_EVO_CACHE")
-    if chosen:
-        return Path(chosen).expanduser() / "native"
     caches = os.environ.get("XDG_CACHE_HOME")
-    base = Path(caches) if caches else Path.home() / ".cache"
-    if sys.platform == "darwin" and not caches:
-        base = Path.home() / "Library" / "Caches"
-    return base / "xla-evo" / "native"
+    try:
+        if chosen:
+            return Path(chosen).expanduser() / "native"
+        if sys.platform == "darwin":
+            return Path.home() / "Library" / "Caches" / "xla-evo" / "native"
+        return (Path(caches) if caches else Path.home() / ".cache") / "xla-evo" / "native"
+    except RuntimeError as error:
+        raise _unusable(chosen or "~", str(error)) from error
+
+
+def _unusable(folder: Path | str, why: str) -> BackendError:
+    return BackendError(
+        f"{folder} cannot hold machine code: {why}; set XLA_EVO_CACHE to a folder of your own"
+    )
 
 
 def flags() -> tuple[str, ...]:
@@ -88,10 +104,38 @@ def compiler() -> tuple[str, ...]:
 
 @cache
 def _compiler_version(command: tuple[str, ...]) -> str:
-    found = subprocess.run(  # a list, so no shell reads it
-        [*command, "--version"], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-    )
-    return found.stdout.splitlines()[0] if found.stdout else "unknown"
+    _, text, _ = _run([*command, "--version"])
+    return text.splitlines()[0] if text else "unknown"
+
+
+def _run(line: Sequence[str]) -> tuple[int, str, str]:
+    """Runs a compiler, and ends all that it started when it takes too long or is interrupted.
+
+    Returns:
+        Its exit status, and what it wrote to standard output and to standard error.
+
+    Raises:
+        CompileError: it cannot be started, or took too long.
+    """
+    try:
+        # A list, so no shell reads it; a group, since the driver leaves the work to others.
+        with (
+            subprocess.Popen(
+                line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+            ) as process,
+            ExitStack() as unfinished,
+        ):
+            unfinished.callback(_end_group, process.pid)
+            out, errors = process.communicate(timeout=_TIMEOUT_S)
+            unfinished.pop_all()
+            return process.returncode, out, errors
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CompileError(f"the C++ compiler did not run: {error}") from error
+
+
+def _end_group(leader: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def source(program: Program) -> str:
@@ -124,6 +168,7 @@ def code_identity(program: Program) -> str:
 
     Raises:
         BackendError: there is no compiler, or the type is unknown.
+        CompileError: the compiler does not run.
     """
     return _code_identity(canonical(program))
 
@@ -139,14 +184,17 @@ def register(program: Program) -> str:
 
     Raises:
         BackendError: there is no compiler, the folder is not private, or the type is unknown.
-        CompileError: the compiler refused the source.
+        CompileError: the compiler refused the source, or its library cannot be loaded.
     """
     identity = content_hash(program)
     with _lock:
         if identity not in _targets:
             text = source(program)
             path, key = build(text)
-            library = ctypes.CDLL(str(path))
+            try:
+                library = ctypes.CDLL(str(path))
+            except OSError as error:
+                raise CompileError(f"a program's machine code cannot be loaded: {error}") from error
             name = f"xla_evo_{key[:32]}"
             capsule = jax.ffi.pycapsule(getattr(library, _SYMBOL))
             jax.ffi.register_ffi_target(name, capsule, platform="cpu")
@@ -163,7 +211,7 @@ def build(text: str) -> tuple[Path, str]:
         The library's path, and the hash of all that it depends on.
 
     Raises:
-        BackendError: there is no compiler, or the folder is not private to the user.
+        BackendError: there is no compiler, or the folder is not private to the user or not usable.
         CompileError: the compiler refused the source, or took too long.
     """
     command = compiler()
@@ -176,26 +224,40 @@ def build(text: str) -> tuple[Path, str]:
         jax.__version__,
     )
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    folder = _private(native_folder())
+    folder = native_folder()
     library, digest = folder / f"{key}.so", folder / f"{key}.sha256"
-    if not _is_intact(library, digest):
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            built = _compile(command, text, Path(scratch))
-            Path(scratch, "digest").write_text(_hash(built), encoding="ascii")
-            Path(scratch, "digest").replace(digest)
-            built.replace(library)
+    try:
+        _make_private(folder)
+        if not _is_intact(library, digest):
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                built = _compile(command, text, Path(scratch))
+                built.chmod(0o700)
+                Path(scratch, "digest").write_text(_hash(built), encoding="ascii")
+                Path(scratch, "digest").replace(digest)
+                built.replace(library)
+    except OSError as error:
+        raise _unusable(folder, error.strerror or str(error)) from error
     return library, key
 
 
-def _private(folder: Path) -> Path:
-    """Makes a folder that only the user can enter, and refuses one that others can write to."""
+def _make_private(folder: Path) -> None:
+    """Makes a folder that only the user can enter; raises BackendError for one not the user's own.
+
+    One that others may write to is made anew when it is empty, and refused when it is not.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.stat()
-    if hasattr(os, "getuid") and found.st_uid != os.getuid():
-        raise BackendError(f"{folder} belongs to another user; set XLA_EVO_CACHE to a private one")
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        folder.chmod(0o700)
-    return folder
+    if not _is_own(folder.stat()):
+        try:
+            folder.rmdir()
+            folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise _unusable(folder, "it belongs to others or they may write to it") from error
+
+
+def _is_own(found: os.stat_result) -> bool:
+    """Whether a file or folder is the user's own and no one else may write to it."""
+    owned = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+    return owned and not stat.S_IMODE(found.st_mode) & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _hash(path: Path) -> str:
@@ -204,6 +266,9 @@ def _hash(path: Path) -> str:
 
 def _is_intact(library: Path, digest: Path) -> bool:
     try:
+        found = library.lstat()
+        if not stat.S_ISREG(found.st_mode) or not _is_own(found):
+            return False
         return digest.read_text(encoding="ascii") == _hash(library)
     except (OSError, UnicodeDecodeError):
         return False
@@ -213,12 +278,9 @@ def _compile(command: Sequence[str], text: str, scratch: Path) -> Path:
     cpp, built = scratch / "program.cc", scratch / "program.so"
     cpp.write_text(text, encoding="ascii")
     line = [*command, *flags(), "-I", jax.ffi.include_dir(), str(cpp), "-o", str(built)]
-    try:
-        done = subprocess.run(line, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CompileError(f"the C++ compiler did not run: {error}") from error
-    if done.returncode != 0:
-        reason = next((row for row in done.stderr.splitlines() if "error" in row), done.stderr)
+    status, _, errors = _run(line)
+    if status != 0:
+        reason = next((row for row in errors.splitlines() if "error" in row), errors)
         raise CompileError(f"{command[0]} refused a program's C++: {reason[:300]}")
     return built
 

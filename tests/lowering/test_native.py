@@ -4,6 +4,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -162,10 +163,95 @@ def test_libraries_are_private_kept_and_checked(tmp_path, monkeypatch) -> None:
         file.seek(200)
         file.write(b"damaged")
     assert native.build(text)[0].stat().st_mtime_ns != built
-    path.parent.chmod(0o777)
-    native.build(text)
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert native.build(native.source(square_plus(2.5)))[1] != key
+
+
+@needs_compiler
+@pytest.mark.parametrize("mode", [0o777, 0o720, 0o702])
+def test_a_folder_that_others_may_write_to_is_refused(tmp_path, monkeypatch, mode) -> None:
+    monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path))
+    folder = native.native_folder()
+    folder.mkdir()
+    folder.chmod(mode)
+    native.build("int nothing;")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700, "made anew, for it was empty"
+    folder.chmod(mode)
+    with pytest.raises(BackendError, match=f"{folder} cannot .* XLA_EVO_CACHE"):
+        native.build("int nothing;")
+    assert stat.S_IMODE(folder.stat().st_mode) == mode
+
+
+@needs_compiler
+def test_a_folder_or_library_of_another_user_is_not_used(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path))
+    native.build("int nothing;")
+    monkeypatch.setattr(native.os, "getuid", lambda: os.geteuid() + 1)
+    with pytest.raises(BackendError, match="belongs to others"):
+        native.build("int nothing;")
+
+
+def _make_writable(library: Path) -> None:
+    library.chmod(0o772)
+
+
+def _make_link(library: Path) -> None:
+    library.rename(library.with_name("elsewhere"))
+    library.symlink_to("elsewhere")
+
+
+@needs_compiler
+@pytest.mark.parametrize("spoil", [_make_writable, _make_link])
+def test_a_library_that_others_may_have_put_there_is_built_again(
+    tmp_path, monkeypatch, spoil
+) -> None:
+    monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path))
+    umask = os.umask(0o002)
+    try:
+        library, _ = native.build("int nothing;")
+    finally:
+        os.umask(umask)
+    built = library.stat().st_mtime_ns
+    assert native.build("int nothing;")[0].stat().st_mtime_ns == built
+    spoil(library)
+    native.build("int nothing;")
+    assert library.lstat().st_mtime_ns != built
+    assert stat.S_IMODE(library.lstat().st_mode) == 0o700
+
+
+@needs_compiler
+def test_a_cache_that_cannot_be_used_is_an_error_of_one_line(tmp_path, monkeypatch) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for chosen in (str(file), str(file / "deeper"), "/proc/nope", "~nosuchuser/x"):
+        monkeypatch.setenv("XLA_EVO_CACHE", chosen)
+        with pytest.raises(BackendError, match="set XLA_EVO_CACHE to") as raised:
+            native.build("int nothing;")
+        assert str(raised.value).startswith(chosen)
+        assert "\n" not in str(raised.value)
+
+
+def test_a_compiler_that_takes_too_long_is_ended_with_all_that_it_started(
+    tmp_path, monkeypatch
+) -> None:
+    started = tmp_path / "started"
+    slow = tmp_path / "slow"
+    slow.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && exit 0\n'
+        f"sleep 600 &\necho $! > {started}.part\nmv {started}.part {started}\nwait\n"
+    )
+    slow.chmod(0o755)
+    monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path))
+    monkeypatch.setattr(native, "compiler", lambda: (str(slow),))
+    monkeypatch.setattr(native, "_TIMEOUT_S", 4.0)
+    with pytest.raises(CompileError, match="timed out"):
+        native.build("int nothing;")
+    sleeper = Path("/proc", started.read_text().strip(), "cmdline")
+    for _ in range(100):
+        if not sleeper.exists() or b"sleep" not in sleeper.read_bytes():
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("it goes on")
 
 
 @needs_compiler
