@@ -2,7 +2,8 @@
 
 Values are numbered and constants are bit patterns, so that no name and no text of a program gets
 into the source. Where a part of the inputs needs less than the program (`ordinary`), blocks of them
-are computed without the rest. Integer arithmetic is done on unsigned types, where overflow wraps.
+are computed without the rest. Integer arithmetic is done on unsigned types, where overflow wraps;
+what else C++ would compute otherwise than the program says is named in `spelling`.
 """
 
 import math
@@ -14,6 +15,7 @@ from xla_evo_lowering.handler import INCLUDES, emit_handler
 from xla_evo_lowering.ops import OPS
 from xla_evo_lowering.ordinary import ordinary
 from xla_evo_lowering.program import Instruction, Program, constant_array
+from xla_evo_lowering.spelling import flushing, negating, wrapping
 
 _TYPES = {
     "f32": "float", "f64": "double", "i16": "int16_t", "i32": "int32_t", "i64": "int64_t",
@@ -120,6 +122,12 @@ struct Flush {
 };
 """
 
+_FLUSHED = """\
+template <class T> inline T flushed(T x) {
+  return std::fabs(x) < std::numeric_limits<T>::min() ? std::copysign(T(0), x) : x;
+}
+"""
+
 _RANGE = """\
 void range({pointers}{out}* __restrict result, int64_t count, int64_t&) {{
   Flush flush;
@@ -195,6 +203,8 @@ def emit_cpp(program: Program, symbol: str) -> str:
             bits=_TYPES[f"i{program.parameters[0].dtype.bits}"], block=_BLOCK, unasked=_UNASKED,
             into=types[0], out=out, mask=part.mask, base=part.base, span=part.span,
         )  # fmt: skip
+    if any("flushed(" in line for line in lines):
+        lines.insert(0, _FLUSHED)
     handler = emit_handler(program, symbol, types, out)
     before = [_NO_PATHS] if _most_shared_condition(program) >= _SHARED else []
     return "\n".join([*before, INCLUDES, _PREAMBLE, *lines, loop, handler])
@@ -213,8 +223,16 @@ def _function(program: Program, name: str) -> str:
     arguments = ", ".join(f"{types[n]} v{n}" for n in range(count))
     order = _INLINED if program.operation_count() >= _LONG else ""
     lines = [f"{order}inline {_TYPES[program.dtype.short]} {name}({arguments}) {{"]
+    negated, wrapped, flushed = negating(program), wrapping(program), flushing(program)
     for index, instruction in enumerate(program.body, count):
-        lines.append(f"  const {types[index]} v{index} = {_expression(program, instruction)};")
+        if index in negated:
+            text = _negative(instruction, f"v{negated[index]}")
+        elif index in wrapped:
+            text = _wrapped(instruction.op, types[index], f"v{instruction.operands[0]}")
+        else:
+            text = _expression(program, instruction)
+        text = f"flushed({text})" if index in flushed else text
+        lines.append(f"  const {types[index]} v{index} = {text};")
     return "\n".join([*lines, f"  return v{program.result};", "}", ""])
 
 
@@ -237,6 +255,20 @@ def _expression(program: Program, instruction: Instruction) -> str:
     text = OPS[instruction.op].cpp.format(*values, T=kind)
     compares = OPS[instruction.op].compares or instruction.op == "select"
     return text if compares or dtype is BOOL else f"static_cast<{kind}>({text})"
+
+
+def _negative(instruction: Instruction, value: str) -> str:
+    """The negative of a float by its sign bit, which no compiler joins with what came before."""
+    kind, bits = _TYPES[instruction.dtype.short], instruction.dtype.bits
+    sign = f"(uint{bits}_t(1) << {bits - 1})"
+    text = f"bitcast<{kind}>(bitcast<uint{bits}_t>({value}) ^ {sign})"
+    return text if instruction.op == "neg" else f"flushed({text})"
+
+
+def _wrapped(op: str, kind: str, value: str) -> str:
+    """The negative or the magnitude of a signed integer; the least one is its own."""
+    negative = f"static_cast<{kind}>(Unsigned<{kind}>(0) - static_cast<Unsigned<{kind}>>({value}))"
+    return negative if op == "neg" else f"{value} < 0 ? {negative} : {value}"
 
 
 def _extreme(op: str, constant: str, number: float, other: str) -> str:

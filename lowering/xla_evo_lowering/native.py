@@ -2,11 +2,11 @@
 
 What the compiler of XLA decides by itself is written out here: contracted products are explicit
 fused operations and the C++ compiler may contract nothing more, so that the vector body and the
-remainder of a loop give the same bits. Subnormals are flushed, as in XLA's own CPU code. Libraries
-are kept under the hash of everything that they depend on, in a folder that is the user's own and
-that no one else may write to: any other is refused. A library is loaded when it is a regular file,
-the user's own, that no one else may write to, and has the hash that it was built with; else it is
-built again. Folders above are not looked at.
+remainder of a loop give the same bits. Subnormals are flushed, as in XLA's own CPU code, except
+where `spelling` says. Libraries are kept under the hash of everything that they depend on, in a
+folder that is the user's own and that no one else may write to: any other is refused. A library is
+loaded when it is a regular file, the user's own, that no one else may write to, and has the hash
+that it was built with; else it is built again. Folders above are not looked at.
 """
 
 import ctypes

@@ -20,6 +20,9 @@ from xla_evo_lowering.errors import BackendError, CompileError
 from xla_evo_lowering.interpret import contract, evaluate
 from xla_evo_lowering.ordinary import ordinary
 from xla_evo_lowering.program import Builder, Program
+from xla_evo_lowering.text import parse_program
+
+from .programs import same
 
 needs_compiler = pytest.mark.skipif(
     not any(shutil.which(name) for name in ("c++", "g++", "clang++")),
@@ -290,6 +293,77 @@ def test_extremes_beside_a_constant(dtype: DType, op: str, constant: float) -> N
         np.testing.assert_array_equal(np.signbit(got), np.signbit(evaluate(program, x)))
         one = "imum(v" not in emit_cpp(program, "handler")
         assert one == (not math.isnan(constant))
+
+
+def assert_called_gives(text: str, *columns: list[float]) -> None:
+    """The machine code of a program gives NumPy's bits, in a vector loop too."""
+    program = parse_program(text)
+    arrays = [
+        np.tile(np.array(column, parameter.dtype.numpy), 8)
+        for column, parameter in zip(columns, program.parameters, strict=True)
+    ]
+    with jax.enable_x64(True):
+        got = np.asarray(jax.jit(as_custom_call(program))(*arrays))
+    assert same(got, evaluate(program, *arrays, flush=True)).all(), got
+
+
+@needs_compiler
+@pytest.mark.parametrize("op", ["neg", "abs"])
+@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("compare", ["lt", "gt"])
+def test_the_least_integer_is_its_own_negative_and_magnitude(op, bits, compare) -> None:
+    assert_called_gives(
+        f"program p(x: f{bits}) -> f{bits} {{ %0: i{bits} = bitcast x %1: i{bits} = {op} %0"
+        f" %2: i{bits} = const 0 %3: bool = {compare} %1, %2 %4: f{bits} = convert %3 return %4 }}",
+        [0.0, -0.0, 1.0, -1.0, math.inf, -math.inf],
+    )
+
+
+FUSED = "%0: f32 = fma a, b, c"
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    "body",
+    [
+        "%1: f32 = neg %0 return %1",
+        "%1: f32 = guard %0 %2: f32 = neg %1 return %2",
+        "%1: f64 = convert %0 %2: f32 = convert %1 %3: f32 = neg %2 return %3",
+        "%1: f32 = const -0x0p+0 %2: f32 = sub %1, %0 return %2",
+        "%1: f32 = const -0x1p+0 %2: f32 = mul %0, %1 return %2",
+        "%1: f32 = const -0x1p+0 %2: f32 = div %0, %1 return %2",
+        "%1: f32 = neg d %2: f32 = div %0, %1 return %2",
+        "%1: f32 = neg %0 %2: bool = lt d, a %3: f32 = select %2, %1, d return %3",
+        "%1: f32 = neg %0 %2: bool = gt d, a %3: f32 = select %2, %1, %0 return %3",
+        "%1: f32 = neg %0 %2: f32 = div d, %1 return %2",
+    ],
+)
+def test_an_exact_zero_of_a_fused_sum_keeps_its_sign_when_it_is_negated(body) -> None:
+    assert_called_gives(
+        f"program p(a: f32, b: f32, c: f32, d: f32) -> f32 {{ {FUSED} {body} }}",
+        [2.0, -2.0, 2.0, 0.0, 0.0, 1.5], [3.0, 3.0, 3.0, 1.0, -1.0, 2.0],
+        [-6.0, 6.0, -6.0, 0.0, -0.0, 1.0], [5.0, 5.0, -5.0, 1.0, 1.0, 3.0],
+    )  # fmt: skip
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    "body",
+    [
+        "%0: f32 = min x, y return %0",
+        "%0: f32 = max x, y return %0",
+        "%0: f32 = const -0x1p+6 %1: f32 = max x, %0 return %1",
+        "%0: f32 = const 0x1p+6 %1: f32 = min x, %0 %2: f32 = neg %1 return %2",
+        "%0: f32 = const -0x1p+6 %1: f32 = const 0x1p+6 %2: f32 = clamp %0, x, %1 return %2",
+        "%0: bool = lt x, y %1: f32 = select %0, x, y %2: f32 = max %1, x return %2",
+    ],
+)
+def test_min_and_max_read_subnormal_numbers_as_zero(body) -> None:
+    assert_called_gives(
+        f"program p(x: f32, y: f32) -> f32 {{ {body} }}",
+        [1e-45, -1e-45, 1e-39, 1.0, -1e-45, math.nan, math.inf],
+        [1.0, -1.0, 2e-39, -1e-45, 1e-45, 1e-45, 1e-45],
+    )
 
 
 @pytest.mark.parametrize("length", [20, 200])
