@@ -174,5 +174,7 @@ def _fma64(a: Array, b: Array, c: Array) -> Array:
     head, head_error = _two_sum(high, tail)
     total = head + _odd_sum(head_error, tail_error)
     fused = np.ldexp(total, exponent)
-    # Zeros, infinities and NaNs need one rounding only, and the plain form has their signs.
-    return np.where(np.isfinite(total) & (total != 0) & (a_part * b_part != 0), fused, a * b + c)
+    # Zeros, infinities and NaNs need one rounding only, and the plain form has their signs; beside
+    # an infinite addend a product must not overflow.
+    plain = np.where(np.isinf(c), a_part * b_part, a * b) + c
+    return np.where(np.isfinite(total) & (total != 0) & (a_part * b_part != 0), fused, plain)

@@ -53,8 +53,19 @@ def test_fma_of_specials_is_that_of_a_product_and_a_sum(dtype):
     with np.errstate(all="ignore"):
         wide = [v.astype(np.float64) for v in (a, b, c)]
         unbounded = ~np.isfinite(wide).all(axis=0)
-        plain = (wide[0] * wide[1] + wide[2]).astype(dtype.numpy)
+        # A product of numbers is a number, though its rounding may be infinite.
+        bounded = np.isfinite(wide[:2]).all(axis=0) & np.isinf(wide[2])
+        plain = np.where(bounded, wide[2], wide[0] * wide[1] + wide[2]).astype(dtype.numpy)
     assert same(arithmetic.fma(a, b, c), plain)[unbounded].all()
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=repr)
+def test_fma_of_an_infinite_addend_is_the_addend_however_large_the_product(dtype):
+    big = np.full(2, np.finfo(np.float64).max if dtype is F64 else 2.0**15).astype(dtype.numpy)
+    addend = np.array([-np.inf, np.inf], dtype.numpy)
+    assert same(arithmetic.fma(big, big, addend), addend).all()
+    assert same(arithmetic.fma(-big, big, addend), addend).all()
+    assert np.isnan(arithmetic.fma(big * np.inf, big, addend)[0])
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=repr)
