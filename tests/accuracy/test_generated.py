@@ -37,6 +37,19 @@ def test_random_programs_have_the_same_bits(flush):
         assert not wrong.size, (program, x[wrong[:3]], got[wrong[:3]], want[wrong[:3]])
 
 
+@pytest.mark.parametrize(("kind", "short"), [(F32, "i32"), (F32, "u32"), (F64, "i64")], ids=repr)
+@pytest.mark.parametrize("op", ["shr_arith", "shl"])
+@pytest.mark.parametrize("amount", [4, 100])
+def test_shifts_have_the_same_bits(kind, short, op, amount):
+    program = parse_program(
+        f"program f(x: {kind}) -> {kind} {{ %0: {short} = bitcast x %1: {short} = const {amount}"
+        f" %2: {short} = {op} %0, %1 %3: {kind} = bitcast %2 return %3 }}"
+    )
+    x = values(kind, 400)
+    assert source_of(program, flush=False) is not None
+    assert same(generated(DeviceModel(program, False))(x), evaluate(program, x)).all()
+
+
 def test_a_program_without_a_row_is_evaluated_as_before():
     text = "program f(x: f32) -> f32 { %0: f32 = fma x, x, x return %0 }"
     program = parse_program(text)
