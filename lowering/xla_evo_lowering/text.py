@@ -33,7 +33,10 @@ _TOKEN = re.compile(
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
 _VALUE = re.compile(r"%[A-Za-z0-9_.]+\Z")
-_HEX_FLOAT = re.compile(r"(-?)0x([01])(?:\.([0-9a-f]+))?p([+-]?\d+)\Z")
+_HEX_FLOAT = re.compile(r"(-?)0x([01])(?:\.([0-9a-f]+))?p([+-]?)0*(\d+)\Z")
+_INTEGER = re.compile(r"(-?)0*(\d+)\Z")
+_DIGITS = 20
+"""Decimal digits of the greatest integer; Python reads no more than some thousands of them."""
 _NAN = re.compile(r"nan(?:\.0x([0-9a-f]+))?\Z")
 _TYPES = {row.short: row for row in DTYPES}
 
@@ -97,13 +100,19 @@ def parse_constant(text: str, dtype: DType) -> Instruction:
         return Instruction("const", dtype, (), int(text == "true"))
     if dtype.is_float:
         return Instruction("const", dtype, (), _parse_float(text, dtype))
-    if not re.fullmatch(r"-?\d+", text):
+    match = _INTEGER.match(text)
+    if match is None:
         raise ProgramError(f"an {dtype.short} constant is a decimal integer, not {text!r}")
-    number = int(text)
+    number = _integer(match[1], match[2])
     low = -(1 << (dtype.bits - 1)) if dtype.kind is Kind.SIGNED else 0
     if not low <= number < low + (1 << dtype.bits):
         raise ProgramError(f"{text} is out of the range of {dtype.short}")
     return Instruction("const", dtype, (), number & ((1 << dtype.bits) - 1))
+
+
+def _integer(sign: str, digits: str) -> int:
+    """An integer, or one that is out of the range of every type where it has more digits."""
+    return int(f"{sign}{digits}" if len(digits) <= _DIGITS else f"{sign}1{'0' * _DIGITS}")
 
 
 def _parse_float(text: str, dtype: DType) -> int:
@@ -134,7 +143,7 @@ def _is_exact(text: str, number: float) -> bool:
     if match is None or number in (float("inf"), float("-inf")):
         return False
     digits = match[3] or ""
-    exponent = int(match[4]) - 4 * len(digits)
+    exponent = _integer(match[4], match[5]) - 4 * len(digits)
     significand = int(match[2] + digits, 16)
     if significand == 0:
         return number == 0

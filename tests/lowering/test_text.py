@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xla_evo_lowering.dtypes import F16, F32, FLOATS, REAL
+from xla_evo_lowering.dtypes import F16, F32, FLOATS, I32, REAL
 from xla_evo_lowering.errors import ParseError, ProgramError
 from xla_evo_lowering.generate import random_program, special_bits
 from xla_evo_lowering.program import Builder, Instruction
@@ -76,6 +76,12 @@ BAD = {
     "too small": (_program("  %0: f32 = const 0x1p-150\n  return x"), 2, 19, "not exact in f32"),
     "not a nan": (_program("  %0: f32 = const nan.0x1\n  return x"), 2, 19, "not a NaN"),
     "integer range": (_program("  %0: i32 = const 2147483648\n  return x"), 2, 19, "range of i32"),
+    "long integer": (
+        _program(f"  %0: i32 = const {'9' * 5000}\n  return x"), 2, 19, "range of i32",
+    ),
+    "long exponent": (
+        _program(f"  %0: f32 = const 0x1p-{'9' * 5000}\n  return x"), 2, 19, "not exact in f32",
+    ),
     "integer text": (_program("  %0: i32 = const 0x10\n  return x"), 2, 19, "decimal integer"),
     "guard of an integer": (_program("  %0: i32 = guard i\n  return x"), 2, 13, "guard works on"),
     "bitcast width": (_program("  %0: i16 = bitcast x\n  return x"), 2, 13, "keeps the width"),
@@ -118,6 +124,11 @@ def test_every_special_constant_round_trips(dtype):
     for bits in special_bits(dtype):
         constant = Instruction("const", dtype, (), bits)
         assert parse_constant(print_constant(constant), dtype) == constant
+
+
+def test_leading_zeros_do_not_count():
+    assert parse_constant(f"-{'0' * 5000}7", I32).value == 2**32 - 7
+    assert parse_constant(f"0x1p+{'0' * 5000}1", F32) == parse_constant("0x1p+1", F32)
 
 
 def test_nan_payloads_are_kept():
