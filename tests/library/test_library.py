@@ -244,6 +244,8 @@ def test_contraction_is_read_off_the_fingerprint() -> None:
     assert not contracts({**base, "isa": "avx"})
     assert not contracts({**base, "xla_flags": "--xla_cpu_max_isa=AVX"})
     assert contracts({**base, "xla_flags": "--xla_cpu_max_isa=AVX2"})
+    assert contracts({**base, "xla_flags": "--xla_cpu_max_isa=AVX --xla_cpu_max_isa=AVX2"})
+    assert not contracts({**base, "xla_flags": "--xla_cpu_max_isa=AVX2 --xla_cpu_max_isa=AVX"})
 
 
 def test_a_newer_proof_of_the_same_compiler_replaces_the_older() -> None:

@@ -310,9 +310,10 @@ def code_fingerprint(
 def contracts(fingerprint: Mapping[str, str]) -> bool:
     """Returns whether a*b + c becomes one fused operation under a CPU fingerprint.
 
-    Instruction sets without fused multiply-add, of the machine or by ``--xla_cpu_max_isa``, cannot.
+    Instruction sets without fused multiply-add, of the machine or by ``--xla_cpu_max_isa``, cannot;
+    of several such flags XLA heeds the last.
     """
-    for flag in fingerprint.get("xla_flags", "").split():
+    for flag in reversed(fingerprint.get("xla_flags", "").split()):
         name, _, value = flag.partition("=")
         if name == "--xla_cpu_max_isa":
             return value.upper().startswith(("AVX2", "AVX512", "AVX10", "AMX"))
