@@ -1,8 +1,8 @@
 """Canonical form and content hash: two spellings of one program become one.
 
 Dead code goes, equal values are computed once, operations on constants are folded (in the
-program's own format, so the bits are those of run time), operands of commutative operations are
-ordered, and instructions stand in the order in which the result needs them.
+program's own format, with subnormals as they are, as compilers fold them), operands of commutative
+operations are ordered, and instructions stand in the order in which the result needs them.
 """
 
 import hashlib

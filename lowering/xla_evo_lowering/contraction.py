@@ -133,6 +133,7 @@ class _Contractor:
         self._body: list[Instruction] = []
         self._moved: list[int] = []
         self._ranks = _ranks(self._nodes)
+        self._flips: list[bool] = []
         self._uses = [0] * len(self._nodes)
         live = {self._result.value}
         self._uses[self._result.value] += 1
@@ -140,6 +141,8 @@ class _Contractor:
             for operand in self._nodes[number].operands if number in live else ():
                 self._uses[operand.value] += 1
                 live.add(operand.value)
+        for number in range(len(self._nodes)):
+            self._flips.append(self._is_flipped(number))
 
     def run(self) -> Program:
         for node in self._nodes:
@@ -170,7 +173,7 @@ class _Contractor:
         dtype = self._nodes[operand.value].instruction.dtype
         return self._append(Instruction("neg", dtype, (value,)))
 
-    def _flips(self, value: int) -> bool:
+    def _is_flipped(self, value: int) -> bool:
         """True for a product of an odd number of negative constants, used once.
 
         Reassociate makes them positive, and the sum around the product a difference or back.
@@ -185,7 +188,7 @@ class _Contractor:
                 bits = inner.value if isinstance(inner.value, int) else 0
                 odd ^= bool(bits >> (inner.dtype.bits - 1))
             else:
-                odd ^= self._flips(operand.value)
+                odd ^= self._flips[operand.value]
         return odd
 
     def _sum(self, instruction: Instruction, left: _Signed, right: _Signed) -> int | None:
@@ -196,9 +199,9 @@ class _Contractor:
         if left.negative and (not subtracts or right.negative):
             terms.reverse()
         if not (left.negative or right.negative):
-            if not subtracts and self._flips(left.value) and not self._flips(right.value):
+            if not subtracts and self._flips[left.value] and not self._flips[right.value]:
                 terms.reverse()  # -c a + b is made b - c a
-            elif subtracts == self._flips(right.value) and (
+            elif subtracts == self._flips[right.value] and (
                 self._ranks[right.value] < self._ranks[left.value]
             ):
                 terms.reverse()
@@ -227,8 +230,9 @@ def contract(program: Program, *, half: bool = False) -> Program:
     further meaning.
 
     Not modelled: what XLA's algebraic simplifier does before (guards stop most of that); sums of a
-    value with itself; the loop over the elements that do not fill a vector, which may contract the
-    other of two products.
+    value with itself; subnormal constants behind a guard, which jaxlib 0.10 reads as zero at run
+    time and 0.12 folds as they are, as is done here; the loop over the elements that do not fill a
+    vector, which may contract the other of two products.
 
     Args:
         program: as written.

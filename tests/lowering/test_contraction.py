@@ -16,6 +16,7 @@ from xla_evo_lowering.dtypes import BF16, BOOL, F16, F32, F64, I32
 from xla_evo_lowering.generate import Generator, random_program
 from xla_evo_lowering.interpret import evaluate
 from xla_evo_lowering.ops import OPS
+from xla_evo_lowering.program import Builder
 from xla_evo_lowering.text import parse_program, print_program
 
 from .programs import ordinary, same, values
@@ -109,6 +110,14 @@ def test_contraction_is_in_canonical_form_and_stays():
     once = contract(program)
     assert [item.op for item in once.body] == ["fma", "fma"]
     assert contract(once) == once
+
+
+def test_a_chain_may_be_longer_than_python_calls_go_deep():
+    b = Builder("chain", x=F32)
+    value = 0
+    for _ in range(4000):
+        value = b.apply("mul", value, 0)
+    assert contract(b.build(b.apply("add", value, 0))).body[-1].op == "fma"
 
 
 SUMS = dict.fromkeys(("add", "sub", "mul", "neg", "abs", "guard", "min", "max", "sqrt"), 1.0)
