@@ -228,7 +228,10 @@ def build(text: str) -> tuple[Path, str]:
     library, digest = folder / f"{key}.so", folder / f"{key}.sha256"
     try:
         _make_private(folder)
-        if not _is_intact(library, digest):
+        if _is_intact(library, digest):
+            with suppress(OSError):  # The time of its last use is of no use in a read-only folder.
+                os.utime(digest)
+        else:
             with tempfile.TemporaryDirectory(dir=folder) as scratch:
                 built = _compile(command, text, Path(scratch))
                 built.chmod(0o700)

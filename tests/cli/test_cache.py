@@ -65,3 +65,12 @@ def test_prune(folder, capsys):
     assert "removed 0 entries" in printed(capsys, "prune", "--older-than", "1h")
     report = json.loads(printed(capsys, "prune", "--kind", "timing", "--json"))
     assert (report["entries"], report["blobs"]) == (3, 3)
+
+
+def test_machine_code_is_a_kind_of_its_own(folder, capsys):
+    (folder / "native").mkdir()
+    (folder / "native" / "a.so").write_bytes(bytes(1000))
+    lines = printed(capsys, "stats").splitlines()
+    assert lines[2].split()[:2] == ["native", "1"]
+    assert "removed 1 entries and 0 blobs" in printed(capsys, "prune", "--kind", "native")
+    assert len(json.loads(printed(capsys, "stats", "--json"))["kinds"]) == 1

@@ -161,7 +161,10 @@ def test_libraries_are_private_kept_and_checked(tmp_path, monkeypatch) -> None:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert path.name == f"{key}.so"
     built = path.stat().st_mtime_ns
+    digest = path.with_suffix(".sha256")
+    os.utime(digest, (1, 1))
     assert native.build(text)[0].stat().st_mtime_ns == built
+    assert digest.stat().st_mtime > 1, "the time of its last use"
     with path.open("r+b") as file:
         file.seek(200)
         file.write(b"damaged")

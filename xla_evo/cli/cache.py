@@ -16,6 +16,7 @@ EXAMPLES = """\
   xla-evo cache stats --json
   xla-evo cache prune --max-bytes 2G
   xla-evo cache prune --older-than 30d --kind timing
+  xla-evo cache prune --kind native
   xla-evo cache export store.tar
   xla-evo cache import store.tar
   xla-evo cache path"""
@@ -28,11 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     prune = actions.add_parser("prune", help="remove old entries, and blobs that nothing needs")
     prune.add_argument(
         "--max-bytes", type=argument(parse_size), metavar="SIZE",
-        help="remove the oldest entries until the store takes at most SIZE (500M, 2G)",
+        help="remove machine code used longest ago, then the oldest entries, until the store takes"
+        " at most SIZE (500M, 2G)",
     )  # fmt: skip
     prune.add_argument(
         "--older-than", type=argument(parse_duration), metavar="TIME",
-        help="remove entries older than TIME (12h, 30d)",
+        help="remove entries older than TIME (12h, 30d), and machine code not used since",
     )  # fmt: skip
     prune.add_argument(
         "--kind", action="append", metavar="KIND",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from xla_evo.store.blobs import BlobFolder
+from xla_evo.store.code import KIND, CodeFolder
 from xla_evo.store.index import Index, StoreFullError, Work
 from xla_evo.store.reports import KindStats, PruneReport, Stats
 from xla_evo.store.schema import VERSION
@@ -29,8 +30,9 @@ def add_lookups(connection: sqlite3.Connection, counts: Mapping[str, tuple[int, 
 
 
 def disk_bytes(connection: sqlite3.Connection, folder: Path) -> int:
-    """Returns what the index, its log and the blobs take."""
-    total = int(connection.execute("SELECT coalesce(sum(bytes), 0) FROM blobs").fetchone()[0])
+    """Returns what the index, its log, the blobs and machine code of custom calls take."""
+    total = CodeFolder(folder).bytes()
+    total += int(connection.execute("SELECT coalesce(sum(bytes), 0) FROM blobs").fetchone()[0])
     for name in ("index.sqlite", "index.sqlite-wal"):
         with contextlib.suppress(FileNotFoundError):
             total += (folder / name).stat().st_size
@@ -75,12 +77,18 @@ def stats(
                 blobs=blob_count, bytes=row_bytes + blob_bytes,
             )
         )  # fmt: skip
+    libraries = CodeFolder(folder).libraries()
+    if libraries:
+        size = sum(library.bytes for library in libraries)
+        kinds.append(
+            KindStats(kind=KIND, entries=len(libraries), hits=0, misses=0, blobs=0, bytes=size)
+        )
     return Stats(
         path=str(folder),
         schema=VERSION,
         read_only=read_only,
         bytes=disk_bytes(connection, folder),
-        kinds=tuple(kinds),
+        kinds=tuple(sorted(kinds, key=lambda row: row.kind)),
     )
 
 
@@ -94,13 +102,16 @@ def prune(
 ) -> PruneReport:
     """Removes entries as `Store.prune` says, then orphaned blobs, then empty pages."""
     folder = index.path.parent
+    code = CodeFolder(folder)
+    prunes_code = kinds is None or KIND in kinds
     before = index.read(lambda connection: disk_bytes(connection, folder))
     of_kinds, names = "1", []
     if kinds is not None:
         of_kinds, names = f"kind IN ({', '.join('?' * len(kinds))})", list(kinds)
 
+    cutoff = time.time() - older_than_s if older_than_s is not None else time.time() + 1.0
+
     def by_age(connection: sqlite3.Connection) -> int:
-        cutoff = time.time() - older_than_s if older_than_s is not None else time.time() + 1.0
         return connection.execute(
             f"DELETE FROM entries WHERE {of_kinds} AND created < ?", (*names, cutoff)
         ).rowcount
@@ -113,8 +124,13 @@ def prune(
 
     if older_than_s is not None or selects_all:
         entries = write(by_age)
+        entries += code.remove_before(cutoff) if prunes_code else 0
     removed = write(lambda connection: _remove_orphans(connection, blobs))
+    code.remove_partial()
     after = index.read(lambda connection: _settled_bytes(connection, folder))
+    if max_bytes is not None and prunes_code:
+        entries += code.remove_bytes(after - max_bytes)
+        after = index.read(lambda connection: disk_bytes(connection, folder))
     while max_bytes is not None and after > max_bytes:
         excess = after - max_bytes
         dropped = write(lambda c, excess=excess: _drop_oldest(c, excess, of_kinds, names))

@@ -8,8 +8,8 @@ class KindStats:
     """Counts of one kind of entry.
 
     Attributes:
-        kind: the kind.
-        entries: entries recorded now.
+        kind: the kind; ``native`` for machine code of custom calls, whose lookups are not counted.
+        entries: entries recorded now, or libraries.
         hits: lookups that found one, over the store's life.
         misses: lookups that found none.
         blobs: distinct blobs that its entries refer to.
@@ -38,7 +38,7 @@ class Stats:
         path: its folder.
         schema: version of its schema.
         read_only: whether this process can only read it.
-        bytes: what it takes on disk, index and blobs.
+        bytes: what it takes on disk: index, blobs and machine code of custom calls.
         kinds: one row a kind, by name.
     """
 
@@ -51,7 +51,7 @@ class Stats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneReport:
-    """What a prune removed: entries, blob files, and bytes on disk before and after."""
+    """What a prune removed: entries and libraries, blobs, and bytes on disk before and after."""
 
     entries: int
     blobs: int

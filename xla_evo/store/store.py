@@ -179,9 +179,12 @@ class Store:
     ) -> PruneReport:
         """Removes entries, then blobs that no entry refers to.
 
+        Machine code of custom calls, of the kind ``native``, is as old as its last use.
+
         Args:
-            max_bytes: remove the oldest until the store takes at most this on disk.
-            older_than_s: remove entries recorded longer ago than this, in seconds.
+            max_bytes: remove code, then the oldest entries, until the store takes at most this on
+                disk.
+            older_than_s: remove what is older than this, in seconds.
             kinds: touch only these kinds; alone it removes all entries of these kinds.
 
         Raises:
