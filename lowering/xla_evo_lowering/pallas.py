@@ -32,6 +32,8 @@ Forms = Mapping[str, Form]
 
 TRITON_BLOCK = 1024
 """Elements of one Triton program: eight for each thread of four warps."""
+_MOST_ELEMENTS = (1 << 31) - 1
+"""Elements are numbered by 32-bit integers."""
 MOSAIC_ROWS, MOSAIC_COLUMNS = 256, 1024
 """Largest block of a TPU kernel; two of 4 bytes an element, twice buffered, take 4 MiB."""
 _LANES = 128
@@ -169,8 +171,13 @@ def _prepared(program: Program, dialect: str, *, interpret: bool) -> tuple[Progr
     return canonical(program), _FORMS["interpret" if interpret else dialect]
 
 
+def _zero(dtype: Any) -> Any:
+    """What stands in the place of elements beyond the array; of the format, lest it decides it."""
+    return 0.0 if jnp.issubdtype(dtype, jnp.floating) else jnp.zeros((), dtype)
+
+
 def triton_function(program: Program, *, interpret: bool = False) -> Callable[..., jax.Array]:
-    """Returns a program as a Triton kernel on arrays of one shape, any shape.
+    """Returns a program as a Triton kernel on arrays of one shape, of less than 2**31 elements.
 
     Args:
         program: without ``real`` values.
@@ -178,7 +185,8 @@ def triton_function(program: Program, *, interpret: bool = False) -> Callable[..
             then contracts products and sums as it does in inlined programs.
 
     Raises:
-        BackendError: Triton does not know one of its formats.
+        BackendError: Triton does not know one of its formats; the function raises it for an array
+            of more elements.
     """
     form, forms = _prepared(program, "triton", interpret=interpret)
 
@@ -188,11 +196,18 @@ def triton_function(program: Program, *, interpret: bool = False) -> Callable[..
         count = math.prod(inputs[0].shape)
         if count == 0:
             return jnp.zeros(inputs[0].shape, form.dtype.numpy)
+        if count > _MOST_ELEMENTS:
+            raise BackendError(
+                f"a Triton kernel takes at most {_MOST_ELEMENTS} elements, not {count}; use"
+                ' lowering="inline", or split the array'
+            )
 
         def kernel(*refs: Any) -> None:
             index = pl.program_id(0) * TRITON_BLOCK + jnp.arange(TRITON_BLOCK, dtype=jnp.int32)
             inside = index < count
-            loaded = [triton.load(ref.at[index], mask=inside, other=0.0) for ref in refs[:-1]]
+            loaded = [
+                triton.load(ref.at[index], mask=inside, other=_zero(ref.dtype)) for ref in refs[:-1]
+            ]
             triton.store(refs[-1].at[index], _compute(form, forms, loaded), mask=inside)
 
         call = pl.pallas_call(

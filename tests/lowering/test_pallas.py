@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.lowering.plugins import installed
+from tests.lowering.programs import values
 from tests.lowering.test_native import assert_same_bits, inputs, needs_compiler
 from xla_evo_lowering import pallas
 from xla_evo_lowering.ahead import AheadOfTime, lower_for
@@ -18,6 +19,7 @@ from xla_evo_lowering.dtypes import BF16, F32, F64, I32, U32
 from xla_evo_lowering.errors import BackendError, CompileError
 from xla_evo_lowering.interpret import contract, evaluate
 from xla_evo_lowering.program import Builder, Program
+from xla_evo_lowering.text import parse_program
 
 FUNCTIONS = [pallas.triton_function, pallas.mosaic_function]
 SHAPES = [(), (1,), (0, 3), (1030,), (3, 7), (2, 3, 5), (5, 300)]
@@ -66,6 +68,26 @@ def test_interpreted_fma_rounds_once(make) -> None:
     x, y = (np.random.default_rng(seed).normal(size=300).astype(np.float32) for seed in (1, 2))
     program = product_and_sum("fma")
     assert_same_bits(make(program, interpret=True)(jnp.asarray(x), y), evaluate(program, x, y))
+
+
+@pytest.mark.parametrize("make", FUNCTIONS)
+@pytest.mark.parametrize("short", ["i32", "i64", "u32"])
+def test_interpreted_kernels_take_integers(make, short) -> None:
+    program = parse_program(
+        f"program f(x: {short}) -> {short} {{ %0: {short} = not x %1: {short} = add %0, x"
+        f" %2: {short} = mul %1, x return %2 }}"
+    )
+    x = values(program.dtype, 1030)
+    with jax.enable_x64(True):
+        np.testing.assert_array_equal(make(program, interpret=True)(x), evaluate(program, x))
+
+
+def test_a_triton_kernel_refuses_more_elements_than_it_can_number() -> None:
+    kernel = jax.jit(pallas.triton_function(product_and_sum("mul")))
+    most, more = (jax.ShapeDtypeStruct((count,), np.float32) for count in (2**31 - 1, 2**31))
+    kernel.trace(most, most)
+    with pytest.raises(BackendError, match="at most 2147483647 elements, not 2147483648"):
+        kernel.trace(more, more)
 
 
 @pytest.mark.parametrize("make", FUNCTIONS)
