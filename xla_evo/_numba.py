@@ -6,10 +6,14 @@ the type checker, which sees nothing through numba's own.
 
 Of itself numba takes a cached function for fresh while its own file is unchanged, and so keeps what
 has been compiled into it from other files. Here it is fresh while all files of the package are.
+
+Compiled code stands where numba puts it: beside the sources, or among the user's caches. Where
+neither can be written it stands in the store's folder, and without that nowhere.
 """
 
 import functools
 import hashlib
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
@@ -18,6 +22,8 @@ import numba
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_FOLDER = "numba"
+"""Of compiled code, in the folder of the store."""
 
 
 @functools.cache
@@ -31,17 +37,43 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
+def _dispatcher(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    """A function of `numba.njit`, cached where there is a folder for it."""
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # numba found no folder that it can write
+        pass
+    from xla_evo.store import default_path
+
+    settings: Any = importlib.import_module("numba.core.config")  # has no types
+    before = settings.CACHE_DIR
+    try:
+        settings.CACHE_DIR = str(default_path() / _FOLDER)
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:
+        return numba.njit(**options)(function)
+    finally:
+        settings.CACHE_DIR = before
+
+
 def _compiled(function: Callable[P, R], **options: Any) -> Callable[P, R]:
-    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
-    compiled._cache._cache_file._source_stamp = _sources()  # numba has no public way to say it
+    compiled = _dispatcher(function, options)
+    if compiled._cache.cache_path is not None:  # numba has no public way to say what is fresh
+        compiled._cache._cache_file._source_stamp = _sources()
     return cast("Callable[P, R]", compiled)
 
 
 def njit(function: Callable[P, R]) -> Callable[P, R]:
     """Compiles a function with strict IEEE arithmetic: no reassociation, no contraction."""
-    return _compiled(function)
+    return _compiled(function, nogil=True, error_model="numpy")
 
 
 def njit_fast(function: Callable[P, R]) -> Callable[P, R]:
     """Compiles a function whose sums may be reassociated and contracted; inf and nan still work."""
-    return _compiled(function, fastmath={"reassoc", "contract", "nsz", "arcp"})
+    fast = {"reassoc", "contract", "nsz", "arcp"}
+    return _compiled(function, nogil=True, error_model="numpy", fastmath=fast)
+
+
+def njit_with(**options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Compiles a function with these options of `numba.njit`, cached as the others are."""
+    return lambda function: _compiled(function, **options)

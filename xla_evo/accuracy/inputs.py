@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from xla_evo._numba import njit_with
 from xla_evo.targets.function import Function
 from xla_evo.targets.ordering import from_ordinal, number, ordinal, to_ordinal
 from xla_evo.targets.target import Target
@@ -40,7 +40,7 @@ def write_values(out: Values, first: int, dtype: DType) -> None:
     _write_steps(bits[negative:], max(first, 0), 1)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _write_steps(out: Values, first: int, step: int) -> None:
     for i in range(len(out)):
         out[i] = first + step * i

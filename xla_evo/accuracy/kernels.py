@@ -14,9 +14,9 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from xla_evo._numba import njit_with
 from xla_evo_lowering.dtypes import DType
 
 Floats = NDArray[Any]
@@ -86,7 +86,7 @@ def _overflow_threshold(dtype: DType) -> np.float64:
     return np.float64(2.0 ** (dtype.emax + 1) - 2.0 ** (dtype.emax - dtype.precision))
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def element_error(y: float, r: float, form: Format) -> float:
     """Returns the error of one float64 result against one float64 reference in ULP."""
     if math.isnan(y) or math.isnan(r):
@@ -122,7 +122,7 @@ def element_error(y: float, r: float, form: Format) -> float:
     return abs(y_units - r_units) if same_sign else y_units + r_units
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _ordinary_errors(out: Floats, y: Floats, r: Floats, form: Format) -> Integer:
     """Writes |y - r| / ulp(r), which are the errors where all is ordinary.
 
@@ -152,7 +152,7 @@ def _ordinary_errors(out: Floats, y: Floats, r: Floats, form: Format) -> Integer
     return largest if ordinary and largest < _INFINITY_64 else np.int64(-1)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _all_flushed(y: Floats, r: Floats, form: Format) -> "bool | np.bool_":
     """Whether flushing makes zeros of all of ``y`` and ``r``."""
     if not form.flush_to_zero:
@@ -165,7 +165,7 @@ def _all_flushed(y: Floats, r: Floats, form: Format) -> "bool | np.bool_":
     return inside < 0
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _all_overflowed(y: Floats, r: Floats, form: Format) -> "bool | np.bool_":
     """Whether each of ``y`` is the infinity to which its ``r`` overflows."""
     y_bits, bits, below = y.view(np.int32), r.view(np.int64), np.int64(form.overflow_bits - 1)
@@ -178,7 +178,7 @@ def _all_overflowed(y: Floats, r: Floats, form: Format) -> "bool | np.bool_":
     return inside < 0 <= differs
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _all_nan(y: Floats, r: Floats) -> "bool | np.bool_":
     """Whether all of ``y`` and ``r`` are nan."""
     y_bits, bits = y.view(np.int32), r.view(np.int64)
@@ -189,7 +189,7 @@ def _all_nan(y: Floats, r: Floats) -> "bool | np.bool_":
     return inside < 0
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def has_below(x: Floats, least: float) -> "bool | np.bool_":
     """Whether any float64 number is below ``least`` in size; nan is not."""
     bits = x.view(np.int64)
@@ -199,7 +199,7 @@ def has_below(x: Floats, least: float) -> "bool | np.bool_":
     return smallest < np.float64(least).view(np.int64)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def largest_pattern(patterns: Integers) -> Integer:
     """The greatest of some patterns, at least 0."""
     largest = np.int64(0)
@@ -208,7 +208,7 @@ def largest_pattern(patterns: Integers) -> Integer:
     return largest
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def errors_into(out: Floats, y: Floats, r: Floats, form: Format) -> tuple[Integer, Integer]:
     """Writes the error in ULP of each ``y`` against ``r`` to ``out``.
 
@@ -236,7 +236,7 @@ def errors_into(out: Floats, y: Floats, r: Floats, form: Format) -> tuple[Intege
     return mismatches, largest_pattern(out.view(np.int64))
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def pair_errors_into(out: Floats, y: Floats, high: Floats, rest: Floats, form: Format) -> int:
     """Writes the error in ULP of each float64 ``y`` against a number and its rest.
 

@@ -8,9 +8,9 @@ where that leaves anything open, `xla_evo.accuracy.tally` takes a chunk in float
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from xla_evo._numba import njit_with
 from xla_evo.accuracy.kernels import CHUNK, MAGNITUDE, Floats, Format, Integer
 
 DELTA = 2.0**-21
@@ -37,7 +37,7 @@ NOT_ROUNDED = Rounded(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0
 """Where references were not rounded: no chunks."""
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def rounded(r: Floats, form: Format) -> Rounded:
     """Rounds float64 references; ``form`` is float32."""
     patterns, rests = np.empty(len(r), np.int32), np.empty(len(r), np.float32)
@@ -49,7 +49,7 @@ def rounded(r: Floats, form: Format) -> Rounded:
     return Rounded(patterns, rests, limits)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _all_normal(r: Floats, form: Format) -> "bool | np.bool_":
     """Whether all |r| lie in [2^emin, 2^emax)."""
     bits, least = r.view(np.int64), np.int64(form.least_bits) + np.int64(form.slack)
@@ -60,7 +60,7 @@ def _all_normal(r: Floats, form: Format) -> "bool | np.bool_":
     return farthest < np.uint64(span - form.slack)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _round(patterns: Any, rests: Floats, r: Floats, form: Format) -> Integer:
     bits, values = r.view(np.int64), patterns.view(np.float32)
     slack, top = np.int64(form.slack), np.int64(form.precision - 1 + 2 * 1023)
@@ -81,7 +81,7 @@ def negated(references: Rounded) -> Rounded:
     return references._replace(patterns=references.patterns ^ _SIGN)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def rounded_errors_into(out: Floats, y: Any, patterns: Any, rests: Floats, limit: Any) -> Any:
     """Writes the errors in ULP of float32 results, up to `DELTA`, to a float32 array.
 
@@ -106,7 +106,7 @@ def rounded_errors_into(out: Floats, y: Any, patterns: Any, rests: Floats, limit
     return np.int32(largest).view(np.float32)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def certainly_above(errors: Floats, edge: float, within: float) -> Integer:
     """How many float32 errors are above an edge; -1 if any lies ``within`` of it."""
     low, high = np.float32(edge - within), np.float32(edge + within)

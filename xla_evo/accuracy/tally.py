@@ -4,8 +4,8 @@ A chunk of errors stays in the nearest cache. All of the kernels release the GIL
 """
 
 import numpy as np
-from numba import njit
 
+from xla_evo._numba import njit_with
 from xla_evo.accuracy.kernels import (
     CHUNK,
     Floats,
@@ -26,7 +26,7 @@ _EDGES = np.asarray(HISTOGRAM_EDGES)
 _EDGE_BITS = _EDGES.view(np.int64)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _count_above(patterns: Integers, limit: Integer) -> Integer:
     count = np.int64(0)
     for i in range(len(patterns)):
@@ -34,7 +34,7 @@ def _count_above(patterns: Integers, limit: Integer) -> Integer:
     return count
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _counts_above(patterns: Integers, one: Integer, two: Integer) -> tuple[Integer, Integer]:
     above_one, above_two = np.int64(0), np.int64(0)
     for i in range(len(patterns)):
@@ -43,7 +43,7 @@ def _counts_above(patterns: Integers, one: Integer, two: Integer) -> tuple[Integ
     return above_one, above_two
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _keep_worst(out: Floats, offset: int, worst_error: Floats, worst_index: Integers) -> None:
     last = len(worst_error) - 1
     for i in range(len(out)):
@@ -57,7 +57,7 @@ def _keep_worst(out: Floats, offset: int, worst_error: Floats, worst_index: Inte
             worst_index[place] = offset + i
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def scan(
     y: Floats,
     r: Floats,
@@ -112,7 +112,7 @@ def scan(
         )  # fmt: skip
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _counted(errors: Floats, largest: float, uncertainty: float, counts: Integers) -> bool:
     """Counts float32 errors above each edge; whether none is too near to one to tell."""
     counts[:] = 0
@@ -128,7 +128,7 @@ def _counted(errors: Floats, largest: float, uncertainty: float, counts: Integer
     return True
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def scan_pairs(
     y: Floats,
     high: Floats,
@@ -155,7 +155,7 @@ def scan_pairs(
         )  # fmt: skip
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _tally(
     out: Floats,
     largest: Integer,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from xla_evo._numba import njit_with
 from xla_evo.accuracy.inputs import sample_inputs
 from xla_evo.accuracy.lengths import check_length_invariance
 from xla_evo.accuracy.measurement import ErrorMeasurement
@@ -192,7 +192,7 @@ def _length(dtype: DType) -> int:
     return min(BLOCK, 1 << dtype.bits)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _first_difference(
     known: Any,
     plain: Any,
@@ -231,7 +231,7 @@ def _first_difference(
     return -1, False
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _nearest(patterns: Any, mask: Any, base: Any) -> Any:
     """How far the least `Ordinary` input is below the nearest of some; all of one unsigned type."""
     nearest = (patterns[0] & mask) - base

@@ -11,8 +11,9 @@ import math
 
 import mpmath as mp
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from xla_evo._numba import njit_with
 
 Pair = tuple[float, float]
 
@@ -41,7 +42,7 @@ with mp.workprec(300):
     _INVERSE_FACTORIALS = constant_pairs([1 / mp.factorial(k) for k in range(_TERMS)])
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit_with(nogil=True, inline="always")
 def two_sum(a: float, b: float) -> Pair:
     """Returns a + b exactly (Knuth)."""
     s = a + b
@@ -49,7 +50,7 @@ def two_sum(a: float, b: float) -> Pair:
     return s, (a - (s - t)) + (b - t)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit_with(nogil=True, inline="always")
 def two_product(a: float, b: float) -> Pair:
     """Returns a b exactly (Dekker), for magnitudes up to 2^970."""
     p = a * b
@@ -62,7 +63,7 @@ def two_product(a: float, b: float) -> Pair:
     return p, ((a_high * b_high - p) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def add(a: Pair, b: Pair) -> Pair:
     """Returns a + b with a relative error of about 2^-104, also under cancellation."""
     s, e = two_sum(a[0], b[0])
@@ -74,7 +75,7 @@ def add(a: Pair, b: Pair) -> Pair:
     return s, e - (s - high)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def multiply(a: Pair, b: Pair) -> Pair:
     """Returns a b."""
     p, e = two_product(a[0], b[0])
@@ -83,7 +84,7 @@ def multiply(a: Pair, b: Pair) -> Pair:
     return s, e - (s - p)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def divide(a: Pair, b: Pair) -> Pair:
     """Returns a / b by long division in three float64 quotients."""
     q1 = a[0] / b[0]
@@ -93,7 +94,7 @@ def divide(a: Pair, b: Pair) -> Pair:
     return add(two_sum(q1, q2), (r[0] / b[0], 0.0))
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def exponential(a: Pair) -> Pair:
     """Returns exp(a) for |a| up to 700: reduction by ln 2 and halvings, Taylor, squarings."""
     k = np.rint(a[0] / LN2[0])
@@ -111,7 +112,7 @@ def exponential(a: Pair) -> Pair:
     return total[0] * scale, total[1] * scale
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def logarithm(a: Pair) -> Pair:
     """Returns log(a) for positive a by one Newton step on the float64 logarithm."""
     y = math.log(a[0])
@@ -122,7 +123,7 @@ def logarithm(a: Pair) -> Pair:
     return add((y, 0.0), correction)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def sine_and_cosine_of_pi(f: float) -> tuple[Pair, Pair]:
     """Returns sin(pi f) and cos(pi f) for |f| <= 1/2 by Taylor's series."""
     x = multiply(PI, (f, 0.0))

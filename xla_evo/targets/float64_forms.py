@@ -10,9 +10,9 @@ from typing import Any
 
 import mpmath as mp
 import numpy as np
-from numba import njit
 from scipy import special
 
+from xla_evo._numba import njit_with
 from xla_evo.targets import double_double as dd
 from xla_evo.targets.function import Array64
 
@@ -187,7 +187,7 @@ def sinc(x: Array64) -> Array64:
     return np.where(x == 0.0, 1.0, np.where(np.isinf(x), 0.0, value))
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _square_parts(high: Array64, low: Array64, x: Array64) -> None:
     for i in range(len(x)):
         high[i], low[i] = dd.two_product(x[i], x[i])
@@ -240,7 +240,7 @@ def gelu(x: Array64) -> Array64:
     return np.where(negative, tail, 0.5 * x * special.erfc(-x * _SQRT_HALF))
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _gelu_tanh_argument(high: Array64, low: Array64, x: Array64) -> None:
     """2 sqrt(2/pi) (x + 0.044715 x^3) in double-double, for |x| up to 1e6."""
     for i in range(len(x)):

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import mpmath as mp
 import numpy as np
-from numba import njit
 
+from xla_evo._numba import njit_with
 from xla_evo.targets import double_double as dd
 from xla_evo.targets import exact_forms
 from xla_evo.targets.float64_forms import power_series
@@ -55,7 +55,7 @@ with mp.workprec(300):
     _LOG_PI = dd.constant_pair(mp.log(mp.pi))
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _power_series_at(d: float, table: Array64) -> float:
     """Sum of table[k] d^k; even and odd powers by themselves wait half as long for each other."""
     square, even, odd = d * d, 0.0, 0.0
@@ -65,13 +65,13 @@ def _power_series_at(d: float, table: Array64) -> float:
     return even + odd * d
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _lgamma_at_2(d: float) -> float:
     """Log gamma(2 + d) for |d| <= 1/2, DLMF 5.7.3 without its logarithm."""
     return _power_series_at(d, _LGAMMA_2)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _lgamma_positive(x: float) -> float:
     if x < 0.5:
         return (_lgamma_at_2(x) - math.log1p(x)) - math.log(x)
@@ -92,7 +92,7 @@ def _lgamma_positive(x: float) -> float:
     return (x - 0.5) * (math.log(x) - 1.0) + (_HALF_LOG_2_PI[0] - 0.5 + tail * inverse)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _stirling(z: dd.Pair, table: Array64) -> dd.Pair:
     """Sum of table[k] / z^(2k)."""
     inverse = dd.divide((1.0, 0.0), z)
@@ -103,7 +103,7 @@ def _stirling(z: dd.Pair, table: Array64) -> dd.Pair:
     return total
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _lgamma_pair(z: dd.Pair) -> dd.Pair:
     product = (1.0, 0.0)
     while z[0] < _STIRLING_FROM:
@@ -118,7 +118,7 @@ def _lgamma_pair(z: dd.Pair) -> dd.Pair:
     return dd.add(total, (-log_product[0], -log_product[1]))
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _lgamma(x: float) -> float:
     if not math.isfinite(x):
         return x * x
@@ -142,7 +142,7 @@ def _lgamma(x: float) -> float:
     return dd.add(total, (-rest[0], -rest[1]))[0]
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _digamma_positive(x: float) -> float:
     shift = 0.0
     if x < _SHORT_FROM:
@@ -163,7 +163,7 @@ def _digamma_positive(x: float) -> float:
     return math.log(x) + (tail - 0.5 * inverse)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _digamma_pair(z: dd.Pair) -> dd.Pair:
     shift = (0.0, 0.0)
     while z[0] < _STIRLING_FROM:
@@ -176,7 +176,7 @@ def _digamma_pair(z: dd.Pair) -> dd.Pair:
     return dd.add(total, tail)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _digamma(x: float) -> float:
     if x > 0.0:
         return _digamma_positive(x) if x < np.inf else x
@@ -197,13 +197,13 @@ def _digamma(x: float) -> float:
     return dd.add(total, (-quotient[0], -quotient[1]))[0]
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _lgamma_into(out: Array64, x: Array64) -> None:
     for i in range(len(x)):
         out[i] = _lgamma(x[i])
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _digamma_into(out: Array64, x: Array64) -> None:
     for i in range(len(x)):
         out[i] = _digamma(x[i])

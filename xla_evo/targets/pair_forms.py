@@ -21,6 +21,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import special
 
+from xla_evo._numba import njit_with
 from xla_evo.targets import double_double as dd
 from xla_evo.targets.double_double import Pair
 from xla_evo.targets.function import Array64
@@ -101,7 +102,7 @@ _LN2_64 = (64.0 * dd.LN2[0], 64.0 * dd.LN2[1])
 _LN2_BY_STEPS = math.log(2.0) / _STEPS
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit_with(nogil=True, inline="always")
 def _settled(value: Pair, exponent: int) -> Settled:
     """The pair times 2^exponent, as a number and a rest in its ULP; the rest is 0 where it is 0."""
     high = value[0] + value[1]
@@ -115,7 +116,7 @@ def _settled(value: Pair, exponent: int) -> Settled:
     return scaled, rest
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _small_expm1(r: Pair) -> Pair:
     """E^r - 1 for |r| up to 0.0055."""
     tail = 0.0
@@ -127,7 +128,7 @@ def _small_expm1(r: Pair) -> Pair:
     return dd.add(r, dd.add(half, (tail, 0.0)))
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _assembled(m: int, p: Pair) -> tuple[Pair, int]:
     """2^(m/64) (1 + p) as (pair, exponent of two)."""
     j = ((m + _HALF_STEPS) & (_STEPS - 1)) - _HALF_STEPS
@@ -135,7 +136,7 @@ def _assembled(m: int, p: Pair) -> tuple[Pair, int]:
     return dd.add(power, dd.multiply(power, p)), (m - j) // _STEPS
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _reduced(x: Pair) -> tuple[int, Pair]:
     """X = m ln(2)/64 + r, for |x| up to 1000."""
     m = np.rint(x[0] / _LN2_BY_STEPS)
@@ -145,14 +146,14 @@ def _reduced(x: Pair) -> tuple[int, Pair]:
     return int(m), dd.add(r, (p, e))
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _exp(x: Pair) -> tuple[Pair, int]:
     """E^x as (pair in [0.7, 1.5], exponent of two)."""
     m, r = _reduced(x)
     return _assembled(m, _small_expm1(r))
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _expm1(x: float) -> tuple[Pair, int]:
     """E^x - 1 as (pair, exponent of two), to its own last bits next to 0."""
     m, r = _reduced((x, 0.0))
@@ -166,7 +167,7 @@ def _expm1(x: float) -> tuple[Pair, int]:
     return dd.add((value[0] * scale, value[1] * scale), (-1.0, 0.0)), 0
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def exp2_at(x: float) -> Settled:
     """2^x."""
     if not x < 1025.0:
@@ -180,7 +181,7 @@ def exp2_at(x: float) -> Settled:
     return _settled(value, exponent)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def expm1_at(x: float) -> Settled:
     """E^x - 1."""
     if abs(x) < _TINY or math.isnan(x):
@@ -193,7 +194,7 @@ def expm1_at(x: float) -> Settled:
     return _settled(value, exponent)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _exp_and_inverse(a: float) -> tuple[Pair, Pair, int]:
     """E^a = p 2^k and e^-a = q 2^k."""
     value, exponent = _exp((a, 0.0))
@@ -202,7 +203,7 @@ def _exp_and_inverse(a: float) -> tuple[Pair, Pair, int]:
     return value, (inverse[0] * factor, inverse[1] * factor), exponent
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def sinh_at(x: float) -> Settled:
     """(e^x - e^-x) / 2, from e^x - 1 below 1."""
     a = abs(x)
@@ -222,7 +223,7 @@ def sinh_at(x: float) -> Settled:
     return (high, rest) if x > 0.0 else (-high, -rest)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def cosh_at(x: float) -> Settled:
     """(e^x + e^-x) / 2."""
     a = abs(x)
@@ -234,7 +235,7 @@ def cosh_at(x: float) -> Settled:
     return _settled(dd.add(p, q), exponent - 1)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def tanh_at(x: float) -> Settled:
     """(e^2x - 1) / (e^2x + 1)."""
     a = min(abs(x), 40.0)
@@ -245,7 +246,7 @@ def tanh_at(x: float) -> Settled:
     return (high, rest) if x > 0.0 else (-high, -rest)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _log(a: Pair) -> Pair:
     """Log of a positive number from e^-700 to e^700."""
     y = math.log(a[0])
@@ -256,7 +257,7 @@ def _log(a: Pair) -> Pair:
     return dd.add((y, 0.0), (d[0], d[1] - 0.5 * d[0] * d[0]))
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def log1p_at(x: float) -> Settled:
     """log(1 + x)."""
     if abs(x) < _TINY or math.isnan(x) or x == math.inf:
@@ -276,7 +277,7 @@ def log1p_at(x: float) -> Settled:
     return _settled(value, 0)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _taylor(table: Table, x: float) -> Pair:
     """The series about the nearest centre, its first terms in double-double."""
     place = int(np.rint(x / _SPACING))
@@ -290,7 +291,7 @@ def _taylor(table: Table, x: float) -> Pair:
     return total
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _erfc_positive(a: float, erfcx: Table) -> tuple[Pair, int]:
     """Erfc for a from 0 to 28, as (pair, exponent of two)."""
     scaled = _taylor(erfcx, a)
@@ -299,7 +300,7 @@ def _erfc_positive(a: float, erfcx: Table) -> tuple[Pair, int]:
     return dd.multiply(value, scaled), exponent
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def erfc_at(x: float, erfcx: Table) -> Settled:
     """1 - erf(x)."""
     if math.isnan(x):
@@ -316,7 +317,7 @@ def erfc_at(x: float, erfcx: Table) -> Settled:
     return _settled(dd.add((2.0, 0.0), (-value[0] * scale, -value[1] * scale)), 0)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def erf_inv_at(x: float, y: float, erfcx: Table, erf: Table) -> Settled:
     """The inverse of erf, given a float64 value of it."""
     a = abs(x)
@@ -371,7 +372,7 @@ log1p = _arrays(log1p_at)
 erfc = _arrays(erfc_at, _erfcx_table)
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _erf_inv_into(
     high: Array64, rest: Array64, x: Array64, first: Array64, erfcx: Table, erf: Table
 ) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import mpmath as mp
 import numpy as np
-from numba import njit
 
+from xla_evo._numba import njit_with
 from xla_evo.targets.double_double import two_sum
 from xla_evo.targets.function import Array64
 
@@ -46,7 +46,7 @@ def _reduction_table() -> Array64:
 _TABLE = _reduction_table()
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _is_short(x: Array64) -> bool:
     """Whether all of x have at most 24 significant bits and are below 2^128, or are not finite."""
     bits = x.view(np.int64)
@@ -58,7 +58,7 @@ def _is_short(x: Array64) -> bool:
     return long == 0  # pyright: ignore[reportReturnType]
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _reduce(half: Array64, quadrant: Array64, x: Array64) -> None:
     """Writes x - quadrant pi/2, halved, and the quadrant (any integer)."""
     bits = x.view(np.int64)
@@ -82,7 +82,7 @@ def _reduce(half: Array64, quadrant: Array64, x: Array64) -> None:
             half[i], quadrant[i] = np.nan, 0.0
 
 
-@njit(nogil=True, cache=True)
+@njit_with(nogil=True)
 def _combine(out: Array64, tangent: Array64, quadrant: Array64, shift: int) -> None:
     """Writes the sine (shift 0) or cosine (shift 1) from the tangent of the halved rest."""
     for i in range(len(out)):
