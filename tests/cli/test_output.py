@@ -3,6 +3,7 @@ import enum
 import io
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,23 @@ def test_a_table_on_a_terminal_has_the_same_cells(monkeypatch):
     text = terminal.getvalue()
     assert all(word in text for word in ("Times", "name", "exp", "[0.5]"))
     assert len(text.splitlines()) > 3
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("columns", [2, 5, 12])
+def test_no_cell_is_cut_whatever_the_terminal(monkeypatch, width, columns):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", str(width))
+    names = [f"heading {place}" for place in range(columns)]
+    cells = [f"0x1.{place:08x}p-12" for place in range(columns)]
+    print_table(names, [cells], title="Times [in ns]")
+    text = terminal.getvalue()
+    assert all(word in text for word in (*names, *cells, "Times [in ns]"))
+    lines = re.sub(r"\x1b\[[\d;]*m", "", text).splitlines()
+    framed = "━" in text
+    assert framed == (columns * 18 < width)
+    assert not framed or max(map(len, lines)) <= width
 
 
 def test_an_empty_table_has_its_headings(capsys):

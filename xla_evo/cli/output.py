@@ -33,6 +33,8 @@ def print_table(
 ) -> None:
     """Prints a table: with rich on a terminal, else as aligned text that other tools can cut.
 
+    A terminal too narrow for a table gets the text too, whose lines run on: no cell is cut.
+
     Args:
         columns: headings; a plain text is a column aligned right, the first one left.
         rows: cells, printed with `str`; None is an empty cell.
@@ -45,9 +47,7 @@ def print_table(
         for place, column in enumerate(columns)
     ]
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        _print_rich(specs, cells, title)
-    else:
+    if not (sys.stdout.isatty() and _print_rich(specs, cells, title)):
         sys.stdout.write(plain_table(specs, cells, title=title))
 
 
@@ -69,17 +69,25 @@ def plain_table(
 
 def _print_rich(
     columns: Sequence[Column], cells: Sequence[Sequence[str]], title: str | None
-) -> None:
+) -> bool:
+    """Prints a table where the terminal is wide enough for it; returns whether it is."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
+    console = Console()
+    table = Table()
     for column in columns:
-        table.add_column(column.name, justify=column.align)
+        table.add_column(Text(column.name), justify=column.align, no_wrap=True)
     for line in cells:
         table.add_row(*(Text(cell) for cell in line))
-    Console().print(table)
+    anything = console.options.update(max_width=sys.maxsize)
+    if console.measure(table, options=anything).maximum > console.width:
+        return False
+    if title:
+        print_line(title)
+    console.print(table)
+    return True
 
 
 def print_json(value: object) -> None:
