@@ -1,8 +1,10 @@
 import argparse
+import math
 
 import pytest
 
-from xla_evo.cli.arguments import argument, parse_size
+from xla_evo.cli.arguments import argument, parse_size, spare_values
+from xla_evo.cli.main import make_parser
 from xla_evo.errors import ConfigError
 
 
@@ -30,3 +32,31 @@ def test_what_is_not_a_size(text):
 def test_argument_keeps_the_message():
     with pytest.raises(argparse.ArgumentTypeError, match="is not a size"):
         argument(parse_size)("x")
+
+
+@pytest.mark.parametrize("command", ["evolve", "verify", "bench"])
+@pytest.mark.parametrize(
+    ("words", "domain"),
+    [
+        ("-1e-3 1e-3", [-1e-3, 1e-3]),
+        ("-inf 0", [-math.inf, 0.0]),
+        ("-.5 -2.5E-1", [-0.5, -0.25]),
+        ("0 1", [0.0, 1.0]),
+    ],
+)
+def test_a_domain_may_have_any_numbers(command, words, domain):
+    line = [command, "--domain", *words.split(), "x"]
+    assert make_parser().parse_args(spare_values(line)).domain == domain
+
+
+@pytest.mark.parametrize("text", ["-x", "-sin(x)", "-x*x + 1", "x - 1"])
+def test_an_expression_may_begin_with_a_minus(text):
+    line = ["evolve", "--expr", text, "--weight", text, "--json"]
+    args = make_parser().parse_args(spare_values(line))
+    assert (args.expr, args.weight, args.json) == (text, text, True)
+
+
+@pytest.mark.parametrize("words", ["--domain -1 --json", "--expr --json", "--domain", "--expr"])
+def test_a_missing_value_is_told(words):
+    with pytest.raises(ConfigError, match="expected"):
+        make_parser().parse_args(spare_values(["evolve", *words.split()]))

@@ -2,12 +2,15 @@
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from xla_evo.errors import ConfigError
 
 T = TypeVar("T")
+_NUMBERS = {"--domain": 2, "--max-ulp": 1}
+"""Options to how many numbers follow them."""
+_EXPRESSIONS = ("--expr", "--weight")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
@@ -34,6 +37,31 @@ class Command(Protocol):
     def run(args: argparse.Namespace) -> int:
         """Does the work; returns the exit code: 0 done, 1 the asked property does not hold."""
         ...
+
+
+def spare_values(words: Sequence[str]) -> list[str]:
+    """Returns a command line whose values that begin with a minus are no options to argparse.
+
+    It takes ``-1e-3``, ``-inf`` and ``-sin(x)`` for options, but no word that begins with a space;
+    a number or an expression is the same with one.
+    """
+    spared = list(words)
+    for place, word in enumerate(words):
+        for value in range(place + 1, min(len(words), place + 1 + _NUMBERS.get(word, 0))):
+            if _is_number(words[value]):
+                spared[value] = f" {words[value]}"
+        after = words[place + 1] if place + 1 < len(words) else ""
+        if word in _EXPRESSIONS and after.startswith("-") and not after.startswith("--"):
+            spared[place + 1] = f" {after}"
+    return spared
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

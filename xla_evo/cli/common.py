@@ -17,8 +17,9 @@ def add_target(parser: argparse.ArgumentParser, *, name: bool = True) -> None:
     if name:
         parser.add_argument("function", nargs="?", help="a function of the catalogue, e.g. exp2")
     parser.add_argument(
-        "--expr", metavar="TEXT", help="an mpmath expression of x in place of a function"
-    )
+        "--expr", type=str.strip, metavar="TEXT",
+        help="an mpmath expression of x in place of a function",
+    )  # fmt: skip
     parser.add_argument("--dtype", default="float32", help="format, or real (default: float32)")
     parser.add_argument(
         "--domain", nargs=2, type=float, metavar=("LOW", "HIGH"),

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, cast
 from absl import app, logging
 from absl.flags import argparse_flags
 
-from xla_evo.cli.arguments import Command
+from xla_evo.cli.arguments import Command, spare_values
 from xla_evo.cli.output import print_line
 from xla_evo.errors import (
     BackendError,
@@ -142,7 +142,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _command(argv: Sequence[str]) -> int:
     try:
-        args = make_parser().parse_args(argv)
+        args = make_parser().parse_args(spare_values(argv))
         return load(args.command).run(args)
     except SystemExit as stop:  # after --help and --version
         return _exit_code(stop)

@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--measure", choices=("relative", "absolute", "weighted"),
         help="error measure (default: relative; absolute next to a zero that is no float64)",
     )  # fmt: skip
-    group.add_argument("--weight", metavar="TEXT", help="expression of w(x) for |p - f| w(x)")
+    group.add_argument(
+        "--weight", type=str.strip, metavar="TEXT", help="expression of w(x) for |p - f| w(x)"
+    )
 
 
 def add_show_arguments(parser: argparse.ArgumentParser) -> None:
