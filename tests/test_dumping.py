@@ -86,6 +86,30 @@ def test_names_that_stand_for_nothing(name, message):
         resolve(name)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def f(x): return x +", "fails with SyntaxError: "),
+        ("1 / 0", "fails with ZeroDivisionError: division by zero"),
+        ("raise SystemExit(3)", "fails with SystemExit: 3"),
+        ("import no_such_module", "fails with ModuleNotFoundError: No module named 'no_such_m"),
+    ],
+)
+def test_a_module_that_cannot_be_imported(tmp_path, monkeypatch, text, message):
+    (tmp_path / "a_failing_module.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=f"a_failing_module {message}"):
+        resolve("a_failing_module:f")
+
+
+def test_files_and_folders_that_are_no_programs(tmp_path):
+    (tmp_path / "binary.prog").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="it is not text in UTF-8"):
+        resolve(str(tmp_path / "binary.prog"))
+    with pytest.raises(ConfigError, match=r"is a folder; give a program file, of a run .*best\.p"):
+        resolve(str(tmp_path))
+
+
 @pytest.fixture
 def module(tmp_path, monkeypatch):
     """A module of a user's own."""

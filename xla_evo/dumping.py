@@ -11,11 +11,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jax
 from absl import logging
 
+from xla_evo._files import read_text
 from xla_evo.errors import BackendError, ConfigError, StoreError, TargetError
 from xla_evo.store import Key, Store
 from xla_evo_lowering.artifacts import Artifacts, lower_for, make_artifacts
@@ -259,14 +261,15 @@ def resolve(
     """
     if ":" in name:
         module, _, attribute = name.partition(":")
-        function = _attribute(module, attribute, name)
+        function = _attribute(_import(module, name), attribute, name)
     elif Path(name).is_file():
-        program = parse_program(Path(name).read_text(encoding="utf-8"), source=name)
-        return _of_program(program, specs)
+        return _of_program(parse_program(read_text(Path(name)), source=name), specs)
+    elif Path(name).is_dir():
+        raise ConfigError(f"{name} is a folder; give a program file, of a run {name}/best.prog")
     elif name.partition(".")[0] in _MODULES:
         head, _, rest = name.partition(".")
         module, _, attribute = f"{_MODULES[head]}.{rest}".rpartition(".")
-        function = _attribute(module, attribute, name)
+        function = _attribute(_import(module, name), attribute, name)
     else:
         return _of_program(_library_program(name, dtype, backend), specs, name=name)
     short = re.sub(r".*[.:]", "", name) if ":" in name else name
@@ -281,12 +284,21 @@ def _of_program(program: Program, specs: Sequence[Any], name: str = "") -> Subje
     return Subject(name=name or program.name, function=as_function(program), specs=given)
 
 
-def _attribute(module: str, attribute: str, name: str) -> Callable[..., Any]:
+def _import(module: str, name: str) -> ModuleType:
     try:
-        found: Any = importlib.import_module(module)
+        return importlib.import_module(module)
+    except (Exception, SystemExit) as error:  # a module of the user's may do anything
+        missing = isinstance(error, ModuleNotFoundError) and module.startswith(error.name or "?")
+        reason = str(error) if missing else f"{module} fails with {type(error).__name__}: {error}"
+        raise ConfigError(f"cannot find {name}: {reason}") from error
+
+
+def _attribute(module: ModuleType, attribute: str, name: str) -> Callable[..., Any]:
+    try:
+        found: Any = module
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
+    except AttributeError as error:
         raise ConfigError(f"cannot find {name}: {error}") from error
     if not callable(found):
         raise ConfigError(f"{name} is a {type(found).__name__}, not a function")

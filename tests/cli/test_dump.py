@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 
@@ -50,6 +51,13 @@ def test_json_and_files(capsys, tmp_path):
     assert len(data["files"]) == len(first["stages"])
     (again,) = json.loads(printed(capsys, *words))["dumps"]
     assert again == {**first, "from_store": "asm" not in first["missing"]}
+
+
+def test_a_module_of_the_current_folder(capsys, tmp_path, monkeypatch):
+    (tmp_path / "a_module_here.py").write_text("def doubled(x): return x + x")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [entry for entry in sys.path if entry])
+    assert "add" in printed(capsys, "a_module_here:doubled", "--stage", "stablehlo")
 
 
 @pytest.mark.parametrize(

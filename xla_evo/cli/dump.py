@@ -1,10 +1,12 @@
 """``xla-evo dump``: every stage of a compilation, for any backend."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xla_evo._files import read_text
 from xla_evo.cli.arguments import add_json
 from xla_evo.cli.output import Column, print_json, print_line, print_table
 from xla_evo.errors import ConfigError, StoreError
@@ -54,7 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--target-config", type=Path, metavar="FILE",
         help="description of the GPU to compile for (GpuTargetConfigProto as text)",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write the stages to files in DIR")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR",
+        help="write every stage to files in DIR, whichever is asked for, instead of printing it",
+    )  # fmt: skip
     add_json(parser)
 
 
@@ -67,7 +72,9 @@ def run(args: argparse.Namespace) -> int:
     row = backend(args.backend)
     if args.stage not in (_SUMMARY, "all"):
         stage(row.platform, args.stage)
-    config = _read(args.target_config) if args.target_config else ""
+    config = read_text(args.target_config, "the target configuration") if args.target_config else ""
+    if ":" in f"{args.function}{args.against}" and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # as `python -m` has it: a user's modules are there
     specs = parse_specs(args.spec)
     subjects = [resolve(args.function, specs, dtype=args.dtype, backend=row.name)]
     if args.against:
@@ -92,14 +99,6 @@ def run(args: argparse.Namespace) -> int:
         for path in written:
             print_line(str(path))
     return 0
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", "") or "it is not text"
-        raise ConfigError(f"cannot read the target configuration {path}: {reason}") from None
 
 
 def _other(against: str, name: str, subject: "Subject", dtype: str) -> "Subject":
