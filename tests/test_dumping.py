@@ -106,7 +106,10 @@ def test_files_and_folders_that_are_no_programs(tmp_path):
     (tmp_path / "binary.prog").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="it is not text in UTF-8"):
         resolve(str(tmp_path / "binary.prog"))
-    with pytest.raises(ConfigError, match=r"is a folder; give a program file, of a run .*best\.p"):
+    with pytest.raises(ConfigError, match="is a folder; give a program file"):
+        resolve(str(tmp_path))
+    (tmp_path / "best.prog").write_text(TEXT)
+    with pytest.raises(ConfigError, match=f"is a folder; give {tmp_path / 'best.prog'}"):
         resolve(str(tmp_path))
 
 

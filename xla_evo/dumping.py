@@ -265,7 +265,9 @@ def resolve(
     elif Path(name).is_file():
         return _of_program(parse_program(read_text(Path(name)), source=name), specs)
     elif Path(name).is_dir():
-        raise ConfigError(f"{name} is a folder; give a program file, of a run {name}/best.prog")
+        program = Path(name) / "best.prog"
+        hint = str(program) if program.exists() else "a program file"
+        raise ConfigError(f"{name} is a folder; give {hint}")
     elif name.partition(".")[0] in _MODULES:
         head, _, rest = name.partition(".")
         module, _, attribute = f"{_MODULES[head]}.{rest}".rpartition(".")

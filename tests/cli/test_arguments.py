@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from xla_evo.cli.arguments import argument, parse_size, spare_values
+from xla_evo.cli.arguments import argument, parse_bound, parse_seed, parse_size, spare_values
 from xla_evo.cli.main import make_parser
 from xla_evo.errors import ConfigError
 
@@ -23,10 +23,20 @@ def test_sizes(text, size):
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "-1", "M", "2X", "1e3", "two"])
+@pytest.mark.parametrize("text", ["", "-1", "M", "2X", "1e3", "two", "9" * 400])
 def test_what_is_not_a_size(text):
     with pytest.raises(ConfigError, match="is not a size; write it as"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [(parse_bound, text) for text in ("0", "-1", " -1", "nan", "x", "")]
+    + [(parse_seed, text) for text in ("-1", "1.5", "x", "", "9" * 5000)],
+)
+def test_numbers_out_of_range(parse, text):
+    with pytest.raises(ConfigError, match="must be"):
+        parse(text)
 
 
 def test_argument_keeps_the_message():

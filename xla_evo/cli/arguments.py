@@ -11,7 +11,7 @@ T = TypeVar("T")
 _NUMBERS = {"--domain": 2, "--max-ulp": 1}
 """Options to how many numbers follow them."""
 _EXPRESSIONS = ("--expr", "--weight")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,18})?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
@@ -79,6 +79,44 @@ def argument(parse: Callable[[str], T]) -> Callable[[str], T]:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return convert
+
+
+def refuse(args: argparse.Namespace, options: Sequence[str], why: str) -> None:
+    """Refuses options that would be ignored.
+
+    Args:
+        args: the arguments; an option that was not given is None or false.
+        options: as on the command line.
+        why: what they do not go with, after ``is`` in the message.
+
+    Raises:
+        ConfigError: one of them was given.
+    """
+    for option in options:
+        if getattr(args, option.lstrip("-").replace("-", "_")) not in (None, False):
+            raise ConfigError(f"{option} is {why}")
+
+
+def parse_bound(text: str) -> float:
+    """Returns an error bound in units in the last place.
+
+    Raises:
+        ConfigError: it is not a number above 0.
+    """
+    if not (_is_number(text) and float(text) > 0):
+        raise ConfigError(f"an error bound must be a number above 0, not {text.strip()}")
+    return float(text)
+
+
+def parse_seed(text: str) -> int:
+    """Returns the seed of random choices.
+
+    Raises:
+        ConfigError: it is not a whole number from 0 on.
+    """
+    if not re.fullmatch(r"\d{1,18}", text):
+        raise ConfigError(f"a seed must be a whole number from 0 on, not {text}")
+    return int(text)
 
 
 def parse_size(text: str) -> int:

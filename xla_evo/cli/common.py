@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from xla_evo.cli.output import Column, print_json, print_line, print_table
+from xla_evo.cli.runs import no_winner
 from xla_evo.reports import summary
-from xla_evo.search.checkpoint import read_state
 from xla_evo.search.run import Outcome, RunFolder
 from xla_evo.targets.target import Target, make_target
 from xla_evo_lowering.backends import backend
@@ -33,19 +33,6 @@ def target_of(args: argparse.Namespace) -> Target:
     return make_target(args.function, args.dtype, low, high, expr=args.expr)
 
 
-def outcome_of(path: Path) -> Outcome:
-    """Reads what a run over machine numbers has found so far.
-
-    Raises:
-        RunError: there is no run, or it is damaged.
-    """
-    folder = RunFolder(path)
-    return Outcome(
-        path=path, config=folder.config(), state=read_state(folder.checkpoint),
-        winner=folder.result(),
-    )  # fmt: skip
-
-
 def print_outcome(outcome: Outcome, *, json: bool) -> int:
     """Prints a summary; returns 0 when a program holds the bound, else 1."""
     if json:
@@ -67,10 +54,7 @@ def print_outcome(outcome: Outcome, *, json: bool) -> int:
     print_line()
     winner = outcome.winner
     if winner is None:
-        print_line(
-            f"no program for {target.describe()} holds {config.max_ulp:g} ULP on every input yet;"
-            f" go on with: xla-evo resume {outcome.path} --budget 10m"
-        )
+        print_line(no_winner(config, outcome.path))
         return 1
     how = "modelled, not measured; static cost" if config.modelled else "timed in turn"
     title = f"{target.describe()}: over all {winner.error.count:,} inputs, {how}"

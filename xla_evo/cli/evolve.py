@@ -4,9 +4,10 @@ import argparse
 import re
 from pathlib import Path
 
+from xla_evo._files import read_text
 from xla_evo.budget import parse_budget
 from xla_evo.cli import real
-from xla_evo.cli.arguments import add_json, argument
+from xla_evo.cli.arguments import add_json, argument, parse_bound, parse_seed
 from xla_evo.cli.common import add_target, print_outcome, target_of
 from xla_evo.cli.output import print_line
 from xla_evo.errors import ConfigError
@@ -32,16 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     add_target(parser)
     parser.add_argument(
-        "--max-ulp", type=float, default=1.0, metavar="U",
+        "--max-ulp", type=argument(parse_bound), metavar="U",
         help="error bound in units in the last place (default: 1)",
     )  # fmt: skip
     parser.add_argument(
-        "--scaffold", default="", metavar="NAME",
+        "--scaffold", metavar="NAME",
         help="evolve what fills the hole of a scaffold, for the whole range: "
-        + ", ".join(SCAFFOLDS),
+        + ", ".join(name for name in SCAFFOLDS if scaffold(name).ranges),
     )  # fmt: skip
     parser.add_argument(
-        "--begin", default="", metavar="PROGRAM",
+        "--begin", metavar="PROGRAM",
         help="begin with this program of one input: a file, or the hash of one of the library; with"
         " --scaffold, what fills its hole or a whole program that was made in it",
     )  # fmt: skip
@@ -49,12 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only", metavar="OPS",
         help="only these operations, with commas between (add,sub,mul: a polynomial)",
     )  # fmt: skip
-    parser.add_argument("--backend", default="cpu", help="compiler backend (default: cpu)")
+    parser.add_argument("--backend", metavar="B", help="compiler backend (default: cpu)")
     parser.add_argument(
         "--budget", type=argument(parse_budget), default="3m", metavar="B",
         help="time (90s, 3m, 1h) or candidates (200000c) (default: 3m)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of every random choice (default: 0)")
+    parser.add_argument(
+        "--seed", type=argument(parse_seed), default=0, help="of every random choice (default: 0)"
+    )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the run (default: under runs/)"
     )
@@ -76,7 +79,7 @@ def _beginning(given: str, frame: str) -> str:
         return ""
     path = Path(given)
     if path.exists() or not _HASH.fullmatch(given):
-        text = _text(path)
+        text = read_text(path)
         hole = hole_of(scaffold(frame), parse_program(text, source=given)) if frame else None
         return text if hole is None else print_program(hole)
     # Imported here: `--help` should not wait for the library.
@@ -94,14 +97,6 @@ def _beginning(given: str, frame: str) -> str:
     return print_program(hole)
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise ConfigError(f"cannot read {path}: {reason}") from None
-
-
 def run(args: argparse.Namespace) -> int:
     """Starts a run and prints how it ended."""
     if args.dtype == "real":
@@ -111,15 +106,17 @@ def run(args: argparse.Namespace) -> int:
     from xla_evo.search.config import DEFAULT_OPS, SearchConfig, parse_ops
     from xla_evo.search.run import default_folder, evolve
 
+    real.refuse_arguments(args)
+    scaffold_name = args.scaffold or ""
     config = SearchConfig(
         target=target_of(args),
-        max_ulp=args.max_ulp,
+        max_ulp=1.0 if args.max_ulp is None else args.max_ulp,
         budget=args.budget,
-        backend=args.backend,
+        backend=args.backend or "cpu",
         seed=args.seed,
         workers=args.workers,
-        scaffold=args.scaffold,
-        begin=_beginning(args.begin, args.scaffold),
+        scaffold=scaffold_name,
+        begin=_beginning(args.begin or "", scaffold_name),
         ops=parse_ops(args.only) if args.only else dict(DEFAULT_OPS),
     )
     out = args.out or default_folder(config)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from xla_evo.budget import Budget
+from xla_evo.cli.arguments import refuse
 from xla_evo.cli.output import Column, print_json, print_line, print_table
 from xla_evo.errors import ConfigError
 
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of ``evolve`` that belong to the real numbers."""
     group = parser.add_argument_group("with --dtype real (real numbers, no rounding)")
     group.add_argument(
-        "--max-ops", type=int, default=_DEFAULT_OPS, metavar="N",
+        "--max-ops", type=int, metavar="N",
         help=f"most operations + - * / (default: {_DEFAULT_OPS})",
     )  # fmt: skip
     group.add_argument(
@@ -36,6 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--weight", type=str.strip, metavar="TEXT", help="expression of w(x) for |p - f| w(x)"
     )
+
+
+def refuse_arguments(args: argparse.Namespace) -> None:
+    """Refuses the arguments of `add_arguments` where the numbers are of a machine.
+
+    Raises:
+        ConfigError: one of them was given.
+    """
+    refuse(args, ["--max-ops", "--finite", "--measure", "--weight"], "for --dtype real; add that")
 
 
 def add_show_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,13 +68,18 @@ def evolve(args: argparse.Namespace) -> int:
     from xla_evo import discovery
     from xla_evo.discovery.reference import default_measure
 
+    refuse(
+        args, ["--scaffold", "--begin", "--only", "--backend", "--max-ulp"],
+        "for machine numbers; leave it out with --dtype real",
+    )  # fmt: skip
     if args.domain is None:
         raise ConfigError("discovery over the reals needs a finite domain: --domain LOW HIGH")
     budget: Budget = args.budget
     low, high = args.domain
     config = discovery.DiscoveryConfig(
         function=args.function or "", expression=args.expr,
-        low=low, high=high, max_ops=args.max_ops,
+        low=low, high=high,
+        max_ops=_DEFAULT_OPS if args.max_ops is None else args.max_ops,
         seconds=budget.seconds, candidates=budget.candidates, seed=args.seed,
         finite=args.finite, measure=args.measure or "relative",
         weight=args.weight, workers=args.workers,
@@ -97,41 +112,45 @@ def resume(args: argparse.Namespace) -> int:
 
 def show(args: argparse.Namespace) -> int:
     """Prints the front of a discovery, or one record of it."""
-    from xla_evo import discovery
+    from xla_evo.cli.runs import read_front
     from xla_evo.discovery.emit import emit
     from xla_evo.discovery.formula import graph
     from xla_evo.discovery.report import record_head
 
-    front = discovery.load_front(args.run)
-    for flag in ("emit", "graph"):
-        if getattr(args, flag) and args.ops is None:
-            raise ConfigError(f"--{flag} needs --ops N: which record is meant")
+    if args.graph or args.explain:
+        refuse(args, ["--emit", "--json"], "for another output than --graph and --explain")
     if args.graph:
-        sys.stdout.write(graph(front.record(args.ops).steps))
-        return 0
+        refuse(args, ["--explain"], "for another output than --graph")
     if args.emit is not None:
-        sys.stdout.write(emit(front.record(args.ops), front.config, args.emit).text)
-        return 0
-    if args.ops is not None and not args.explain:
-        record = front.record(args.ops)
-        if args.json:
-            print_json(record.to_json())
-        else:
-            for line in record_head(front, record):
-                print_line(f"# {line}")
-            print_line(record.python.rstrip())
-        return 0
+        refuse(args, ["--json"], "for another output than --emit")
+    if args.ops is None and (args.graph or args.emit is not None):
+        flag = "--graph" if args.graph else "--emit"
+        raise ConfigError(f"{flag} needs --ops N: which record is meant")
+    front = read_front(args.run)
     if args.explain:
         return _explain(front, args.ops)
-    return print_front(front, json=args.json)
+    if args.ops is None:
+        return print_front(front, json=args.json)
+    record = front.record(args.ops)
+    if args.graph:
+        sys.stdout.write(graph(record.steps))
+    elif args.emit is not None:
+        sys.stdout.write(emit(record, front.config, args.emit).text)
+    elif args.json:
+        print_json(record.to_json())
+    else:
+        for line in record_head(front, record):
+            print_line(f"# {line}")
+        print_line(record.python.rstrip())
+    return 0
 
 
 def report(args: argparse.Namespace) -> list[Path]:
     """Writes the report of a discovery into its folder; returns the files."""
-    from xla_evo import discovery
+    from xla_evo.cli.runs import read_front
     from xla_evo.discovery.report import write_report
 
-    return write_report(discovery.load_front(args.run), args.run)
+    return write_report(read_front(args.run), args.run)
 
 
 def default_folder(config: "DiscoveryConfig") -> Path:
@@ -168,11 +187,12 @@ def _explain(front: "Front", operations: int | None) -> int:
     from xla_evo.discovery.formula import structure
 
     policy = "finite" if front.config.finite else "removable"
-    for n, record in sorted(front.records[policy].items()):
-        if operations is None or n == operations:
-            print_line(f"{n} operations: {structure(record.steps)}")
-            for line in record.explain(front.config).text().splitlines():
-                print_line(f"  {line}")
+    counts = sorted(front.records[policy]) if operations is None else [operations]
+    for n in counts:
+        record = front.record(n)
+        print_line(f"{n} operations: {structure(record.steps)}")
+        for line in record.explain(front.config).text().splitlines():
+            print_line(f"  {line}")
     return 0
 
 

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from xla_evo.cli.common import outcome_of
 from xla_evo.cli.output import print_line
+from xla_evo.cli.runs import read_outcome
 
 NAME = "report"
 HELP = "Writes report.md and figures into the run's folder."
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     from xla_evo.reports.figure import NO_FIGURES, can_draw
     from xla_evo.reports.page import write_page
 
-    files = real.report(args) if is_discovery(args.run) else write_page(outcome_of(args.run))
+    files = real.report(args) if is_discovery(args.run) else write_page(read_outcome(args.run))
     for path in files:
         print_line(str(path))
     if not can_draw():

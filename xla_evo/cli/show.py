@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 
 from xla_evo.cli import real
-from xla_evo.cli.arguments import add_json
-from xla_evo.cli.common import outcome_of, print_outcome
+from xla_evo.cli.arguments import add_json, refuse
+from xla_evo.cli.common import print_outcome
+from xla_evo.cli.runs import read_outcome
 
 NAME = "show"
 HELP = "Shows what a run has found: hall of fame, winner, work done."
@@ -29,4 +30,5 @@ def run(args: argparse.Namespace) -> int:
 
     if is_discovery(args.run):
         return real.show(args)
-    return print_outcome(outcome_of(args.run), json=args.json)
+    refuse(args, ["--ops", "--explain", "--graph", "--emit"], "for runs with --dtype real")
+    return print_outcome(read_outcome(args.run), json=args.json)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from xla_evo.budget import Budget, parse_budget
-from xla_evo.cli.arguments import add_json, argument
+from xla_evo.cli.arguments import add_json, argument, parse_bound, parse_seed
 from xla_evo.cli.comparison import (
     comparison_to_json,
     number,
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f" (default: those of {', '.join(COMPARED)} whose plugin is installed)",
     )  # fmt: skip
     parser.add_argument(
-        "--max-ulp", type=float, default=1.0, metavar="U",
+        "--max-ulp", type=argument(parse_bound), default=1.0, metavar="U",
         help="error bound in units in the last place over every input (default: 1)",
     )  # fmt: skip
     parser.add_argument(
@@ -57,7 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " none (default: 1m)",
     )  # fmt: skip
     parser.add_argument("--dtype", default="float32", help="format (default: float32)")
-    parser.add_argument("--seed", type=int, default=0, help="of the searches (default: 0)")
+    parser.add_argument(
+        "--seed", type=argument(parse_seed), default=0, help="of the searches (default: 0)"
+    )
     parser.add_argument(
         "--compare", action="store_true",
         help="print what each backend would choose from the programs at hand, and why",
@@ -67,8 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Tunes or compares; 0 when every function has a program within the bound."""
-    if args.max_ulp <= 0:
-        raise ConfigError(f"--max-ulp must be above 0, not {args.max_ulp:g}")
+    _check(args.functions or SHOWN, args.dtype)
     if args.compare:
         return _compare(args)
     if not args.functions:
@@ -91,6 +92,23 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_tuned(found)
     return 0 if all(item.chosen for item in found) else 1
+
+
+def _check(names: Sequence[str], dtype: str) -> None:
+    """Refuses what cannot be tuned before anything is compiled.
+
+    Raises:
+        ConfigError: a function has several arguments, or the format is none of numbers.
+        TargetError: there is no such function.
+    """
+    from xla_evo.targets.target import make_target
+
+    for name in names:
+        target = make_target(name, dtype)
+        if target.function.arity != 1:
+            raise ConfigError(f"tune takes functions of one argument, not {name}")
+        if not target.dtype.is_float:
+            raise ConfigError(f"tune takes formats of numbers, not {target.dtype.name}")
 
 
 def _report(line: str) -> None:
@@ -143,12 +161,9 @@ def _usable(names: Sequence[str]) -> list[str]:
 def _compare(args: argparse.Namespace) -> int:
     """Compares; 0 when every backend that was named could be compared."""
     from xla_evo.store import Store
-    from xla_evo.targets.target import make_target
     from xla_evo.tuning import compare
 
     names = args.functions or list(SHOWN)
-    for name in names:
-        make_target(name, args.dtype)  # refuses what there is not before anything is compiled
     backends = _usable(args.backend or COMPARED)
     if not backends:
         raise ConfigError("none of the backends can be used")

@@ -3,11 +3,21 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from xla_evo.cli.arguments import add_json
+from xla_evo._files import read_text
+from xla_evo.cli.arguments import add_json, argument, parse_bound, refuse
 from xla_evo.cli.common import add_target
 from xla_evo.cli.output import print_json, print_line
-from xla_evo.errors import ConfigError
+from xla_evo.cli.runs import no_winner, read_config, refuse_discovery
+from xla_evo.errors import ConfigError, RunError
+from xla_evo.search.run import PROGRAM, RunFolder
+from xla_evo.targets.target import Target, make_target
+from xla_evo_lowering.program import Program
+from xla_evo_lowering.text import parse_program
+
+if TYPE_CHECKING:
+    from xla_evo.api import Verification
 
 NAME = "verify"
 HELP = "Proves a program over every input: error, special values, array lengths."
@@ -41,8 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target(parser, name=False)
     parser.set_defaults(dtype=None)
     parser.add_argument(
-        "--max-ulp", type=float, metavar="U", help="bound to hold (default: the run's, or 1)"
-    )
+        "--max-ulp", type=argument(parse_bound), metavar="U",
+        help="bound to hold (default: the run's, or 1)",
+    )  # fmt: skip
     parser.add_argument(
         "--backend", metavar="B",
         help="measure on this machine's cpu, cuda or tpu device (default: cpu; a run for a backend"
@@ -54,11 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Sweeps and examines; 0 when the bound holds on every input, else 1."""
     from xla_evo.api import verify, verify_model
-    from xla_evo.search.run import PROGRAM, RunFolder
-    from xla_evo.targets.target import make_target
     from xla_evo_lowering.compile import dispatch_on_calling_thread
-    from xla_evo_lowering.program import Program
-    from xla_evo_lowering.text import parse_program
 
     dispatch_on_calling_thread()
     if args.all or args.quick:
@@ -67,33 +74,20 @@ def run(args: argparse.Namespace) -> int:
         return verify_library.run(args)
     if args.subject is None:
         raise ConfigError("say what to verify: a program file, a run's folder, --all or --quick")
-    path = Path(args.subject)
-    max_ulp, modelled, folder = args.max_ulp, "", None
-    if path.is_dir():
-        folder = RunFolder(path)
-        config = folder.config()
-        modelled = config.backend if config.modelled and not args.backend else ""
-        target, path = config.target, path / PROGRAM
-        max_ulp = config.max_ulp if max_ulp is None else max_ulp
+    refuse(args, ["--turn"], "of --quick alone")
+    folder = _folder(args)
+    if folder is None:
+        target, max_ulp, modelled = _target(args), 1.0, ""
+        path = Path(args.subject)
     else:
-        if (args.function is None) == (args.expr is None):
-            raise ConfigError("say what it should compute: --function NAME or --expr TEXT")
-        low, high = args.domain or (None, None)
-        target = make_target(args.function, args.dtype or "float32", low, high, expr=args.expr)
-    bound = 1.0 if max_ulp is None else max_ulp
+        config = read_config(folder)
+        target, max_ulp, path = config.target, config.max_ulp, folder.path / PROGRAM
+        modelled = config.backend if config.modelled and not args.backend else ""
+    bound = max_ulp if args.max_ulp is None else args.max_ulp
     if args.subject == "jnp":
         subject = target.function.builtin_function()
     else:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"cannot read the program {path}: {error.strerror}") from None
-        subject = parse_program(text, source=str(path))
-        types = [parameter.dtype for parameter in subject.parameters]
-        if types != [target.dtype] or subject.dtype is not target.dtype:
-            raise ConfigError(
-                f"{path} is not a program from {target.dtype.name} to {target.dtype.name}"
-            )
+        subject = _program(path, target)
     shown = sys.stderr.isatty() and not args.json
 
     def report(done: int, total: int) -> None:
@@ -108,18 +102,89 @@ def run(args: argparse.Namespace) -> int:
     else:
         backend = args.backend or "cpu"
         result = verify(subject, target, max_ulp=bound, backend=backend, report=report)
-        if folder is not None and result.holds:
-            folder.write_proof(result)
-    error, found, holds = result.error, result.examination, result.holds
     if args.json:
         print_json({
-            "target": target.to_json(), "max_ulp": bound, "holds": holds,
+            "target": target.to_json(), "max_ulp": bound, "holds": result.holds,
             "backend": result.backend, "device": result.device, "modelled": bool(modelled),
-            "error": error.to_json(), "examination": found,
+            "error": result.error.to_json(), "examination": result.examination,
         })  # fmt: skip
-        return 0 if holds else 1
+    else:
+        _print(args.subject, target, result, modelled=bool(modelled))
+    if folder is not None and result.holds and not modelled:
+        _keep(folder, result)
+    return 0 if result.holds else 1
+
+
+def _folder(args: argparse.Namespace) -> RunFolder | None:
+    """The run that is to be verified; None for a program file or the built-in.
+
+    Raises:
+        ConfigError: it is a run that is not verified so, or options say what a run says itself.
+        RunError: the run has no program yet.
+    """
+    path = Path(args.subject)
+    if not path.is_dir():
+        return None
+    refuse_discovery(path, "verified")
+    refuse(
+        args, ["--function", "--expr", "--domain", "--dtype"],
+        "for a program file; a run knows its own",
+    )  # fmt: skip
+    folder = RunFolder(path)
+    if not (path / PROGRAM).exists():
+        raise RunError(no_winner(read_config(folder), path))
+    return folder
+
+
+def _target(args: argparse.Namespace) -> Target:
+    """What a program file or the built-in should compute.
+
+    Raises:
+        ConfigError: that is not said, there is no such file, or it has too many inputs.
+    """
+    if args.subject != "jnp" and not Path(args.subject).exists():
+        raise ConfigError(f"cannot read {args.subject}: there is no such program file and no run")
+    if (args.function is None) == (args.expr is None):
+        raise ConfigError("say what it should compute: --function NAME or --expr TEXT")
+    low, high = args.domain or (None, None)
+    target = make_target(args.function, args.dtype or "float32", low, high, expr=args.expr)
+    if target.function.arity != 1 or target.dtype.bits > 32:
+        raise ConfigError(
+            f"{target.describe()} has too many inputs to prove a program over all of them; verify"
+            " takes functions of one argument in formats of at most 32 bits"
+        )
+    return target
+
+
+def _program(path: Path, target: Target) -> Program:
+    """A program of the target's format.
+
+    Raises:
+        ConfigError: it cannot be read, or has other inputs.
+        ProgramError: it is none.
+    """
+    program = parse_program(read_text(path, "the program"), source=str(path))
+    types = [parameter.dtype for parameter in program.parameters]
+    if types != [target.dtype] or program.dtype is not target.dtype:
+        raise ConfigError(
+            f"{path} is not a program from {target.dtype.name} to {target.dtype.name}"
+        )
+    return program
+
+
+def _keep(folder: RunFolder, result: "Verification") -> None:
+    """Keeps a proof in its run, or says that it is not kept."""
+    try:
+        folder.write_proof(result)
+    except RunError as error:
+        reason = str(error).partition(";")[0]
+        sys.stderr.write(f"xla-evo: the proof is not kept in the run: {reason}\n")
+
+
+def _print(name: str, target: Target, result: "Verification", *, modelled: bool) -> None:
+    error, found = result.error, result.examination
     how = f"modelled for {result.backend}, not measured" if modelled else f"on {result.device}"
-    print_line(f"{args.subject} for {target.describe()}, {how}")
+    print_line(f"{name} for {target.describe()}, {how}")
     print_line(f"  error              {error.bound()} ({error.seconds:.1f} s)")
     print_line(f"  worst input        {error.worst_input_hex}")
     share = error.not_correctly_rounded / max(1, error.count)
@@ -128,5 +193,4 @@ def run(args: argparse.Namespace) -> int:
     for line in found.specials:
         print_line(f"    {line}")
     print_line(f"  array lengths      {found.lengths or 'the same bits at every length'}")
-    print_line(f"  {'holds' if holds else 'does NOT hold'} {bound:g} ULP")
-    return 0 if holds else 1
+    print_line(f"  {'holds' if result.holds else 'does NOT hold'} {result.max_ulp:g} ULP")

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import time
 
+from xla_evo.cli.arguments import refuse
 from xla_evo.cli.output import Column, plain_table, print_json, print_line
 from xla_evo.errors import ConfigError
 from xla_evo.library.loader import MODELLED, entries
@@ -27,6 +28,9 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("choose --all or --quick")
     if args.subject is not None or args.expr is not None or args.domain is not None:
         raise ConfigError("--all and --quick check what ships, on whole domains: name no program")
+    refuse(args, ["--max-ulp"], "for one program; certificates have their own bounds")
+    if args.all:
+        refuse(args, ["--turn"], "of --quick alone")
     if args.backend not in (None, "cpu"):
         return _on_devices(args)
     chosen = entries(args.function, args.dtype)
