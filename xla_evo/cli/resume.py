@@ -8,7 +8,7 @@ from xla_evo.cli import real
 from xla_evo.cli.arguments import add_json, argument
 from xla_evo.cli.common import print_outcome
 from xla_evo.cli.output import print_line
-from xla_evo.cli.runs import read_config, read_outcome
+from xla_evo.cli.runs import read_config, read_work
 
 NAME = "resume"
 HELP = "Goes on with a run that was stopped or killed, or should go further."
@@ -37,7 +37,9 @@ def run(args: argparse.Namespace) -> int:
     from xla_evo.search.run import RunFolder, resume
 
     folder = RunFolder(args.run)
-    config = read_outcome(args.run).config if folder.checkpoint.exists() else read_config(folder)
+    config = read_config(folder)
+    if folder.checkpoint.exists():
+        read_work(folder)  # says what is wrong with it before anything begins
     if args.budget is not None:
         config = config.with_budget(args.budget)
     with Progress(config) as progress:

@@ -30,6 +30,18 @@ def read_config(folder: RunFolder) -> SearchConfig:
     return config
 
 
+def read_work(folder: RunFolder) -> State:
+    """Reads the checkpoint of a run over machine numbers.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
+    with _reading(folder.checkpoint):
+        state = read_state(folder.checkpoint)
+        _check_state(state)
+    return state
+
+
 def read_outcome(path: Path) -> Outcome:
     """Reads what a run over machine numbers has found so far.
 
@@ -38,9 +50,7 @@ def read_outcome(path: Path) -> Outcome:
     """
     folder = RunFolder(path)
     config = read_config(folder)
-    with _reading(folder.checkpoint):
-        state = read_state(folder.checkpoint)
-        _check_state(state)
+    state = read_work(folder)
     with _reading(folder.path / RESULT):
         winner = folder.result()
         if winner is not None:
@@ -124,5 +134,5 @@ def _check_winner(winner: Winner) -> None:
     timed = winner.timed
     _check(misfit(winner, Winner, "winner"))
     parse_program(winner.text)
-    if not min((*timed.candidate, *timed.builtin), default=0.0) > 0:
-        raise ValueError("a time of the winner is 0 or missing")
+    times = min(timed.candidate, default=0.0), min(timed.builtin, default=0.0)
+    _check("" if min(times) > 0 else "a time of the winner is 0 or missing")
