@@ -57,6 +57,7 @@ def places(tmp_path, finished, real):
         ((*EXP2, "--dtype", "real", "--only", "add"), "--only is for machine numbers"),
         ((*EXP2, "--dtype", "real", "--backend", "cpu"), "--backend is for machine numbers"),
         ((*EXP2, "--dtype", "real", "--max-ulp", "1"), "--max-ulp is for machine numbers"),
+        (("evolve", "--expr", "sin(x,2,3)", "--domain", "0", "1"), "evaluated with 3 arguments"),
         ((*EXP2, "--seed", "-1"), "a whole number from 0 on"),
         (("show", "RUN", "--ops", "3"), "--ops is for runs with --dtype real"),
         (("show", "RUN", "--emit", ""), "--emit is for runs with --dtype real"),

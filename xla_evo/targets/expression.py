@@ -273,13 +273,23 @@ def _compile(node: ast.expr, text: str, variable: str) -> _Node:
                 raise _unknown(name, text)
             called = _FUNCTIONS[name]
             inners = [_compile(argument, text, variable) for argument in arguments]
-            return lambda x: called(*(inner(x) for inner in inners))
+            return lambda x: _call(called, name, [inner(x) for inner in inners], text)
         case _:
             piece = ast.get_source_segment(text, node) or ast.unparse(node)
             raise TargetError(
                 f"{piece!r} in expression {text!r} is not understood; use numbers, x,"
                 " + - * / **, and mpmath functions"
             )
+
+
+def _call(function: Callable[..., Mp], name: str, values: list[Mp], text: str) -> Mp:
+    try:
+        return function(*values)
+    except TypeError:  # mpmath's own text names what it wraps
+        count = "1 argument" if len(values) == 1 else f"{len(values)} arguments"
+        raise TargetError(
+            f"{name} in expression {text!r} cannot be evaluated with {count}"
+        ) from None
 
 
 def _real(value: Mp) -> Mp:
@@ -295,6 +305,8 @@ def _with_limits(form: _Node, text: str) -> Callable[[Any], Any]:
     def attempt(x: Mp) -> Mp:
         try:
             return _real(form(x))
+        except TargetError:
+            raise
         except (ZeroDivisionError, ValueError, OverflowError, NoConvergence):
             return mp.nan
         except TypeError as error:
