@@ -24,7 +24,7 @@ from xla_evo_lowering.backends import BACKENDS, backend
 from xla_evo_lowering.canonical import canonical
 from xla_evo_lowering.costs import static_cost
 from xla_evo_lowering.dtypes import F32
-from xla_evo_lowering.errors import XlaEvoError
+from xla_evo_lowering.errors import BackendError, XlaEvoError
 from xla_evo_lowering.generate import Generator, random_program
 from xla_evo_lowering.program import Program
 from xla_evo_lowering.stablehlo import as_function
@@ -93,6 +93,13 @@ def main() -> None:
     parser.add_argument("--programs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    for name in args.backends:
+        try:
+            backend(name)
+        except BackendError as error:
+            parser.error(str(error))
+    if args.programs < 0:
+        parser.error(f"--programs must be at least 0, not {args.programs}")
     settle_on_cpu()
     print(f"jax {jax.__version__}")
     for name in args.backends:

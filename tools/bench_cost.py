@@ -59,6 +59,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
+    if args.programs < 2 or args.rounds < 1:
+        parser.error("a correlation needs at least 2 --programs and 1 of --rounds")
     library = [entry.program for entry in entries(dtype="float32")]
     library = [program for program in library if len(program.parameters) == 1]
     shipped = library[: args.programs // 2]

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import jax
 
-from xla_evo.budget import parse_budget
+from xla_evo.budget import Budget, parse_budget
+from xla_evo.cli.arguments import argument
 from xla_evo.cli.output import print_line, print_table
 from xla_evo.reports.progress import Progress
 from xla_evo.search.config import SearchConfig
@@ -36,13 +37,13 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def search(name: str, seed: int, budget: str, folder: Path, store: Path) -> Outcome:
+def search(name: str, seed: int, budget: Budget, folder: Path, store: Path) -> Outcome:
     """One run in a folder of its own."""
     low, high = DOMAINS[name]
     config = SearchConfig(
         target=make_target(name, "float32", low, high),
         max_ulp=1.0,
-        budget=parse_budget(budget),
+        budget=budget,
         seed=seed,
     )
     with Store.open(store) as opened, Progress(config) as progress:
@@ -75,7 +76,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("functions", nargs="*", default=[], metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, default=None)
-    parser.add_argument("--budget", default="3m")
+    parser.add_argument("--budget", type=argument(parse_budget), default="3m")
     parser.add_argument("--warm", action="store_true", help="run twice with one store")
     args = parser.parse_args()
     unknown = [name for name in args.functions if name not in DOMAINS]

@@ -37,6 +37,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Times the store's put and get.")
     parser.add_argument("--entries", type=int, default=2000)
     count: int = parser.parse_args().entries
+    if count < 1:
+        parser.error(f"--entries must be at least 1, not {count}")
 
     def key(kind: str, n: int) -> Key:
         return Key.of(kind, program=f"{n:064x}", backend="cpu", jaxlib="0.12.0", flags="")
