@@ -60,6 +60,15 @@ def test_export_and_import(folder, tmp_path, monkeypatch, capsys):
     assert "cannot read" in capsys.readouterr().err
 
 
+def test_an_export_says_what_it_leaves_out(folder, tmp_path, capsys):
+    blob = next(path for path in (folder / "blobs").rglob("*") if path.is_file())
+    blob.unlink()
+    file = str(tmp_path / "store.tar")
+    assert "; 1 left out, since" in printed(capsys, "export", file)
+    data = json.loads(printed(capsys, "export", file, "--json"))
+    assert (data["entries"], data["left_out"]) == (2, 1)
+
+
 def test_prune(folder, capsys):
     assert "removed 0 entries and 0 blobs" in printed(capsys, "prune")
     assert "removed 0 entries" in printed(capsys, "prune", "--older-than", "1h")

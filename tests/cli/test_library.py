@@ -53,6 +53,23 @@ def test_the_error_of_the_builtin_is_the_largest_that_a_certificate_has(
         found[0] = replace(entry, certificate=replace(entry.certificate, builtin_max_ulp=None))
 
 
+def test_what_is_not_there_or_named_twice(capsys) -> None:
+    for words, told in (
+        (["sqrt"], "no program ships for sqrt\n"),
+        (["--dtype", "int32"], "no program ships in int32\n"),
+        (["sqrt", "--dtype", "float32"], "no program ships for sqrt in float32\n"),
+    ):
+        assert main(["library", *words]) == 0
+        assert capsys.readouterr().out == told
+    printed = []
+    for words in (["exp"], ["exp", "exp"]):
+        assert main(["library", *words, "--dtype", "float16", "--json"]) == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1] != "[]\n"
+    assert main(["library", "exp", "exp", "--compare", "--dtype", "float16", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1
+
+
 def test_unknown_function_is_bad_usage(capsys) -> None:
     assert main(["library", "expp"]) == 2
     assert "did you mean exp" in capsys.readouterr().err

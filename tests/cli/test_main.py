@@ -169,6 +169,18 @@ def test_a_closed_output_exits_141(failing, monkeypatch):
     os.close(closed)
 
 
+@pytest.mark.parametrize("redirection", [">&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_fault(redirection, tmp_path):
+    path = os.pathsep.join(part for part in sys.path if part)
+    line = f"{sys.executable} -W error -m xla_evo cache export {tmp_path / 'file'} {redirection}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", line], env=os.environ | {"PYTHONPATH": path}, text=True,
+        capture_output=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "file").stat().st_size > 0
+
+
 def test_interrupt_by_signal(folder):
     Store.open(folder).close()
     code = (

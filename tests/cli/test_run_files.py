@@ -98,6 +98,23 @@ def test_a_proof_that_cannot_be_kept_is_shown(capsys, finished, words, monkeypat
     assert err.count("\n") == 1
 
 
+def test_a_run_that_had_no_time_says_so(capsys, unfinished):
+    assert main(["show", str(unfinished)]) == 1
+    out = capsys.readouterr().out
+    assert "the budget of 10s ended before a candidate was screened: no program for exp2" in out
+    changed(unfinished / "checkpoint.json", ("counters", "screened"), 1)
+    assert main(["show", str(unfinished)]) == 1
+    assert "\nno program for exp2" in capsys.readouterr().out
+
+
+def test_a_report_of_no_candidates_has_no_figure(capsys, unfinished):
+    changed(unfinished / "checkpoint.json", ("front",), [])
+    assert main(["report", str(unfinished)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == str(unfinished / "report.md")
+    assert not (unfinished / "front.png").exists()
+    assert "![" not in (unfinished / "report.md").read_text()
+
+
 def test_a_proof_is_kept(capsys, finished):
     assert main(["verify", str(finished)]) == 0
     assert capsys.readouterr().err == ""

@@ -104,10 +104,15 @@ def _prune(store: Store, args: argparse.Namespace) -> None:
 
 
 def _export(store: Store, args: argparse.Namespace) -> None:
+    held = sum(row.entries for row in store.stats().kinds)
     entries = store.export(args.file)
     size = args.file.stat().st_size
     text = f"wrote {entries} entries to {args.file}, {format_bytes(size)}"
-    _say(args, text, {"entries": entries, "file": args.file, "bytes": size})
+    left_out = max(0, held - entries)
+    if left_out:
+        text += f"; {left_out} left out, since they or their blobs are damaged or missing"
+    data = {"entries": entries, "left_out": left_out, "file": args.file, "bytes": size}
+    _say(args, text, data)
 
 
 def _import(store: Store, args: argparse.Namespace) -> None:

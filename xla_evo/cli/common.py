@@ -54,7 +54,7 @@ def print_outcome(outcome: Outcome, *, json: bool) -> int:
     print_line()
     winner = outcome.winner
     if winner is None:
-        print_line(no_winner(config, outcome.path))
+        print_line(no_winner(config, outcome.path, outcome.state))
         return 1
     how = "modelled, not measured; static cost" if config.modelled else "timed in turn"
     title = f"{target.describe()}: over all {winner.error.count:,} inputs, {how}"

@@ -65,24 +65,28 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--measure and --processor are of the times of --compare; give it too")
     if args.measure and args.processor:
         raise ConfigError("--measure takes the times of this machine; leave --processor out")
+    names = list(dict.fromkeys(args.functions))
     if args.compare:
         wanted = _known_processor(args.processor) if args.processor else processor()
-        compared = _comparison(args, wanted)
+        compared = _comparison(args, names, wanted)
         if args.json:
             print_json(compared)
         else:
             _print_comparison(compared, wanted)
         return 0
-    found = [
-        entry
-        for name in args.functions or [None]
+    rows = [
+        _row(entry, proof)
+        for name in names or [None]
         for entry in entries(name, args.dtype)
-    ]  # fmt: skip
-    rows = [_row(entry, proof) for entry in found for proof in _proofs(entry)]
+        for proof in _proofs(entry)
+    ]
     if args.json:
         print_json(rows)
-    else:
+    elif rows:
         _print_entries(rows)
+    else:
+        named = f" for {' or '.join(names)}" if names else ""
+        print_line(f"no program ships{named}{f' in {args.dtype}' if args.dtype else ''}")
     return 0
 
 
@@ -145,13 +149,15 @@ def _print_entries(rows: list[dict[str, Any]]) -> None:
     print_table(columns, cells)
 
 
-def _comparison(args: argparse.Namespace, wanted: str) -> list[dict[str, Any]]:
+def _comparison(
+    args: argparse.Namespace, names: Sequence[str], wanted: str
+) -> list[dict[str, Any]]:
     """A row for every function and format: the built-in, and the fastest program of each tier."""
     live = {**fingerprint(backend("cpu")), "device": wanted}
     formats = [dtype(args.dtype).name] if args.dtype else list(FORMATS)
     rows: list[dict[str, Any]] = []
     for kind in formats:
-        for name in args.functions or CATALOGUE:
+        for name in names or CATALOGUE:
             found = entries(name, kind)
             if not found and kind == "float64":
                 continue

@@ -29,7 +29,7 @@ COMMANDS: dict[str, str] = {
     "evolve": "a program for a function from nothing, proven over every input",
     "resume": "go on with a run that was stopped, killed or should go further",
     "show": "what a run has found",
-    "report": "a run over the reals as a page with a plot",
+    "report": "a run as a page with figures",
     "verify": "prove a program over every input of a domain",
     "bench": "time programs against the built-in, in turn",
     "dump": "what XLA makes of a function at every stage, for any backend",
@@ -166,8 +166,17 @@ def _pipe_closed() -> int:
     return EXIT_PIPE
 
 
+def _open_closed_streams() -> None:
+    """Opens what the caller has closed (``>&-``): none of our files may get a stream's number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
 def run() -> NoReturn:
     """Entry point of ``xla-evo`` and ``python -m xla_evo``."""
+    _open_closed_streams()
     argv = sys.argv[1:]
     logging.set_verbosity(logging.WARNING)
     if argv and argv[0] in COMMANDS:

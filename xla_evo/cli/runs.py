@@ -92,9 +92,18 @@ def refuse_discovery(path: Path, what: str) -> None:
         )
 
 
-def no_winner(config: SearchConfig, path: Path) -> str:
-    """A line that says that a run has no program yet, and how to go on."""
+def no_winner(config: SearchConfig, path: Path, state: State | None = None) -> str:
+    """A line that says that a run has no program yet, and how to go on.
+
+    Args:
+        config: of the run.
+        path: of the run.
+        state: what was done so far, where it is known.
+    """
+    early = state is not None and state.counters.screened == 0
     return (
+        f"the budget of {config.budget} ended before a candidate was screened: " if early else ""
+    ) + (
         f"no program for {config.target.describe()} holds {config.max_ulp:g} ULP on every input"
         f" yet; go on with: xla-evo resume {path} --budget 10m"
     )

@@ -169,7 +169,7 @@ def write_page(outcome: Outcome) -> list[Path]:
         RunError: the folder of the run cannot be written.
     """
     folder = outcome.path
-    drawings = [(FRONT, plot_front)]
+    drawings = [(FRONT, plot_front)] if outcome.state.population.front else []
     if outcome.winner is not None and not outcome.config.modelled:  # this CPU's errors are others
         drawings.append((ERRORS, plot_errors))
     written: list[Path] = []
