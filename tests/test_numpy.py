@@ -4,10 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
 
 import xla_evo
 from tests.integration.conftest import RANGES
 from xla_evo import numpy as drop_ins
+from xla_evo.errors import ConfigError
 from xla_evo.library import choose
 from xla_evo.targets.catalogue import CATALOGUE
 
@@ -78,6 +81,59 @@ def test_scalars_lists_and_integers_become_floats(value) -> None:
     np.testing.assert_allclose(got, np.exp(np.asarray(value, np.float64)), rtol=1e-6)
 
 
+LIKE = {
+    "python float": 2.0, "python int": 3, "python bool": True, "numpy double": np.float64(2),
+    "int32": np.int32([1, 2]), "int64": np.int64([1, 2]), "bool": np.array([True]),
+    "int4": jnp.ones(2, jnp.int4), "bfloat16": jnp.ones(2, jnp.bfloat16),
+    "float8": jnp.ones(2, jnp.float8_e4m3fn), "complex": 1j,
+}  # fmt: skip
+
+
+def kind(array) -> tuple:
+    return array.dtype, array.shape, array.weak_type
+
+
+@pytest.mark.parametrize("x64", [False, True])
+@pytest.mark.parametrize("like", LIKE)
+def test_types_are_those_of_jax_numpy(like: str, x64: bool) -> None:
+    with jax.enable_x64(x64):
+        value = LIKE[like]
+        assert kind(drop_ins.exp(value)) == kind(jnp.exp(value))
+        if like in ("int4", "float8", "complex"):  # the built-ins of two do not take every one
+            return
+        for function, builtin in ((drop_ins.pow, jnp.pow), (drop_ins.atan2, jnp.arctan2)):
+            for other in (0.5, 2, np.float32([[1.0], [2.0]])):
+                assert kind(function(value, other)) == kind(builtin(value, other))
+                assert kind(function(other, value)) == kind(builtin(other, value))
+
+
+def test_a_scalar_does_not_widen_what_it_meets() -> None:
+    half = jnp.ones(2, jnp.bfloat16)
+    assert (drop_ins.exp(2.0) * half).dtype == jnp.bfloat16
+    assert jax.jit(lambda x: drop_ins.exp(x) * half)(2.0).dtype == jnp.bfloat16
+    assert jax.lax.scan(lambda c, _: (c * drop_ins.exp(-0.5), None), half, length=2)[0].shape == (
+        2,
+    )
+
+
+def test_promotion_follows_the_settings_of_jax() -> None:
+    square, row = jnp.ones((2, 2)), jnp.ones(2)
+    with jax.numpy_dtype_promotion("strict"):
+        assert drop_ins.pow(jnp.ones(2, jnp.bfloat16), 2.0).dtype == jnp.bfloat16
+        assert drop_ins.exp(3).dtype == jnp.float32
+        with pytest.raises(ValueError, match="promotion"):
+            drop_ins.pow(jnp.ones(2, jnp.bfloat16), row)
+    with jax.numpy_rank_promotion("raise"), pytest.raises(ValueError, match="rank_promotion"):
+        drop_ins.atan2(square, row)
+
+
+def test_integer_exponents_have_the_rules_of_the_builtin() -> None:
+    assert jax.grad(lambda x: drop_ins.pow(x, 0))(0.0) == 0.0
+    assert drop_ins.pow(jnp.float32(-1), 16777217) == -1.0
+    assert drop_ins.power(2, 3).dtype == jnp.int32
+    np.testing.assert_array_equal(drop_ins.pow([2, 3], [2, 2]), [4, 9])
+
+
 def test_complex_and_double_values_keep_their_format() -> None:
     with jax.enable_x64(True):
         for dtype in (jnp.complex64, jnp.float64):
@@ -98,3 +154,100 @@ def test_they_are_independent_of_scopes() -> None:
     alone = drop_ins.exp(x, max_ulp=1.0)
     with xla_evo.use("log", max_ulp=1):
         np.testing.assert_array_equal(drop_ins.exp(x, max_ulp=1.0), alone)
+
+
+def test_a_power_of_a_negative_base_has_a_slope() -> None:
+    def cube(x):
+        return drop_ins.pow(x, 3.0)
+
+    x = jnp.asarray([-2.0, 3.0])
+    along = {
+        "jvp": jax.jvp(cube, (x,), (jnp.ones(2),))[1],
+        "linearize": jax.linearize(cube, x)[1](jnp.ones(2)),
+        "jacfwd": jnp.diagonal(jax.jacfwd(cube)(x)),
+        "vmap": jax.vmap(lambda v: jax.jvp(cube, (v,), (1.0,))[1])(x),
+        "jit": jax.jit(lambda x: jax.jvp(cube, (x,), (jnp.ones(2),))[1])(x),
+        "grad": jax.vmap(jax.grad(cube))(x),
+    }
+    for how, slopes in along.items():
+        np.testing.assert_allclose(slopes, [12.0, 27.0], rtol=1e-6, err_msg=how)
+    both = jax.jvp(drop_ins.pow, (2.0, 3.0), (1.0, 1.0))[1]
+    np.testing.assert_allclose(both, 12 + 8 * np.log(2), rtol=1e-6)
+    unmoved = jax.jvp(lambda x, y: (drop_ins.pow(y, y), x), (2.0, 3.0), (1.0, 0.0))[1]
+    assert unmoved[0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "x"),
+    [
+        ("log", 3e38), ("log2", 3e38), ("log10", 3e38), ("log1p", 3e38), ("atan", 1.5e19),
+        ("cbrt", 2e38), ("expm1", -20.0),
+    ],
+)  # fmt: skip
+def test_slopes_keep_their_digits_where_a_factor_has_none(name: str, x: float) -> None:
+    function, scale = getattr(drop_ins, name), 1e10
+    x = float(np.float32(x))
+    got = jax.grad(lambda v: scale * function(v, max_ulp=4.0))(jnp.float32(x))
+    with jax.enable_x64(True):
+        want = jax.grad(lambda v: scale * CATALOGUE[name].builtin_function()(v))(x)
+    np.testing.assert_allclose(got, want, rtol=1e-5)
+
+
+def test_slope_of_a_root_in_half_precision() -> None:
+    x = jnp.asarray([1000, 25000, 60000], jnp.float16)
+    slopes = jax.vmap(jax.grad(lambda v: 1000 * drop_ins.cbrt(v)))(x)
+    np.testing.assert_allclose(slopes, 1000 / 3 * np.float64(x) ** (-2 / 3), rtol=3e-3)
+
+
+@pytest.mark.parametrize("max_ulp", [float("nan"), -1, 0, "1", [1], True])
+def test_what_is_no_bound_is_refused(max_ulp) -> None:
+    with pytest.raises(ConfigError, match="max_ulp is a number of ULP above 0"):
+        drop_ins.exp(1.0, max_ulp=max_ulp)
+    with pytest.raises(ConfigError, match="max_ulp is a number of ULP above 0"):
+        drop_ins.pow(2, 3, max_ulp=max_ulp)
+
+
+@pytest.mark.parametrize("name", ["pow", "atan2"])
+@pytest.mark.parametrize("axes", [(P("d"), P()), (P(), P("d"))])
+def test_two_arguments_of_which_one_is_split_over_a_mesh(name: str, axes) -> None:
+    given = jnp.linspace(0.5, 2, 8), jnp.full(8, 2.0)
+    mesh = jax.make_mesh((1,), ("d",), axis_types=(AxisType.Auto,))
+
+    def split(function, *out):
+        return jax.shard_map(function, mesh=mesh, in_specs=axes, out_specs=P(*out))
+
+    def slopes(function):
+        return jax.grad(lambda *given: function(*given).sum(), (0, 1))(*given)
+
+    function, builtin = getattr(drop_ins, name), CATALOGUE[name].builtin_function()
+    np.testing.assert_allclose(split(function, "d")(*given), builtin(*given), rtol=1e-6)
+    np.testing.assert_allclose(slopes(split(function, "d")), slopes(builtin), rtol=1e-5)
+    with pytest.raises(ValueError, match="require replication"):
+        split(function)(*given)
+
+
+@pytest.mark.parametrize("name", ["pow", "atan2"])
+def test_two_arguments_on_a_mesh_with_explicit_types(name: str) -> None:
+    mesh = jax.make_mesh((1,), ("d",), axis_types=(AxisType.Explicit,))
+    function, builtin = getattr(drop_ins, name), CATALOGUE[name].builtin_function()
+    with jax.set_mesh(mesh):
+        split = jax.device_put(jnp.ones(8), NamedSharding(mesh, P("d")))
+        whole = jax.device_put(jnp.ones(8), NamedSharding(mesh, P()))
+        for given in ((split, whole), (whole, split), (split, 2.0), (2.0, split)):
+            assert jax.typeof(function(*given)) == jax.typeof(builtin(*given))
+            assert jax.typeof(jax.jit(function)(*given)) == jax.typeof(jax.jit(builtin)(*given))
+
+
+@pytest.mark.parametrize("platforms", [("cpu",), ("tpu",), ("cuda",), ("cpu", "tpu")])
+@pytest.mark.parametrize("name", ["exp", "pow"])
+def test_the_platform_that_is_lowered_for_decides(name: str, platforms) -> None:
+    function = getattr(drop_ins, name)
+    given = [jnp.ones(8)] * CATALOGUE[name].arity
+    served = jax.jit(lambda *given: function(*given, max_ulp=1.0))
+    exported = jax.export.export(served, platforms=platforms)(*given)
+    module = exported.mlir_module()
+    builtin = {"exp": "stablehlo.exponential", "pow": "stablehlo.power"}[name]
+    assert ("reduce_precision" in module) == ("cpu" in platforms)
+    assert (builtin in module) == (platforms != ("cpu",))
+    if "cpu" in platforms:
+        np.testing.assert_array_equal(exported.call(*given), served(*given))

@@ -11,14 +11,19 @@ from typing import Any, Protocol
 
 import jax
 from jax import numpy as jnp
+from jax.custom_derivatives import SymbolicZero, zero_from_primal
+from jax.extend.core import Primitive
+from jax.interpreters import mlir
 from jax.typing import ArrayLike
 
 from xla_evo.integration.door import admitted
+from xla_evo.integration.scope import check_request
 from xla_evo.library.choice import choose
 from xla_evo.library.loader import Entry
 from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo.targets.catalogue import function as catalogue_function
-from xla_evo_lowering.stablehlo import as_function
+from xla_evo_lowering.program import Program
+from xla_evo_lowering.stablehlo import bound, elementwise_primitive, lower_inline
 
 
 class Elementwise(Protocol):
@@ -46,33 +51,48 @@ class Elementwise2(Protocol):
         ...
 
 
-# The rules of JAX (jax/_src/lax), as dy/dx of x and y, where the result serves: a rule that is not
-# here is taken from the built-in, which computes its own result where it needs one.
-_SLOPES: dict[str, Callable[[Any, Any], Any]] = {
-    "exp": lambda x, y: y,
-    "exp2": lambda x, y: y * jnp.asarray(0.6931471805599453, y.dtype),
-    "expm1": lambda x, y: y + 1,
-    "log": lambda x, y: 1 / x,
-    "log2": lambda x, y: 1 / (x * jnp.asarray(0.6931471805599453, y.dtype)),
-    "log10": lambda x, y: 1 / (x * jnp.asarray(2.302585092994046, y.dtype)),
-    "log1p": lambda x, y: 1 / (x + 1),
-    "sin": lambda x, y: cos(x),
-    "cos": lambda x, y: -sin(x),
-    "tan": lambda x, y: 1 + y * y,
-    "asin": lambda x, y: jax.lax.rsqrt(1 - x * x),
-    "acos": lambda x, y: -jax.lax.rsqrt(1 - x * x),
-    "atan": lambda x, y: 1 / (1 + x * x),
-    "tanh": lambda x, y: 1 - y * y,
-    "logistic": lambda x, y: y * (1 - y),
-    "cbrt": lambda x, y: y / (3 * x),
+# Tangents by g, y and x in the forms of JAX (jax/_src/lax), where the result or a function of here
+# serves. A rule that is not here is taken from the built-in, which computes what it needs itself.
+_TANGENTS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "exp": lambda g, y, x: g * y,
+    "exp2": lambda g, y, x: g * y * 0.6931471805599453,
+    "expm1": lambda g, y, x: g * exp(x),
+    "log": lambda g, y, x: g / x,
+    "log2": lambda g, y, x: g / x / 0.6931471805599453,
+    "log10": lambda g, y, x: g / x / 2.302585092994046,
+    "log1p": lambda g, y, x: g / (x + 1),
+    "sin": lambda g, y, x: g * cos(x),
+    "cos": lambda g, y, x: -(g * sin(x)),
+    "tan": lambda g, y, x: g * (1 + y * y),
+    "asin": lambda g, y, x: g * jax.lax.rsqrt((1 - x) * (1 + x)),
+    "acos": lambda g, y, x: -(g * jax.lax.rsqrt((1 - x) * (1 + x))),
+    "atan": lambda g, y, x: g / (1 + x * x),
+    "tanh": lambda g, y, x: (g + g * y) * (1 - y),
+    "logistic": lambda g, y, x: g * (y * (1 - y)),
+    "cbrt": lambda g, y, x: g * ((1 / 3) / (y * y)),
 }
+
+
+@functools.cache
+def _primitive(name: str) -> Primitive:
+    """The primitive of a function: its program on the CPU, the built-in on other platforms."""
+    builtin = mlir.lower_fun(catalogue_function(name).builtin_function(), multiple_results=False)
+    primitive = elementwise_primitive(
+        f"xla_evo_{name}", lambda ctx, program, operands: builtin(ctx, *operands)
+    )
+
+    def inline(ctx: Any, *operands: Any, program: Program) -> list[Any]:
+        return lower_inline(ctx, program, operands)
+
+    mlir.register_lowering(primitive, inline, platform="cpu")
+    return primitive
 
 
 @functools.cache
 def _with_derivative(entry: Entry) -> Callable[..., jax.Array]:
     """A program as a function with the derivative that JAX has for it."""
-    program = as_function(entry.program)
     name = entry.function
+    program = bound(_primitive(name), entry.program)
     builtin = catalogue_function(name).builtin_function()
 
     @jax.custom_jvp
@@ -81,11 +101,21 @@ def _with_derivative(entry: Entry) -> Callable[..., jax.Array]:
 
     def rule(primals: Any, tangents: Any) -> Any:
         result = function(*primals)
-        if name in _SLOPES:
-            return result, _SLOPES[name](primals[0], result) * tangents[0]
-        return result, jax.jvp(builtin, primals, tangents)[1]
+        # Along the others a derivative may not exist: that of a power by its exponent is a log.
+        moving = [n for n, tangent in enumerate(tangents) if not isinstance(tangent, SymbolicZero)]
+        if not moving:
+            return result, zero_from_primal(result, symbolic_zeros=True)
+        if name in _TANGENTS:
+            return result, _TANGENTS[name](tangents[0], result, primals[0])
 
-    function.defjvp(rule)
+        def along(*given: Any) -> Any:
+            inputs = dict(enumerate(primals)) | dict(zip(moving, given, strict=True))
+            return builtin(*inputs.values())
+
+        start, direction = ([values[n] for n in moving] for values in (primals, tangents))
+        return result, jax.jvp(along, start, direction)[1]
+
+    function.defjvp(rule, symbolic_zeros=True)
     return function
 
 
@@ -95,23 +125,50 @@ def _chosen(name: str, dtype: str, max_ulp: float | None) -> Entry | None:
     return choice.entry if choice.entry is not None and admitted(choice, "inline") else None
 
 
+_OWN_INTEGERS = frozenset({"pow"})
+"""Functions whose built-in has rules of its own for integers, static ones among them."""
+
+
 def _apply(name: str, inputs: tuple[ArrayLike, ...], max_ulp: float | None) -> jax.Array:
-    row = catalogue_function(name)
-    arrays = jnp.broadcast_arrays(*(jnp.asarray(value) for value in inputs))
-    if not all(jnp.issubdtype(array.dtype, jnp.inexact) for array in arrays):
-        arrays = [array.astype(jnp.result_type(*arrays, float)) for array in arrays]
-    if len(arrays) > 1:
-        arrays = [array.astype(jnp.result_type(*arrays)) for array in arrays]
+    check_request(max_ulp, "inline")
+    builtin = catalogue_function(name).builtin_function()
+    given = [jnp.asarray(value) if isinstance(value, list | tuple) else value for value in inputs]
+    arrays = [jnp.asarray(value) for value in given]
+    own = (jnp.complexfloating, *((jnp.integer, jnp.bool_) if name in _OWN_INTEGERS else ()))
+    if any(jnp.issubdtype(array.dtype, kind) for array in arrays for kind in own):
+        return builtin(*given)
+    arrays = _promoted(arrays)
+    dtype = str(arrays[0].dtype)
     entry = None
-    if jax.default_backend() == "cpu":
-        entry = _chosen(name, str(arrays[0].dtype), max_ulp) if _has_format(arrays[0]) else None
-    if entry is None:
-        return row.builtin_function()(*arrays)
-    return _with_derivative(entry)(*arrays)
+    # The door's check runs on the default device; another platform has its own programs.
+    if dtype in _FORMATS and jax.default_backend() == "cpu":
+        entry = _chosen(name, dtype, max_ulp)
+    return (builtin if entry is None else _with_derivative(entry))(*arrays)
 
 
-def _has_format(array: jax.Array) -> bool:
-    return str(array.dtype) in ("float16", "bfloat16", "float32", "float64")
+_FORMATS = ("float16", "bfloat16", "float32", "float64")
+# Functions whose promotion is that of all here, by the number of arguments.
+_PROMOTING = {1: jax.jit(jnp.sqrt), 2: jax.jit(jnp.arctan2)}
+
+
+def _promoted(arrays: list[jax.Array]) -> list[jax.Array]:
+    """Arrays of one float dtype and shape, weakly typed where a result of ``jax.numpy`` would be.
+
+    Raises:
+        TypeError, ValueError: ``jax.numpy`` would not combine them.
+    """
+    first = arrays[0]
+    if str(first.dtype) in _FORMATS and all(
+        not value.weak_type and value.dtype == first.dtype and value.shape == first.shape
+        for value in arrays
+    ):
+        return arrays
+    like = _PROMOTING[len(arrays)].eval_shape(*arrays)
+    if like.weak_type:
+        arrays = [value if value.dtype == like.dtype else value * 1.0 for value in arrays]
+    else:
+        arrays = [value.astype(like.dtype) for value in arrays]
+    return [jnp.broadcast_to(value, like.shape) for value in arrays]
 
 
 def _make(name: str) -> Any:

@@ -6,6 +6,7 @@ Each function says which versions it was tried on: jax 0.10.2 to 0.12.
 import inspect
 from typing import Any
 
+from jax import lax
 from jax._src import core, sharding_impls
 from jax._src.interpreters import mlir, partial_eval
 
@@ -51,6 +52,27 @@ def with_sharding(ctx: Any, value: Any, aval: Any) -> Any:
 def broadcast_operands(ctx: Any, operands: Any, avals: Any, out: Any) -> tuple[Any, ...]:
     """Operands of an elementwise rule at the shape of its result, as JAX's own rules do."""
     return tuple(mlir.multi_broadcast_in_dim(ctx, operands, avals, out.shape, out.sharding))
+
+
+def reconciled(*values: Any) -> tuple[Any, ...]:
+    """Values that vary over the same axes of a mesh, as JAX's functions of several make them.
+
+    Where a version of JAX has no such step, they are given back as they are.
+    """
+    reconcile = getattr(core, "auto_insert_reshard", None)
+    return values if reconcile is None else tuple(reconcile(*values))
+
+
+def elementwise_type(*avals: Any) -> Any:
+    """The type of an elementwise result by JAX's own rule: its shape, sharding and varying axes.
+
+    Args:
+        *avals: types of one dtype; a single one is held against the rule too.
+    """
+    found, *others = avals
+    for other in others or avals:
+        found, _ = lax.max_p.abstract_eval(found, other)
+    return found
 
 
 def is_partitioned(ctx: Any) -> bool:

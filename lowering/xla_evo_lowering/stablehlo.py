@@ -15,6 +15,7 @@ from jax.extend.mlir import ir  # pyright: ignore[reportMissingImports]
 from jax.extend.mlir.dialects import stablehlo as hlo  # pyright: ignore[reportMissingImports]
 from jax.interpreters import batching, mlir
 
+from xla_evo_lowering import _jax_compat
 from xla_evo_lowering.dtypes import BOOL, DType, Kind
 from xla_evo_lowering.errors import ProgramError
 from xla_evo_lowering.ops import OPS
@@ -133,7 +134,11 @@ def _abstract(*inputs: Any, program: Program) -> Any:
                 f"program {program.name}: {parameter.name} is {parameter.dtype.name} of one shape"
                 f" with the others, got {value.dtype}{list(value.shape)}"
             )
-    return inputs[0].update(dtype=program.dtype.numpy, weak_type=False)
+    # The rule is of operands of one dtype, which parameters need not have.
+    alike = [value.update(dtype=inputs[0].dtype) for value in inputs]
+    weak_type = all(value.weak_type for value in inputs)
+    found = _jax_compat.elementwise_type(*alike)
+    return found.update(dtype=program.dtype.numpy, weak_type=weak_type)
 
 
 def _batched(arguments: Sequence[Any], axes: Sequence[Any]) -> list[Any]:
@@ -160,15 +165,26 @@ def bound(primitive: Primitive, program: Program) -> Callable[..., jax.Array]:
         )
 
     def function(*inputs: jax.Array) -> jax.Array:
-        return primitive.bind(*map(jax.numpy.asarray, inputs), program=program)
+        arrays = _jax_compat.reconciled(*map(jax.numpy.asarray, inputs))
+        return primitive.bind(*arrays, program=program)
 
     function.__name__ = function.__qualname__ = program.name
     return function
 
 
-program_p = elementwise_primitive(
-    "xla_evo_program", lambda ctx, program, operands: [emit(program, operands)]
-)
+def lower_inline(ctx: Any, program: Program, operands: Sequence[Any]) -> list[Any]:
+    """A lowering rule for an elementwise primitive: emits the operations of a program.
+
+    Args:
+        ctx: JAX's context of the rule.
+        program: what every element is computed by.
+        operands: one MLIR value a parameter, of one shape.
+    """
+    (out,) = ctx.avals_out
+    return [_jax_compat.with_sharding(ctx, emit(program, operands), out)]
+
+
+program_p = elementwise_primitive("xla_evo_program", lower_inline)
 """The primitive that computes a program; its parameter ``program`` is a `Program`."""
 
 
