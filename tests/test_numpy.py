@@ -251,3 +251,8 @@ def test_the_platform_that_is_lowered_for_decides(name: str, platforms) -> None:
     assert (builtin in module) == (platforms != ("cpu",))
     if "cpu" in platforms:
         np.testing.assert_array_equal(exported.call(*given), served(*given))
+
+
+def test_they_run_without_jit() -> None:
+    with jax.disable_jit():
+        np.testing.assert_allclose(drop_ins.exp(points("exp")), jnp.exp(points("exp")), rtol=1e-6)

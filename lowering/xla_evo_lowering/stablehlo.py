@@ -113,7 +113,9 @@ def elementwise_primitive(name: str, rule: Rule) -> Primitive:
         return rule(ctx, program, operands)
 
     def evaluate(*inputs: Any, program: Program) -> Any:
-        return compiled(*inputs, program=program)
+        # Without jit it would call this again.
+        with jax.disable_jit(False):
+            return compiled(*inputs, program=program)
 
     def batch(
         arguments: Sequence[Any], axes: Sequence[Any], *, program: Program

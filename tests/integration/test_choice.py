@@ -7,7 +7,7 @@ from jax import lax
 
 import xla_evo
 from tests.integration.conftest import EVERY, X, builtin, is_patched
-from xla_evo.errors import ConfigError, TargetError
+from xla_evo.errors import CompileError, ConfigError, TargetError
 from xla_evo.integration import dispatch, door
 from xla_evo.library import CertificateError, choose, write_entry
 
@@ -140,4 +140,34 @@ def test_door_remembers(monkeypatch) -> None:
     assert door.admitted(choice, "inline")
     monkeypatch.setattr(door, "_verdicts", {})
     monkeypatch.setattr(door, "check", lambda *_: pytest.fail("checked twice"))
+    assert door.admitted(choice, "inline")
+
+
+SETTINGS = {
+    "debug_nans": jax.debug_nans(True), "debug_infs": jax.debug_infs(True),
+    "disable_jit": jax.disable_jit(), "transfer_guard": jax.transfer_guard("disallow"),
+    "checking_leaks": jax.checking_leaks(), "promotion": jax.numpy_dtype_promotion("strict"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_what_a_user_set_for_debugging_is_not_for_the_check_at_the_door(setting: str) -> None:
+    choice = choose("log", max_ulp=1.0)
+    with SETTINGS[setting]:
+        assert door.check(choice, samples=1 << 14) == ""
+
+
+def test_the_door_remembers_no_failure_to_check(monkeypatch, tmp_path) -> None:
+    def broken(*_):
+        raise CompileError("no space left on device")
+
+    monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path))
+    choice = choose("exp", max_ulp=1.0, fingerprint={"backend": "cpu", "isa": "other+fma"})
+    monkeypatch.setattr(door, "_verdicts", {})
+    with monkeypatch.context() as patch:
+        patch.setattr(door, "check", broken)
+        with pytest.warns(door.RefusedEntryWarning, match="could not be checked in this process"):
+            assert not door.admitted(choice, "inline")
+    assert not door.admitted(choice, "inline")
+    monkeypatch.setattr(door, "_verdicts", {})
     assert door.admitted(choice, "inline")

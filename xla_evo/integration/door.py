@@ -1,11 +1,17 @@
 """The check at the door: a program proven under another compiler is tried here before it is used.
 
 Special values, the ends of the domain, the worst inputs of its certificate and about a million
-samples, in under a second. The verdict is kept in the store, so a machine checks a program once.
+samples, in under a second. The verdict is kept in the store, so a machine checks a program once;
+that a program could not be checked (no compiler, a full disk) is none, and the next process tries.
 """
 
 import threading
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import jax
+from jax.errors import JaxRuntimeError
 
 from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_sampled
@@ -22,7 +28,7 @@ from xla_evo_lowering.stablehlo import as_function
 
 _ROUND_OFF = 1.001
 
-_verdicts: dict[tuple[str, str], bool] = {}
+_verdicts: dict[tuple[str, str], str] = {}
 _lock = threading.RLock()
 
 
@@ -31,20 +37,28 @@ class RefusedEntryWarning(UserWarning):
 
 
 def admitted(choice: Choice, lowering: Lowering) -> bool:
-    """Returns whether a chosen program may be used here, checking it when it has to.
+    """Returns whether a chosen program may be used here, checking it when it has to."""
+    return choice.entry is not None and not refusal(choice, lowering)
 
-    A program that fails is refused with one warning, and the built-in stays.
+
+def refusal(choice: Choice, lowering: Lowering) -> str:
+    """Returns why a chosen program may not be used here, an empty text when it may.
+
+    It is checked when it has to. A program that is refused is warned of once, and the built-in
+    stays.
     """
     if choice.exact_machine or choice.entry is None or choice.proof is None:
-        return choice.entry is not None
+        return ""
     key = (choice.entry.certificate.program_hash, lowering)
     with _lock:
         if key not in _verdicts:
-            problem = _remembered(choice, lowering)
-            _verdicts[key] = not problem
-            if problem:
+            try:
+                _verdicts[key] = _remembered(choice, lowering)
+            except (XlaEvoError, JaxRuntimeError) as error:
+                _verdicts[key] = f"it could not be checked in this process: {error}"
+            if _verdicts[key]:
                 warnings.warn(
-                    f"{choice.entry.name} is refused here, the built-in stays: {problem}",
+                    f"{choice.entry.name} is refused here, the built-in stays: {_verdicts[key]}",
                     RefusedEntryWarning,
                     stacklevel=2,
                 )
@@ -79,6 +93,19 @@ def _remembered(choice: Choice, lowering: Lowering) -> str:
         return check(choice, lowering)
 
 
+@contextmanager
+def _settings_of_its_own() -> Generator[None]:
+    """What a user set for debugging is not for the check, which tries nan and infinities."""
+    with (
+        jax.debug_nans(False),
+        jax.debug_infs(False),
+        jax.disable_jit(False),
+        jax.transfer_guard("allow"),
+    ):
+        yield
+
+
+@_settings_of_its_own()
 def check(choice: Choice, lowering: Lowering = "inline", *, samples: int = DOOR_SAMPLES) -> str:
     """Measures a chosen program on the live backend; returns what is wrong, or an empty text.
 
@@ -86,6 +113,9 @@ def check(choice: Choice, lowering: Lowering = "inline", *, samples: int = DOOR_
         choice: with an entry and a proof.
         lowering: how the program is put into the compiled code.
         samples: how many inputs.
+
+    Raises:
+        CompileError: it could not be compiled here, which says nothing of its results.
     """
     if choice.entry is None or choice.proof is None:
         raise XlaEvoError("there is no program to check: the built-in was chosen")
@@ -100,16 +130,13 @@ def check(choice: Choice, lowering: Lowering = "inline", *, samples: int = DOOR_
         graph = as_custom_call(program)
     run = Executable(graph, [parameter.dtype for parameter in program.parameters])
     flush = backend_row(proof.fingerprint["backend"]).flushes(target.dtype)
-    try:
-        failures = check_specials(
-            run, target.function, target.dtype, target.low, target.high, flush_to_zero=flush
-        )
-        if failures:
-            return str(failures[0])
-        near = [p.input for p in proof.measurement.worst_inputs if isinstance(p.input, float)]
-        found = measure_sampled(run, target, flush_to_zero=flush, samples=samples, near=near)
-    except XlaEvoError as error:
-        return str(error)
+    failures = check_specials(
+        run, target.function, target.dtype, target.low, target.high, flush_to_zero=flush
+    )
+    if failures:
+        return str(failures[0])
+    near = [p.input for p in proof.measurement.worst_inputs if isinstance(p.input, float)]
+    found = measure_sampled(run, target, flush_to_zero=flush, samples=samples, near=near)
     if found.max_ulp > proof.max_ulp * _ROUND_OFF:
         return f"{found.max_ulp:.4g} ULP at {found.worst_input_hex}, certified {proof.max_ulp:.4g}"
     return ""
