@@ -7,7 +7,7 @@ import inspect
 from typing import Any
 
 from jax import lax
-from jax._src import core, sharding_impls
+from jax._src import config, core, sharding_impls
 from jax._src.interpreters import mlir, partial_eval
 
 from xla_evo_lowering.errors import CompileError
@@ -88,8 +88,11 @@ def is_partitioned(ctx: Any) -> bool:
 def is_staging() -> bool:
     """Whether a function is being traced to be compiled later, by ``jit`` or the like.
 
-    Transformations that run as they go (``grad`` or ``vmap`` outside of ``jit``) do not count.
+    Transformations that run as they go (``grad`` or ``vmap`` outside of ``jit``) do not count, nor
+    what `jax.ensure_compile_time_eval` runs at once.
     """
+    if config.eager_constant_folding.value:
+        return False
     trace = core.trace_ctx.trace
     while trace is not None:
         if isinstance(trace, partial_eval.DynamicJaxprTrace):

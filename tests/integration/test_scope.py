@@ -1,5 +1,9 @@
 """Scopes: what is in force where, and what is refused."""
 
+import asyncio
+import pickle
+import subprocess
+import sys
 import threading
 
 import jax
@@ -159,6 +163,121 @@ def test_threads_may_share_a_scope_inside_different_ones() -> None:
     assert seen == {"first": False, "inside": True, "second": (False, True)}
 
 
+def replaced() -> tuple[bool, bool]:
+    """Whether exp and log are."""
+    return is_patched(), is_patched(jnp.log)
+
+
+def in_a_generator():
+    with xla_evo.use("exp", max_ulp=1):
+        yield
+
+
+def test_blocks_of_tasks_that_take_turns() -> None:
+    seen: dict[str, tuple[bool, bool]] = {}
+
+    async def first(entered: asyncio.Event, left: asyncio.Event) -> None:
+        with xla_evo.use("exp", max_ulp=1):
+            entered.set()
+            await asyncio.sleep(0)
+        left.set()
+
+    async def second(entered: asyncio.Event, left: asyncio.Event) -> None:
+        await entered.wait()
+        with xla_evo.use("log", max_ulp=1):
+            await left.wait()
+            seen["inside"] = replaced()
+        seen["after"] = replaced()
+
+    async def both() -> None:
+        events = asyncio.Event(), asyncio.Event()
+        await asyncio.gather(second(*events), first(*events))
+
+    asyncio.run(both())
+    assert seen == {"inside": (False, True), "after": (False, False)}
+
+
+def test_a_generator_left_inside_a_later_block() -> None:
+    steps = in_a_generator()
+    next(steps)
+    with xla_evo.use("log", max_ulp=1):
+        assert replaced() == (True, True)
+        steps.close()
+        assert replaced() == (False, True)
+    assert replaced() == (False, False)
+
+
+def test_a_generator_left_after_an_earlier_block() -> None:
+    with xla_evo.use("log", max_ulp=1):
+        steps = in_a_generator()
+        next(steps)
+    assert replaced() == (True, False)
+    steps.close()
+    assert replaced() == (False, False)
+
+
+def test_a_block_is_left_where_it_was_entered() -> None:
+    block = xla_evo.use("exp", max_ulp=1)
+    with pytest.raises(ConfigError, match=r"use\('exp', max_ulp=1\) is left in a thread that has"):
+        block.__exit__(None, None, None)
+    errors: list[str] = []
+
+    def leave() -> None:
+        try:
+            block.__exit__(None, None, None)
+        except ConfigError as error:
+            errors.append(str(error))
+
+    with block:
+        thread = threading.Thread(target=leave)
+        thread.start()
+        thread.join()
+        assert is_patched()
+    assert len(errors) == 1
+
+
+def test_a_decorated_function_runs_inside() -> None:
+    @xla_evo.use("exp", max_ulp=1)
+    def function(x, *, twice=False):
+        """Tells."""
+        return is_patched(), x, twice
+
+    assert function(3, twice=True) == (True, 3, True)
+    assert (function.__name__, function.__doc__) == ("function", "Tells.")
+    assert not is_patched()
+    with pytest.raises(ConfigError, match="decorates a function, not 3"):
+        xla_evo.use("exp")(3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "xla_evo.use()", "xla_evo.use('exp', 'log')", "xla_evo.use('exp', max_ulp=1.5)",
+        "xla_evo.use(max_ulp=1.0, lowering='custom_call', backend='cpu')",
+    ],
+)  # fmt: skip
+def test_a_scope_reads_and_copies_as_its_call(text: str) -> None:
+    block = eval(text)  # noqa: S307
+    assert repr(block) == text
+    copied = pickle.loads(pickle.dumps(block))
+    with block:
+        outer = current_scope()
+    with copied:
+        assert current_scope() is outer
+
+
+def test_a_pickled_scope_works_in_a_fresh_process() -> None:
+    code = (
+        "import pickle, sys, jax, jax.numpy as jnp\n"
+        "with pickle.loads(bytes.fromhex(sys.argv[1])):\n"
+        "    print('reduce_precision' in jax.jit(jnp.exp).lower(1.5).as_text())\n"
+    )
+    pickled = pickle.dumps(xla_evo.use("exp", max_ulp=1)).hex()
+    command = [sys.executable, "-c", code, pickled]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "True\n", done.stderr[-2000:]
+
+
 @pytest.mark.parametrize(
     ("names", "settings", "error", "match"),
     [
@@ -191,6 +310,18 @@ def test_use_inside_a_traced_function_is_refused() -> None:
         function(X)
     with pytest.raises(ConfigError, match="being traced"):
         jax.eval_shape(function, X)
+
+
+def test_use_where_a_traced_function_computes_at_once() -> None:
+    @jax.jit
+    def function(x):
+        with jax.ensure_compile_time_eval(), xla_evo.use("sin", max_ulp=1):
+            return x * 0 + jnp.sin(X)
+
+    with xla_evo.use("sin", max_ulp=1):
+        inside = jnp.sin(X)
+    np.testing.assert_array_equal(function(1.0), inside)
+    assert (inside != jnp.sin(X)).any()
 
 
 def test_install_inside_a_traced_function_is_refused() -> None:

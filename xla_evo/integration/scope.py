@@ -9,7 +9,8 @@ caches on the way back.
 import functools
 import math
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from numbers import Real
 from types import TracebackType
 from typing import Any, get_args
@@ -171,7 +172,7 @@ class _Entered(threading.local):
 
 
 class Use:
-    """A scope as a context manager, which threads may share; `use` makes it."""
+    """A scope as a context manager and decorator, which threads may share; `use` makes it."""
 
     __slots__ = ("_scope",)
 
@@ -179,12 +180,44 @@ class Use:
         """Keeps the scope; nothing is replaced before the block is entered."""
         self._scope = scope
 
+    def __repr__(self) -> str:
+        settings = (f"{name}={value!r}" for name, value in self._settings().items())
+        return f"xla_evo.use({', '.join((*map(repr, self._names()), *settings))})"
+
+    def __reduce__(self) -> tuple[Callable[..., "Use"], tuple[str, ...]]:
+        """Pickles as the call that made it, so that another process knows the scope by identity."""
+        return functools.partial(use, **self._settings()), self._names()
+
+    def _names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self._scope.named)
+
+    def _settings(self) -> dict[str, Any]:
+        """What was asked other than by default, the same for every function."""
+        request = self._scope.others or self._scope.named[0][1]
+        asked = {item.name: getattr(request, item.name) for item in fields(request)}
+        return {name: asked[name] for name in asked if asked[name] != getattr(Request(), name)}
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Returns a function of which each call runs inside the block."""
+        if not callable(function):
+            raise ConfigError(f"{self!r} is a block or decorates a function, not {function!r}")
+
+        @functools.wraps(function)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return inside
+
     def __enter__(self) -> None:
         if _jax_compat.is_staging():
             raise ConfigError(
                 "xla_evo.use inside a function that is being traced has no effect on it, because"
                 " functions are chosen when the whole is compiled; put it around the call"
             )
+        self._enter()
+
+    def _enter(self) -> None:
         active = _context(merged(_context.value, self._scope))
         active.__enter__()
         _entered.blocks.append((self, active))
@@ -196,11 +229,15 @@ class Use:
         traceback: TracebackType | None,
     ) -> None:
         blocks = _entered.blocks
-        # The last of this scope: a generator may leave its block after one that it was left in.
-        place = len(blocks) - 1
-        while blocks[place][0] is not self:
-            place -= 1
-        blocks.pop(place)[1].__exit__(kind, value, traceback)
+        places = [place for place, (block, _) in enumerate(blocks) if block is self]
+        if not places:
+            raise ConfigError(f"{self!r} is left in a thread that has not entered it")
+        # Tasks and generators leave blocks in any order: those above are entered again without it.
+        above = [block for block, _ in blocks[places[-1] + 1 :]]
+        while len(blocks) > places[-1]:
+            blocks.pop()[1].__exit__(kind, value, traceback)
+        for block in above:
+            block._enter()
 
 
 _entered = _Entered()
@@ -214,6 +251,7 @@ def use(
 ) -> Use:
     """Replaces functions of JAX inside a ``with`` block, in this thread.
 
+    ``@xla_evo.use("exp")`` puts every call of a function into such a block.
     Everything that is compiled or run inside follows: ``jax.numpy``, ``jax.lax``, ``jax.nn``,
     libraries that were imported before, functions that were jitted before. What counts is where a
     function is called and compiled, not where it was defined. Blocks nest: for each function the
