@@ -5,6 +5,7 @@ first, then one value an instruction; an instruction only uses values with a sma
 cycles cannot be written down.
 """
 
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from xla_evo_lowering.errors import ProgramError
 from xla_evo_lowering.ops import op as op_row
 
 MAX_INSTRUCTIONS = 4096
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+"""What the text form carries as the name of a program or a parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Program:
     """A straight-line program with one result.
 
     Attributes:
-        name: what it computes; not part of its identity.
+        name: what it computes, of letters, digits, ``_`` and ``.``; not part of its identity.
         parameters: its inputs, values 0 to ``len(parameters) - 1``.
         body: its instructions in order.
         result: number of the value that it returns.
@@ -66,6 +69,12 @@ class Program:
     result: int
 
     def __post_init__(self) -> None:
+        for name in (self.name, *(parameter.name for parameter in self.parameters)):
+            if not NAME.match(name):
+                raise ProgramError(
+                    f"{name!r} is no name of a program or a parameter: it must be of letters,"
+                    " digits, _ and ., and not begin with a digit or a dot"
+                )
         if not self.parameters:
             raise ProgramError(f"program {self.name}: it needs at least one parameter")
         if len({parameter.name for parameter in self.parameters}) != len(self.parameters):

@@ -18,6 +18,7 @@ from xla_evo_lowering.dtypes import BOOL, DTYPES, DType, Kind
 from xla_evo_lowering.errors import ParseError, ProgramError
 from xla_evo_lowering.ops import OPS
 from xla_evo_lowering.program import (
+    NAME,
     Instruction,
     Parameter,
     Program,
@@ -31,7 +32,6 @@ _TOKEN = re.compile(
     r"(?P<space>[ \t\r]+|\#[^\n]*)|(?P<newline>\n)|(?P<arrow>->)"
     r"|(?P<word>%?[A-Za-z0-9_+\-.]+)|(?P<mark>[(){}:,=])"
 )
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
 _VALUE = re.compile(r"%[A-Za-z0-9_.]+\Z")
 _HEX_FLOAT = re.compile(r"(-?)0x([01])(?:\.([0-9a-f]+))?p([+-]?)0*(\d+)\Z")
 _INTEGER = re.compile(r"(-?)0*(\d+)\Z")
@@ -201,7 +201,7 @@ class _Parser:
 
     def name(self, what: str) -> _Token:
         token = self.next()
-        if not _NAME.match(token.text):
+        if not NAME.match(token.text):
             raise self._error(f"expected the name of {what}, found {token.text!r}", token)
         return token
 

@@ -54,6 +54,14 @@ def test_parameters_are_needed_and_have_distinct_names():
         Program("f", X + X, (), 0)
 
 
+@pytest.mark.parametrize("name", ["sin(x)/x", "", "2x", ".x", "a b", "x\n"])
+def test_a_name_is_one_that_the_text_form_carries(name):
+    with pytest.raises(ProgramError, match="is no name"):
+        Program(name, X, (), 0)
+    with pytest.raises(ProgramError, match="is no name"):
+        Program("f", (Parameter(name, F32),), (), 0)
+
+
 def test_a_conversion_needs_its_type():
     with pytest.raises(ProgramError, match="needs the type"):
         Builder("f", x=F32).apply("convert", 0)

@@ -7,12 +7,14 @@ import time
 
 import pytest
 
+import xla_evo
 from xla_evo.budget import Budget
+from xla_evo.cli.main import main
 from xla_evo.errors import ConfigError, RunError
 from xla_evo.search.checkpoint import State, read_state, state_from_json, state_to_json
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.population import Population
-from xla_evo.search.run import CHECKPOINT, CONFIG, RunFolder, evolve, resume
+from xla_evo.search.run import CHECKPOINT, CONFIG, PROGRAM, RunFolder, evolve, resume
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.text import parse_program
 
@@ -70,6 +72,21 @@ def test_results_are_read_back(finished):
     assert run.config() == outcome.config
     state = read_state(run.checkpoint)
     assert state_to_json(state) == state_to_json(outcome.state)
+
+
+def test_an_expression_is_evolved_and_its_run_read_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path / "store"))
+    target = make_target(expr="sin(x)/x", low=0.5, high=0.500244140625)
+    out = tmp_path / "run"
+    outcome = xla_evo.evolve(target, max_ulp=20, budget="300c", out=out)
+    assert outcome.winner is not None
+    assert outcome.winner.error.exhaustive
+    assert "refused" not in outcome.state.counters.failures
+    program = parse_program((out / PROGRAM).read_text())
+    assert program.name == "f"
+    assert xla_evo.verify(program, target, max_ulp=20).error.bound_ulp <= 20
+    for command in ("resume", "show", "report", "verify"):
+        assert main([command, str(out)]) == 0
 
 
 def test_resume_goes_on(finished, small_config):

@@ -152,17 +152,22 @@ class SearchConfig:
         return nodes
 
     @property
+    def program_name(self) -> str:
+        """Name of the programs: the function's, and ``f`` where a user's expression has none."""
+        function = self.target.function
+        return function.name if function.expression is None else "f"
+
+    @property
     def modelled(self) -> bool:
         """Whether results come from a model, since the backend is not one that runs here."""
         return not backend(self.backend).live
 
     def program(self, nodes: Nodes) -> Program:
         """Returns the program of a genome, in its scaffold where there is one."""
-        name = self.target.function.name
         if not self.scaffold:
-            return to_program(nodes, name)
+            return to_program(nodes, self.program_name)
         frame = find_scaffold(self.scaffold)
-        return frame.fill(to_program(nodes, name, frame.dtype))
+        return frame.fill(to_program(nodes, self.program_name, frame.dtype))
 
     def mutation_ops(self) -> Mapping[str, float]:
         """Returns `ops` without what the backend or the genome's format has no use for.
@@ -183,7 +188,7 @@ class SearchConfig:
         if not self.scaffold:
             return f"from a program{seed}" if seed else "from scratch"
         frame = find_scaffold(self.scaffold)
-        found = frame.evolved(to_program(nodes, self.target.function.name, frame.dtype))
+        found = frame.evolved(to_program(nodes, self.program_name, frame.dtype))
         if not found:
             return f"from scaffold {self.scaffold}{seed}: nothing is evolved"
         return (
