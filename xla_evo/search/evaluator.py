@@ -85,7 +85,7 @@ class Evaluator:
         """(candidate, machine code, sampled error, worker that holds it) of those that compile."""
         self.surprises = []
         target = self._config.target
-        keys = [compile_key(item.hash, target, self._config, self._backend) for item in candidates]
+        keys = [compile_key(item.text, target, self._config, self._backend) for item in candidates]
         found = [self._store.get(key) for key in keys]
         missing = [index for index, entry in enumerate(found) if entry is None]
         limit = self._config.compile_limit_s

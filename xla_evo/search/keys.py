@@ -1,5 +1,6 @@
 """Store keys of the search: what a compilation and a timing depend on, by name."""
 
+import hashlib
 import json
 
 from xla_evo.search.config import SearchConfig
@@ -19,9 +20,13 @@ def _machine(row: Backend) -> dict[str, str]:
     return {"form": form, **fingerprint(row, SINGLE_THREAD if row.live else {})}
 
 
-def compile_key(program_hash: str, target: Target, config: SearchConfig, row: Backend) -> Key:
-    """Key of a compiled program and its sampled error."""
-    parts = {"program": program_hash, **_machine(row)}
+def compile_key(text: str, target: Target, config: SearchConfig, row: Backend) -> Key:
+    """Key of a compiled program and its sampled error.
+
+    The program counts as its text has it, not as its content hash does: of two products in a sum
+    the order decides which one the compiler contracts, hence the bits.
+    """
+    parts = {"program": hashlib.sha256(text.encode()).hexdigest(), **_machine(row)}
     sample = {"target": json.dumps(target.to_json(), sort_keys=True), "seed": str(config.seed)}
     sample["rows"] = f"{UNIFORM_ROWS} and {HARD_ROWS}"
     if row.live:
