@@ -62,7 +62,9 @@ class _Simplifier:
 
     def _hash(self, item: Node) -> int:
         if item.code == CONST:
-            return hash((CONST, item.type, 0 if item.type == FLOAT else int(item.value))) & _MASK
+            # As 32 bits without a sign: Python's hashes of -1 and -2 are one.
+            value = 0 if item.type == FLOAT else int(item.value) & 0xFFFFFFFF
+            return hash((CONST, item.type, value)) & _MASK
         children = [self.hashes[operand] for operand in item.operands]
         if item.code in COMMUTATIVE:
             children.sort()
