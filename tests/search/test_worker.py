@@ -1,9 +1,11 @@
+import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from xla_evo.search import tasks
+from xla_evo.search import tasks, worker
 from xla_evo.search.worker import Failure, Job, Pool
 from xla_evo_lowering.text import parse_program
 
@@ -51,6 +53,22 @@ def test_a_worker_that_dies_or_hangs_is_replaced(pool):
     # Loading JAX is not what the limit is for.
     ((compiled, _),) = pool.run([Job("compile", ("x", PROGRAM), 0.0)])
     assert isinstance(compiled, tasks.Compiled)
+
+
+def test_an_interrupt_while_a_worker_starts_is_not_for_it(pool):
+    first = pool.workers[0]
+    first.start(Job("retest", ([], ()), 60))
+    os.kill(first._process.pid, signal.SIGINT)
+    assert first.receive() == ("result", [])
+
+
+def test_a_worker_ends_quietly_with_the_search(exp2_target, monkeypatch):
+    class Gone:
+        def recv(self):
+            raise ConnectionResetError
+
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    assert worker._serve(Gone(), exp2_target, (0.5, 64, 0, ""), "cpu") is None
 
 
 def test_a_script_needs_no_guard(tmp_path):

@@ -8,8 +8,10 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -63,7 +65,6 @@ def _tasks(target: Target, settings: Settings, backend: str) -> Tasks:
 
 def _serve(connection: Any, target: Target, settings: Settings, backend: str) -> None:
     """Body of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     settle_on_cpu()
     tasks: Tasks | None = None
@@ -74,7 +75,7 @@ def _serve(connection: Any, target: Target, settings: Settings, backend: str) ->
     while True:
         try:
             job: Job | None = connection.recv()
-        except EOFError:
+        except (EOFError, OSError):  # the search has ended, or was killed
             return
         if job is None:
             return
@@ -89,8 +90,23 @@ def _serve(connection: Any, target: Target, settings: Settings, backend: str) ->
             answer = ("result", Failure("error", f"{type(error).__name__}: {text}"))
         try:
             connection.send(answer)
-        except BrokenPipeError:
+        except OSError:
             return
+
+
+@contextmanager
+def _interrupts_blocked() -> Generator[None]:
+    """A process that begins within does not see Ctrl-C, from its first instruction on.
+
+    What a worker sets itself comes seconds late, after its imports. This process gets the signals
+    that come meanwhile afterwards.
+    """
+    resource_tracker.ensure_running()  # unblocks signals when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Worker:
@@ -125,7 +141,7 @@ class Worker:
         self._process = context.Process(
             target=_serve, args=(theirs, self._target, self._settings, self._backend), daemon=True
         )
-        with no_script():
+        with no_script(), _interrupts_blocked():
             self._process.start()
         theirs.close()
         self.connection = mine
