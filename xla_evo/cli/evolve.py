@@ -11,6 +11,7 @@ from xla_evo.cli.arguments import add_json, argument, parse_bound, parse_seed
 from xla_evo.cli.common import add_target, print_outcome, target_of
 from xla_evo.cli.output import print_line
 from xla_evo.errors import ConfigError
+from xla_evo.runs import resume_command
 from xla_evo.scaffolds import SCAFFOLDS, hole_of, scaffold
 from xla_evo_lowering.text import parse_program, print_program
 
@@ -124,6 +125,6 @@ def run(args: argparse.Namespace) -> int:
         try:
             outcome = evolve(config, out, observer=progress)
         except KeyboardInterrupt:
-            print_line(f"stopped; everything is kept: xla-evo resume {out}")
+            print_line(f"stopped; everything is kept: {resume_command(out)}")
             raise
     return print_outcome(outcome, json=args.json)

@@ -2,13 +2,13 @@
 
 import argparse
 import dataclasses
-import re
 import sys
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from xla_evo import runs
 from xla_evo.budget import Budget
 from xla_evo.cli.arguments import refuse
 from xla_evo.cli.output import Column, print_json, print_line, print_table
@@ -155,12 +155,8 @@ def report(args: argparse.Namespace) -> list[Path]:
 
 def default_folder(config: "DiscoveryConfig") -> Path:
     """Returns a folder under ``runs/`` that does not exist yet."""
-    name = re.sub(r"[^A-Za-z0-9]+", "_", config.function or config.expression or "").strip("_")
-    stem = f"{name}-real-seed{config.seed}"
-    number = 1
-    while (path := Path("runs") / (stem if number == 1 else f"{stem}-{number}")).exists():
-        number += 1
-    return path
+    name = config.function or config.expression or ""
+    return runs.default_folder(name, f"real-seed{config.seed}")
 
 
 def print_front(front: "Front", *, json: bool) -> int:
@@ -197,7 +193,7 @@ def _explain(front: "Front", operations: int | None) -> int:
 
 
 def _stopped(out: Path) -> None:
-    print_line(f"stopped; everything is kept: xla-evo resume {out}")
+    print_line(f"stopped; everything is kept: {runs.resume_command(out)}")
 
 
 class _Lines:

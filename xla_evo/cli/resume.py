@@ -9,6 +9,7 @@ from xla_evo.cli.arguments import add_json, argument
 from xla_evo.cli.common import print_outcome
 from xla_evo.cli.output import print_line
 from xla_evo.cli.runs import read_config, read_work
+from xla_evo.runs import resume_command
 
 NAME = "resume"
 HELP = "Goes on with a run that was stopped or killed, or should go further."
@@ -46,6 +47,6 @@ def run(args: argparse.Namespace) -> int:
         try:
             outcome = resume(args.run, budget=args.budget, observer=progress)
         except KeyboardInterrupt:
-            print_line(f"stopped; everything is kept: xla-evo resume {args.run}")
+            print_line(f"stopped; everything is kept: {resume_command(args.run)}")
             raise
     return print_outcome(outcome, json=args.json)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from xla_evo.cli.shape import misfit
 from xla_evo.errors import ConfigError, RunError, XlaEvoError
+from xla_evo.runs import resume_command
 from xla_evo.search.checkpoint import Counters, State, read_state
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.finish import Winner
@@ -105,7 +106,7 @@ def no_winner(config: SearchConfig, path: Path, state: State | None = None) -> s
         f"the budget of {config.budget} ended before a candidate was screened: " if early else ""
     ) + (
         f"no program for {config.target.describe()} holds {config.max_ulp:g} ULP on every input"
-        f" yet; go on with: xla-evo resume {path} --budget 10m"
+        f" yet; go on with: {resume_command(path)} --budget 10m"
     )
 
 

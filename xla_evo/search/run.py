@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from xla_evo import runs
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.budget import Budget
 from xla_evo.errors import RunError
@@ -96,7 +97,7 @@ class RunFolder:
         """
         if (self.path / CONFIG).exists():
             raise RunError(
-                f"{self.path} holds a run; go on with `xla-evo resume {self.path}`"
+                f"{self.path} holds a run; go on with `{runs.resume_command(self.path)}`"
                 " or choose another --out"
             )
         try:
@@ -360,9 +361,5 @@ def _generations(search: Search, folder: RunFolder, clock: _Clock, observer: Obs
 
 
 def default_folder(config: SearchConfig) -> Path:
-    """A folder name under ``runs`` that is not taken."""
-    base = Path("runs") / f"{config.target.function.name}-{config.seed}"
-    path, number = base, 2
-    while (path / CONFIG).exists():
-        path, number = base.with_name(f"{base.name}-{number}"), number + 1
-    return path
+    """Returns a folder under ``runs`` that does not exist yet."""
+    return runs.default_folder(config.target.function.name, str(config.seed))
