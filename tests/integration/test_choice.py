@@ -8,7 +8,7 @@ from jax import lax
 import xla_evo
 from tests.integration.conftest import EVERY, X, builtin, is_patched
 from xla_evo.errors import CompileError, ConfigError, TargetError
-from xla_evo.integration import dispatch, door
+from xla_evo.integration import dispatch, door, explanation
 from xla_evo.library import CertificateError, choose, write_entry
 
 
@@ -105,11 +105,46 @@ def test_explain() -> None:
     assert "log(x)/log(2)" in xla_evo.explain("log2")
     assert "the built-in" in xla_evo.explain("exp", "float64")
     assert "certificate of exp says nothing" in xla_evo.explain("logistic")
-    with pytest.raises(TargetError):
-        xla_evo.explain("expp")
-    for wrong in ({"lowering": "inlined"}, {"max_ulp": -1.0}, {"dtype": "float31"}):
-        with pytest.raises(ConfigError):
-            xla_evo.explain("exp", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "error", "match"),
+    [
+        ("expp", {}, TargetError, "did you mean exp"),
+        ("arcsin", {}, TargetError, "did you mean asin"),
+        (jnp.exp, {}, ConfigError, "named by strings such as 'exp'"),
+        (["exp"], {}, ConfigError, "named by strings such as 'exp'"),
+        ("exp", {"lowering": "inlined"}, ConfigError, "unknown lowering"),
+        ("exp", {"max_ulp": -1.0}, ConfigError, "above 0"),
+        ("exp", {"dtype": "float31"}, ConfigError, "float31"),
+        ("exp", {"dtype": "int32"}, ConfigError, "programs in .*float32.*, not in 'int32'"),
+        ("exp", {"dtype": "real"}, ConfigError, "programs in .*float32.*, not in 'real'"),
+        ("exp", {"dtype": 3}, ConfigError, "programs in .*float32.*, not in 3"),
+        ("exp", {"fingerprint": "cpu"}, ConfigError, "a fingerprint maps names to texts"),
+    ],
+)
+def test_what_explain_does_not_know_is_refused(name, settings, error, match) -> None:
+    with pytest.raises(error, match=match):
+        xla_evo.explain(name, **settings)
+
+
+def test_explain_tells_why_nothing_is_replaced(monkeypatch) -> None:
+    with xla_evo.use("exp", backend="tpu:v5e"):
+        assert "not replaced here: the scope in force replaces on tpu:v5e alone" in explained()
+    with xla_evo.use("exp", max_ulp=1):
+        assert "replaced here by exp/float32/" in explained()
+        assert "not replaced here: the library has no program" in explained(dtype="float64")
+        assert "not replaced here: this machine has no tpu:v5e" in explained(backend="tpu:v5e")
+        # What is asked about need not be what is in force.
+        assert "replaced here by exp/float32/" in explained(max_ulp=0.01)
+        monkeypatch.setattr(explanation, "refusal", lambda *_: "1e3 ULP, certified 1")
+        assert "is refused, 1e3 ULP, certified 1" in explained()
+
+
+def explained(**settings) -> str:
+    """The line of what `explain` says about exp under JAX."""
+    lines = xla_evo.explain("exp", **settings).splitlines()
+    return next(line for line in lines if line.startswith("under JAX: "))
 
 
 def test_logistic_computes_with_the_replaced_exp() -> None:

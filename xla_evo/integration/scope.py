@@ -86,6 +86,17 @@ def merged(outer: Scope | None, inner: Scope) -> Scope:
     return interned(tuple(sorted(named.items())), outer.others)
 
 
+def check_names(names: tuple[Any, ...]) -> None:
+    """Refuses what names no function because it is no text.
+
+    Raises:
+        ConfigError: says what would do.
+    """
+    for name in names:
+        if not isinstance(name, str):
+            raise ConfigError(f"functions are named by strings such as 'exp', not {name!r}")
+
+
 def check_request(max_ulp: Any, lowering: Any) -> None:
     """Refuses what is no bound or no lowering.
 
@@ -102,9 +113,7 @@ def check_request(max_ulp: Any, lowering: Any) -> None:
 
 def _scope_of(names: tuple[Any, ...], max_ulp: Any, lowering: Any, backend: Any) -> Scope:
     """`make_scope` of what a user gave: it remembers by value, and True has that of 1."""
-    for name in names:
-        if not isinstance(name, str):
-            raise ConfigError(f"functions are named by strings such as 'exp', not {name!r}")
+    check_names(names)
     check_request(max_ulp, lowering)
     return make_scope(names, max_ulp, lowering, backend)
 
