@@ -2,7 +2,8 @@
 
 ``xla_evo.numpy.exp(x)`` takes what ``jax.numpy.exp`` takes and gives what it gives, computed by a
 program of the library. Where the library has no program for a format (complex, much of float64)
-or none within ``max_ulp``, it is the built-in. Derivatives are JAX's own rules, of every order.
+or none within ``max_ulp``, and on platforms other than the CPU, it is the built-in; so are powers
+of or by integers. Derivatives are JAX's own rules, of every order.
 """
 
 import functools
@@ -39,6 +40,9 @@ class Elementwise(Protocol):
 
         Returns:
             An array of the shape of ``x``, in its float format.
+
+        Raises:
+            ConfigError: ``max_ulp`` is no number of ULP above 0.
         """
         ...
 
