@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -68,6 +69,55 @@ def test_a_damaged_file_is_told_by_its_name(capsys, finished, command, name, key
     assert out == ""
     assert str(finished / name) in err
     assert "internal error" not in err
+    assert err.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def discovered(tmp_path_factory):
+    out = tmp_path_factory.mktemp("discovered") / "run"
+    words = [
+        "evolve",
+        "exp2",
+        "--dtype",
+        "real",
+        "--domain",
+        "0",
+        "1",
+        "--max-ops",
+        "1",
+        "--budget",
+        "200c",
+        "--out",
+    ]
+    assert main([*words, str(out)]) == 0
+    return out
+
+
+STEP = ("records", "removable", 0, "steps", 0)
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "keys", "value"),
+    [
+        ("show", "front.json", (), b"[1]"),
+        ("show", "front.json", ("candidates",), "many"),
+        ("show", "front.json", ("records",), [1]),
+        ("show", "front.json", (*STEP, "code"), 999),
+        ("show", "front.json", (*STEP, "constant"), "abc"),
+        ("show", "front.json", (*STEP, "a"), 50),
+        ("report", "front.json", ("seconds",), None),
+        ("resume", "config.json", ("config", "seed"), "one"),
+        ("resume", "config.json", (), b"\xff"),
+    ],
+)
+def test_a_damaged_file_of_the_reals(capsys, discovered, tmp_path, command, name, keys, value):
+    run = shutil.copytree(discovered, tmp_path / "run")
+    changed(run / name, keys, value)
+    assert main([command, str(run)]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{run / name}" in err
+    assert "; put a whole copy in its place, or " in err
     assert err.count("\n") == 1
 
 

@@ -16,7 +16,9 @@ from xla_evo.search.run import CONFIG, RESULT, Outcome, RunFolder
 from xla_evo_lowering.text import parse_program
 
 if TYPE_CHECKING:
-    from xla_evo.discovery import Front
+    from xla_evo.discovery import DiscoveryConfig, Front
+
+_RESUME = "resume the run, which writes it anew"
 
 
 def read_config(folder: RunFolder) -> SearchConfig:
@@ -52,7 +54,7 @@ def read_outcome(path: Path) -> Outcome:
     folder = RunFolder(path)
     config = read_config(folder)
     state = read_work(folder)
-    with _reading(folder.path / RESULT):
+    with _reading(folder.path / RESULT, _RESUME):
         winner = folder.result()
         if winner is not None:
             _check_winner(winner)
@@ -68,10 +70,26 @@ def read_front(path: Path) -> "Front":
     from xla_evo import discovery
     from xla_evo.discovery.checkpoint import FRONT
 
-    with _reading(path / FRONT):
+    with _reading(path / FRONT, _RESUME):
         front = discovery.load_front(path)
         _check(misfit(front, discovery.Front, "front"))
+        front.to_json()  # goes through the steps of every record
     return front
+
+
+def read_real_config(path: Path) -> "DiscoveryConfig":
+    """Reads the settings of a run over the reals.
+
+    Raises:
+        RunError: there is no run, or they are damaged.
+    """
+    from xla_evo import discovery
+    from xla_evo.discovery import checkpoint
+
+    with _reading(path / CONFIG):
+        config = checkpoint.read_config(path)
+        _check(misfit(config, discovery.DiscoveryConfig, "settings"))
+    return config
 
 
 def refuse_discovery(path: Path, what: str) -> None:
@@ -111,21 +129,25 @@ def no_winner(config: SearchConfig, path: Path, state: State | None = None) -> s
 
 
 @contextmanager
-def _reading(file: Path) -> Generator[None]:
-    """Names the file in whatever goes wrong while it is read."""
+def _reading(file: Path, hint: str = "start the run anew") -> Generator[None]:
+    """Names the file in whatever goes wrong while it is read, and what to do.
+
+    Args:
+        file: of a run.
+        hint: how else than by a whole copy it can be had.
+    """
+    remedy = f"put a whole copy in its place, or {hint}"
     try:
         yield
     except RunError as error:
         if str(file.parent) in str(error):
             raise
-        raise RunError(f"{file}: {error}") from error
+        told = str(error)
+        raise RunError(f"{file}: {told}{'' if ';' in told else f'; {remedy}'}") from error
     except (
         XlaEvoError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError,
     ) as error:  # fmt: skip
-        raise RunError(
-            f"{file} is damaged or of another version: {error};"
-            " put a whole copy in its place, or start the run anew"
-        ) from error
+        raise RunError(f"{file} is damaged or of another version: {error}; {remedy}") from error
 
 
 def _check(problem: str) -> None:
