@@ -93,17 +93,37 @@ def examine(
 ) -> Examination:
     """Checks special inputs of the domain, and lengths 1 to 129 and some long ones bit by bit."""
     run = executable(function, target, backend_name)
-    flush = backend(backend_name).flushes(target.dtype)
-    single = _in_blocks(run, target)
-    failures = check_specials(
-        single, target.function, target.dtype, target.low, target.high,
-        flush_to_zero=flush, max_ulp=max_ulp,
-    )  # fmt: skip
+    failures = _failed_specials(run, target, max_ulp, backend_name)
     violation = check_length_invariance(run, target, each=run.each)
-    return Examination(
-        specials=tuple(str(failure) for failure in failures),
-        lengths=None if violation is None else str(violation),
+    return Examination(specials=failures, lengths=None if violation is None else str(violation))
+
+
+def failed_specials(
+    function: Program | Callable[..., Any],
+    target: Target,
+    *,
+    max_ulp: float,
+    backend_name: str = "cpu",
+) -> tuple[str, ...]:
+    """Checks special inputs of the domain alone, which takes milliseconds; a line for each wrong.
+
+    Raises:
+        BackendError: this machine has no device of that backend.
+        CompileError: XLA refused it.
+    """
+    return _failed_specials(
+        executable(function, target, backend_name), target, max_ulp, backend_name
     )
+
+
+def _failed_specials(
+    run: Executable, target: Target, max_ulp: float, backend_name: str
+) -> tuple[str, ...]:
+    failures = check_specials(
+        _in_blocks(run, target), target.function, target.dtype, target.low, target.high,
+        flush_to_zero=backend(backend_name).flushes(target.dtype), max_ulp=max_ulp,
+    )  # fmt: skip
+    return tuple(map(str, failures))
 
 
 def examine_model(

@@ -52,6 +52,8 @@ def print_outcome(outcome: Outcome, *, json: bool) -> int:
         print_line()
     print_table(["stage", "candidates", "seconds", "per second"], summary.counts(outcome))
     print_line()
+    for line in summary.refusals(outcome):
+        print_line(line)
     winner = outcome.winner
     if winner is None:
         print_line(no_winner(config, outcome.path, outcome.state))

@@ -141,10 +141,11 @@ class Progress:
         first = pareto_fronts(search.population.front)[:1]
         items = sorted(first[0], key=lambda item: item.ulp) if first else []
         for item in items[:_ROWS]:
-            holds = item.ulp <= self._config.max_ulp
+            holds = item.ulp <= self._config.max_ulp and not item.failed
             style = "green" if holds else "dim"
             proven = "modelled on every input" if self._config.modelled else "proven"
             note = proven if item.proven else "holds on the sample" if holds else ""
+            note = "fails special inputs" if item.failed else note
             cells = (f"{item.ulp:.4g}", f"{1 / item.time:.2f}x", f"{item.cost:g}", note)
             front.add_row(*(Text(cell, style=style) for cell in cells))
         grid.add_row(front)

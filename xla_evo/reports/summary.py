@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from xla_evo.accuracy.measurement import ErrorMeasurement
-from xla_evo.search.finish import Winner
+from xla_evo.search.engine import FAILED_SPECIALS
+from xla_evo.search.finish import OUT_OF_TIME, Winner
 from xla_evo.search.population import pareto_fronts
 from xla_evo.search.run import Outcome
 from xla_evo.search.tasks import NANOSECONDS
@@ -27,10 +28,25 @@ def hall_of_fame(outcome: Outcome) -> list[Row]:
             f"{item.ulp:.4g}",
             f"{1 / item.time:.2f}x",
             f"{item.cost:g}",
-            modelled + ("every input" if item.proven else "sampled"),
+            f"{modelled}fails special inputs or array lengths"
+            if item.failed
+            else modelled + ("every input" if item.proven else "sampled"),
         )
         for item in items
     ]
+
+
+def refusals(outcome: Outcome) -> list[str]:
+    """Lines on programs that hold the bound as far as is known and are no winner for all that."""
+    failures = outcome.state.counters.failures
+    lines: list[str] = []
+    if count := failures.get(FAILED_SPECIALS):
+        found = [item.failed for item in outcome.state.population.front if item.failed]
+        example = f", such as: {found[0]}" if found else ""
+        lines.append(f"refused for special inputs, not swept: {count}{example}")
+    if count := failures.get(OUT_OF_TIME):
+        lines.append(f"hold on the sample, but the budget was spent before a sweep: {count}")
+    return lines
 
 
 def _error(measured: ErrorMeasurement | None) -> str:
@@ -126,6 +142,7 @@ def to_json(outcome: Outcome) -> dict[str, Any]:
                 "program": item.program,
                 "max_ulp": item.ulp,
                 "proven": item.proven,
+                "failed": item.failed,
                 "relative_time": item.time,
                 "cost": item.cost,
             }

@@ -48,6 +48,8 @@ _PATIENCE, _PROGRESS, _TOGETHER = 25_000, 0.95, 3
 """Candidates without progress before the search begins anew; a lesser error that counts as
 progress; how many beginnings are then put together."""
 _HARD_POINTS = 512
+FAILED_SPECIALS = "special inputs"
+"""What candidates are counted under that hold on the inputs they met and fail a special one."""
 
 Observer = Callable[["Search"], None]
 Report = Callable[[int, int], None]
@@ -80,6 +82,8 @@ class Search:
         self._cost = functools.partial(static_cost, contracts=contracts)
         self.phase = "starting"
         self._tested_at: tuple[float, ...] = ()
+        self.sweeps: dict[str, ErrorMeasurement] = {}
+        """Proofs of this sitting, by program."""
 
     @property
     def evaluator(self) -> Evaluator:
@@ -340,13 +344,22 @@ class Search:
     def prove_leader(self, report: Report | None = None) -> None:
         """Sweeps the fastest candidate that holds on the sample, if it clearly beats the proven."""
         within = fastest(self.population.front, self.config.max_ulp)
-        proven = [item.time for item in within if item.proven]
-        if within and within[0].time < _WORTH_PROVING * min(proven, default=float("inf")):
-            self.phase = "proving"
-            self.prove(within[0], report)
+        proven = min((item.time for item in within if item.proven), default=float("inf"))
+        self.phase = "proving"
+        for item in within:
+            if item.time >= _WORTH_PROVING * proven:
+                return
+            self.prove(item, report)
+            if not item.failed:
+                return
 
     def prove(self, item: Measured, report: Report | None = None) -> ErrorMeasurement | None:
-        """Sweeps every input; the worst ones join the test points when the bound fails."""
+        """Sweeps every input; the worst ones join the test points when the bound fails.
+
+        What fails a special input, which is asked in milliseconds, is not swept.
+        """
+        if not self._specials_hold(item):
+            return None
         started = time.monotonic()
         job = Job("prove", (self.text(item), self.config.max_ulp), _PROOF_LIMIT_S, reports=True)
         answer, _ = self._pool.run([job], report=report)[0]
@@ -360,12 +373,29 @@ class Search:
         item.proven = answer.exhaustive and answer.bound_ulp <= self.config.max_ulp
         if item.proven:
             item.ulp = answer.bound_ulp
+            self.sweeps[item.program] = answer
             return answer
         item.ulp = max(item.ulp, answer.max_ulp, self.config.max_ulp * (1 + 1e-9))
         self._note_hard([float(point.input) for point in answer.worst_inputs[:8]])  # pyright: ignore[reportArgumentType]
         self._doubt_others()
         self._polish([item], Random(f"{self.config.seed}:{item.program}"))
         return answer
+
+    def _specials_hold(self, item: Measured) -> bool:
+        """Asks special inputs, and notes with the candidate what is wrong."""
+        started = time.monotonic()
+        job = Job("specials", (self.text(item), self.config.max_ulp), _SCREEN_LIMIT_S)
+        answer, _ = self._pool.run([job])[0]
+        counters = self.state.counters
+        counters.spend("prove", time.monotonic() - started)
+        if isinstance(answer, Failure):
+            counters.fail(f"special inputs {answer.reason}")
+            item.ulp = float("inf")
+            return False
+        if answer:
+            counters.fail(FAILED_SPECIALS)
+            item.failed = answer[0]
+        return not answer
 
     def _doubt_others(self) -> None:
         """Tests measured candidates that are believed to hold at the points known now.

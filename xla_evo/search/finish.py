@@ -20,6 +20,11 @@ from xla_evo_lowering.backends import backend, fingerprint
 
 _LIMIT_S = 3600.0
 _RETIMED, _ROUNDS = 12, 41
+_LATE = 2
+"""Sweeps that may begin after the deadline where nothing is proven yet."""
+OUT_OF_TIME = "not swept in time"
+"""What candidates are counted under that hold on the sample when a run has no time to prove them.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,35 +74,35 @@ def finish(
         grace_s: seconds after the deadline in which a first proof may still begin.
         report: progress of sweeps.
     """
-    sweeps: dict[str, ErrorMeasurement] = {}
+    counters = search.state.counters
+    counters.failures.pop(OUT_OF_TIME, None)
     refused: set[str] = set()
+    late = 0
     # A static cost does not vary, so there is nothing to repeat.
     timings = {} if search.config.modelled else _retime(search, refused)
-    while True:
-        choice = _next(search, timings, refused)
-        if choice is None:
-            return None
-        if time.monotonic() > deadline and not choice.proven:
-            proven = [
-                item
-                for item in search.population.front
-                if item.proven and item.program not in refused
-            ]
+    while (choice := _next(search, timings, refused)) is not None:
+        over = time.monotonic() > deadline
+        if over and not choice.proven:
+            within = _left(search, refused)
+            proven = [item for item in within if item.proven]
             if proven:
-                choice = fastest(proven, search.config.max_ulp)[0]
-            elif time.monotonic() > deadline + grace_s:
+                choice = proven[0]
+            elif late >= _LATE or time.monotonic() > deadline + grace_s:
+                counters.failures[OUT_OF_TIME] = len(within)
                 return None
-        if choice.program not in sweeps:
+        if choice.program not in search.sweeps:
             search.phase = "proving"
-            error = search.prove(choice, report)
-            if error is None or not choice.proven:
-                refused.add(choice.program)
-                continue
-            sweeps[choice.program] = error
-        winner = _compare(search, store, pool, choice, sweeps[choice.program], report)
+            before = counters.proofs
+            search.prove(choice, report)
+            late += over and counters.proofs > before
+        winner = None
+        if choice.program in search.sweeps:
+            error = search.sweeps[choice.program]
+            winner = _compare(search, store, pool, choice, error, report)
         if winner is not None:
             return winner
         refused.add(choice.program)
+    return None
 
 
 def _retime(search: Search, refused: set[str]) -> dict[str, Timed]:
@@ -118,13 +123,15 @@ def _retime(search: Search, refused: set[str]) -> dict[str, Timed]:
 
 def _next(search: Search, timings: dict[str, Timed], refused: set[str]) -> Measured | None:
     """The fastest candidate by the longer timings; others only when none of those is left."""
-    within = [
-        item
-        for item in fastest(search.population.front, search.config.max_ulp)
-        if item.program not in refused
-    ]
+    within = _left(search, refused)
     retimed = [item for item in within if item.program in timings]
     return (retimed or within or [None])[0]
+
+
+def _left(search: Search, refused: set[str]) -> list[Measured]:
+    """Candidates that hold the bound as far as is known, the fastest first."""
+    within = fastest(search.population.front, search.config.max_ulp)
+    return [item for item in within if item.program not in refused]
 
 
 def _compare(
@@ -137,6 +144,8 @@ def _compare(
     if isinstance(answer, Failure) or not answer.holds:
         reason = answer.reason if isinstance(answer, Failure) else "bits"
         search.state.counters.fail(f"examination {reason}")
+        if not isinstance(answer, Failure):
+            item.failed = next(iter(answer.specials), answer.lengths or "")
         return None
     search.phase = "comparing with the built-in"
     builtin = _builtin_error(search, store, pool, report)

@@ -115,6 +115,10 @@ class ModelledTasks(Tasks):
             limit_ulp=limit_ulp, progress=report,
         )  # fmt: skip
 
+    def specials(self, text: str, max_ulp: float) -> tuple[str, ...]:
+        """Checks special inputs of the model; a line for each wrong result."""
+        return self.examine(text, max_ulp).specials
+
     def examine(self, text: str, max_ulp: float) -> "Examination":
         """Checks special inputs; a model has the same bits at every array length."""
         from xla_evo.proof import examine_model

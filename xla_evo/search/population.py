@@ -53,6 +53,8 @@ class Measured:
         time: time relative to the built-in, measured in one run with it (0.5: twice as fast).
         code_hash: identity of its machine code.
         proven: True when `ulp` comes from every input of the domain.
+        failed: what it gives wrongly whatever its error, one line on a special input or an array
+            length; empty: nothing that is known.
     """
 
     program: str
@@ -64,6 +66,7 @@ class Measured:
     time: float
     code_hash: str
     proven: bool = False
+    failed: str = ""
 
 
 _PER_FIT, _SAME_FIT = 3, 0.01
@@ -249,8 +252,11 @@ class Population:
 
 
 def _objectives(item: Measured) -> tuple[float, float]:
-    """Error on a logarithmic scale, since it spans many orders of magnitude, and time."""
-    return math.log2(max(item.ulp, 1e-9)), item.time
+    """Error on a logarithmic scale, since it spans many orders of magnitude, and time.
+
+    What is refused keeps nothing else out by its error.
+    """
+    return math.inf if item.failed else math.log2(max(item.ulp, 1e-9)), item.time
 
 
 def _dominates(left: Measured, right: Measured) -> bool:
@@ -297,6 +303,6 @@ def nsga_select(items: Sequence[Measured], size: int) -> list[Measured]:
 
 
 def fastest(items: Sequence[Measured], max_ulp: float) -> list[Measured]:
-    """Members within an error bound, the fastest first."""
-    within = [item for item in items if item.ulp <= max_ulp]
+    """Members within an error bound that fail nothing, the fastest first."""
+    within = [item for item in items if item.ulp <= max_ulp and not item.failed]
     return sorted(within, key=lambda item: (item.time, item.ulp, item.program))

@@ -237,6 +237,13 @@ class Tasks:
 
         return sweep(parse_program(text), self._target, limit_ulp=limit_ulp, report=report)
 
+    def specials(self, text: str, max_ulp: float) -> tuple[str, ...]:
+        """Checks special inputs alone; a line for each wrong result."""
+        from xla_evo.proof import failed_specials
+        from xla_evo_lowering.text import parse_program
+
+        return failed_specials(parse_program(text), self._target, max_ulp=max_ulp)
+
     def examine(self, text: str, max_ulp: float) -> "Examination":
         """Checks special inputs and array lengths."""
         from xla_evo.proof import examine
