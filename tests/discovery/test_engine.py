@@ -96,6 +96,7 @@ def test_a_run_that_goes_on_ends_like_one_that_never_stopped(tmp_path, monkeypat
     assert programs(front) == programs(whole)
     assert shown[-1].stage == "finish"
     assert shown[-1].candidates == 12_000
+    assert read_config(tmp_path / "run").candidates == 12_000
     assert programs(load_front(tmp_path / "run")) == programs(front)
 
 
@@ -120,9 +121,12 @@ def test_run_folders_are_kept_apart_and_damage_is_told(tmp_path):
     (out / "front.json").unlink()
     with pytest.raises(RunError, match="no front yet"):
         load_front(out)
-    (out / "config.json").write_text("[]")
-    with pytest.raises(RunError, match="are damaged"):
-        read_config(out)
+    settings = json.loads((out / "config.json").read_text())
+    seed = {**settings, "config": {**settings["config"], "seed": "x"}}
+    for data in (b"[]", b'{"config": 5}', b"\xff", json.dumps(seed).encode()):
+        (out / "config.json").write_bytes(data)
+        with pytest.raises(RunError, match=r"config\.json are damaged"):
+            read_config(out)
 
 
 @pytest.mark.usefixtures("quick")

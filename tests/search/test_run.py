@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,10 +12,11 @@ import xla_evo
 from xla_evo.budget import Budget
 from xla_evo.cli.main import main
 from xla_evo.errors import ConfigError, RunError
+from xla_evo.search import run as run_module
 from xla_evo.search.checkpoint import State, read_state, state_from_json, state_to_json
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.population import Population
-from xla_evo.search.run import CHECKPOINT, CONFIG, PROGRAM, RunFolder, evolve, resume
+from xla_evo.search.run import CHECKPOINT, CONFIG, PROGRAM, RESULT, RunFolder, evolve, resume
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.text import parse_program
 
@@ -121,6 +123,77 @@ def test_a_damaged_checkpoint_is_told(finished):
         state_from_json({**state_to_json(State(Population(3))), "seen": 5})
 
 
+def put(data, place, value):
+    """Sets what lies at a place such as ``front.0.time``."""
+    *way, last = (int(name) if name.isdigit() else name for name in place.split("."))
+    for name in way:
+        data = data[name]
+    data[last] = value
+
+
+@pytest.mark.parametrize(
+    ("file", "place", "value"),
+    [
+        (CONFIG, "target.low", "zzz"),
+        (CONFIG, "ops", [1]),
+        (CONFIG, "ops", {"add": "x"}),
+        (CONFIG, "seed", "x"),
+        (CONFIG, "", []),
+        (CONFIG, "", b"\xff"),
+        (CHECKPOINT, "front.0.time", 0),
+        (CHECKPOINT, "front.0.ulp", "x"),
+        (CHECKPOINT, "front.0.nodes.0.0", "x"),
+        (CHECKPOINT, "counters.seconds", 5),
+        (CHECKPOINT, "progress_at", "x"),
+        (CHECKPOINT, "", 5),
+        (CHECKPOINT, "", b"\xff"),
+        (RESULT, "", []),
+        (RESULT, "error.max_ulp", []),
+    ],
+)
+def test_damage_is_told_in_one_line_that_names_the_file(
+    finished, tmp_path, capsys, file, place, value
+):
+    folder, _, _ = finished
+    out = tmp_path / "run"
+    shutil.copytree(folder / "one", out)
+    data = json.loads((out / file).read_text())
+    if place:
+        put(data, place, value)
+        value = data
+    text = value if isinstance(value, bytes) else json.dumps(value).encode()
+    (out / file).write_bytes(text)
+    assert main(["show", str(out)]) != 0
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert str(out / file) in error
+    assert "internal" not in error
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint(small_config, tmp_path, capsys):
+    out = tmp_path / "a run"
+    RunFolder(out).create(small_config)
+    for command in (
+        ["show", str(out)],
+        ["evolve", "exp2", "--domain", "0", "1", "--out", str(out)],
+    ):
+        assert main(command) != 0
+        assert f"xla-evo resume '{out}'" in capsys.readouterr().err
+
+
+def test_a_new_budget_is_kept_at_once(small_config, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "_locked_run", interrupted)
+    RunFolder(tmp_path).create(small_config)
+    with pytest.raises(KeyboardInterrupt):
+        resume(tmp_path, budget=Budget(seconds=60.0))
+    assert RunFolder(tmp_path).config().budget == Budget(seconds=60.0)
+    with RunFolder(tmp_path).locked():
+        pass
+
+
 def test_kill_loses_at_most_seconds(tmp_path):
     out = tmp_path / "run"
     environment = {**os.environ, "XLA_EVO_CACHE": str(tmp_path / "store")}
@@ -154,6 +227,7 @@ def test_kill_loses_at_most_seconds(tmp_path):
         ({"backend": "npu"}, "unknown backend"),
         ({"max_ulp": 0.0}, "max-ulp"),
         ({"offspring": 0}, "at least 1"),
+        ({"seed": -1}, "--seed"),
         ({"ops": {"sqrt": 1.0}}, "at least one of"),
     ],
 )

@@ -12,7 +12,8 @@ import numpy as np
 
 from xla_evo.discovery.config import DiscoveryConfig
 from xla_evo.discovery.population import Island, new_island
-from xla_evo.errors import ConfigError, RunError, XlaEvoError
+from xla_evo.errors import RunError, XlaEvoError
+from xla_evo.runs import resume_command
 
 CONFIG, STATE, FRONT = "config.json", "state.npz", "front.json"
 _FORMAT = 2
@@ -84,10 +85,25 @@ def start_run(out: Path, config: DiscoveryConfig) -> None:
         RunError: there is a run already, or the directory cannot be made.
     """
     if (out / CONFIG).exists():
-        raise RunError(f"{out} holds a run already; resume it, or choose another directory")
+        raise RunError(
+            f"{out} holds a run already; go on with `{resume_command(out)}` or choose another"
+            " directory"
+        )
     try:
         out.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"kind": "discovery", "config": config.to_json()}, indent=2)
+    except OSError as error:
+        raise RunError(f"cannot write to {out}: {error.strerror}") from None
+    write_config(out, config)
+
+
+def write_config(out: Path, config: DiscoveryConfig) -> None:
+    """Writes the settings, in the place of others.
+
+    Raises:
+        RunError: the disk is full or read-only.
+    """
+    text = json.dumps({"kind": "discovery", "config": config.to_json()}, indent=2)
+    try:
         write_atomically(out / CONFIG, text.encode())
     except OSError as error:
         raise RunError(f"cannot write to {out}: {error.strerror}") from None
@@ -112,8 +128,8 @@ def read_config(out: Path) -> DiscoveryConfig:
         return DiscoveryConfig.from_json(data["config"])
     except FileNotFoundError:
         raise RunError(f"{out} holds no run") from None
-    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
-        raise RunError(f"the settings of the run {out} are damaged: {error}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, XlaEvoError) as error:
+        raise RunError(f"the settings of the run {out / CONFIG} are damaged: {error}") from None
 
 
 def write_state(out: Path, state: State) -> None:

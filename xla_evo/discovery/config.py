@@ -6,9 +6,10 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
+from xla_evo._fields import check_fields
 from xla_evo.budget import Budget
 from xla_evo.discovery.encoding import MAX_OPS
-from xla_evo.errors import ConfigError, TargetError
+from xla_evo.errors import ConfigError, TargetError, XlaEvoError
 from xla_evo.targets.domain import check_domain
 from xla_evo.targets.function import Function, resolve
 
@@ -122,8 +123,12 @@ class DiscoveryConfig:
             raise ConfigError(f"not the settings of a discovery: {sorted(set(data) ^ known)}")
         try:
             ends: dict[str, Any] = {key: float.fromhex(data[key]) for key in ("low", "high")}
-            return DiscoveryConfig(**(data | ends))
+            config = DiscoveryConfig(**(data | ends))
+            check_fields(config)
+            return config
         except (TypeError, ValueError) as error:
+            if isinstance(error, XlaEvoError):
+                raise
             raise ConfigError(f"not the settings of a discovery: {error}") from None
 
     def search_key(self) -> str:

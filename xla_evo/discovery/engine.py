@@ -29,6 +29,7 @@ from xla_evo.discovery.checkpoint import (
     start_run,
     stream_of,
     write_atomically,
+    write_config,
     write_state,
 )  # fmt: skip
 from xla_evo.discovery.config import DiscoveryConfig
@@ -40,7 +41,8 @@ from xla_evo.discovery.record import POLICIES, Front, Policy, Record
 from xla_evo.discovery.reference import Reference, checking_points, fitting_nodes
 from xla_evo.discovery.selection import select
 from xla_evo.discovery.verify import Verifier
-from xla_evo.errors import ConfigError, RunError
+from xla_evo.errors import RunError, XlaEvoError
+from xla_evo.runs import resume_command
 
 EPOCH = 2000
 """Candidates an island fits in an epoch."""
@@ -95,7 +97,9 @@ def run(
 def resume(
     out: Path, *, budget: Budget | None = None, progress: ProgressHook | None = None
 ) -> Front:
-    """Goes on with a run to the end of its budget, or of another one: what was spent counts.
+    """Goes on with a run to the end of its budget; what was spent counts.
+
+    Another budget is kept in its settings.
 
     Raises:
         RunError: there is no run, or it is damaged.
@@ -104,6 +108,7 @@ def resume(
     state = read_state(out, config)
     if budget is not None:
         config = config.with_budget(budget)
+        write_config(out, config)
     return _Search(config, Reference(config), state, out, progress).complete()
 
 
@@ -117,9 +122,11 @@ def load_front(out: Path) -> Front:
         return Front.from_json(json.loads((out / FRONT).read_text()), out)
     except FileNotFoundError:
         read_config(out)
-        raise RunError(f"the run {out} has no front yet; resume it to get one") from None
-    except (OSError, ValueError, ConfigError) as error:
-        raise RunError(f"the front of the run {out} is damaged: {error}") from None
+        raise RunError(
+            f"the run {out} has no front yet; `{resume_command(out)}` makes one"
+        ) from None
+    except (OSError, ValueError, XlaEvoError) as error:
+        raise RunError(f"the front of the run {out / FRONT} is damaged: {error}") from None
 
 
 @dataclass(slots=True)

@@ -45,6 +45,7 @@ class Progress:
         self._console = Console(file=sys.stderr)
         self._live: Live | None = None
         self._started = time.monotonic()
+        self._before_s: float | None = None
         self._shown = 0.0
         self._sweep = ""
 
@@ -64,7 +65,9 @@ class Progress:
             self._live.stop()
 
     def update(self, search: Search) -> None:
-        """Shows the state after a generation."""
+        """Shows the state after a generation; the first time tells what was spent before."""
+        if self._before_s is None:
+            self._before_s = search.state.counters.elapsed
         self._sweep = ""
         self._show(search)
 
@@ -90,7 +93,7 @@ class Progress:
         measured = counters.compiled + counters.compile_hits
         measuring = counters.seconds.get("compile", 0.0) + counters.seconds.get("time", 0.0)
         budget = self._config.budget
-        elapsed = clock(time.monotonic() - self._started)
+        elapsed = clock((self._before_s or 0.0) + time.monotonic() - self._started)
         limit = clock(budget.seconds) if budget.seconds else f"{budget.candidates:,} candidates"
         failed = sum(counters.failures.values())
         return [

@@ -9,13 +9,16 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from xla_evo._fields import check_fields
 from xla_evo.errors import RunError
+from xla_evo.runs import resume_command
 from xla_evo.search.genome import Node, Nodes
 from xla_evo.search.population import Measured, Population, Sketch, place_of
 
 FORMAT = 2
+_Record = TypeVar("_Record")
 
 
 @dataclass(slots=True)
@@ -96,6 +99,8 @@ def _nodes_to_json(nodes: Nodes) -> list[list[Any]]:
 
 
 def _nodes_from_json(data: Sequence[Sequence[Any]]) -> Nodes:
+    if not all(type(number) is int for row in data for number in row[:5]):
+        raise TypeError("a genome has other things than numbers")
     return tuple(Node(*row[:5], value=float.fromhex(row[5])) for row in data)
 
 
@@ -114,6 +119,18 @@ def _unrow(data: dict[str, Any]) -> dict[str, Any]:
         "nodes": _nodes_from_json(data["nodes"]),
         "rounded": _nodes_from_json(data["rounded"]),
     }
+
+
+def _measured(row: dict[str, Any]) -> Measured:
+    item = _checked(Measured(**_unrow(row)))
+    if not item.time > 0:
+        raise ValueError(f"time is {item.time!r}")
+    return item
+
+
+def _checked(record: _Record) -> _Record:
+    check_fields(record)
+    return record
 
 
 def state_to_json(state: State) -> dict[str, Any]:
@@ -138,12 +155,14 @@ def state_to_json(state: State) -> dict[str, Any]:
     }
 
 
-def state_from_json(data: dict[str, Any]) -> State:
+def state_from_json(data: Any) -> State:
     """Returns the state that `state_to_json` described.
 
     Raises:
         RunError: it is of another version, or damaged.
     """
+    if not isinstance(data, dict):
+        raise RunError("the checkpoint is damaged: it is no JSON object")
     if data.get("format") != FORMAT:
         raise RunError(
             f"the checkpoint has format {data.get('format')}, this xla-evo reads {FORMAT};"
@@ -153,23 +172,23 @@ def state_from_json(data: dict[str, Any]) -> State:
         population = Population(data["bucket"])
         for name, archive in (("sketches", population.sketches), ("quiet", population.quiet)):
             for row in data[name]:
-                sketch = Sketch(**_unrow(row))
+                sketch = _checked(Sketch(**_unrow(row)))
                 archive.setdefault(place_of(sketch), []).append(sketch)
         population.fits = {(kind, cost): float.fromhex(text) for kind, cost, text in data["fits"]}
-        population.front = [Measured(**_unrow(row)) for row in data["front"]]
-        return State(
+        population.front = [_measured(row) for row in data["front"]]
+        return _checked(State(
             population,
-            Counters(**data["counters"]),
+            _checked(Counters(**data["counters"])),
             dict(data["seen"]),
             set(data["tried"]),
             [float.fromhex(text) for text in data["hard_points"]],
             [(_nodes_from_json(nodes), key) for nodes, key in data["offspring"]],
-            [Sketch(**_unrow(row)) for row in data["reserve"]],
+            [_checked(Sketch(**_unrow(row))) for row in data["reserve"]],
             data["beginnings"],
             float.fromhex(data["least_ulp"]),
             data["progress_at"],
-        )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        ))  # fmt: skip
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise RunError(f"the checkpoint is damaged: {error}") from None
 
 
@@ -207,7 +226,13 @@ def read_state(path: Path) -> State:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(f"{path.parent} has no checkpoint; start it with `xla-evo evolve`") from None
-    except (OSError, json.JSONDecodeError) as error:
+        raise RunError(
+            f"{path.parent} has no checkpoint yet, it was stopped in its first seconds; begin it"
+            f" again with `{resume_command(path.parent)}`"
+        ) from None
+    except (OSError, ValueError) as error:
         raise RunError(f"cannot read {path}: {error}") from None
-    return state_from_json(data)
+    try:
+        return state_from_json(data)
+    except RunError as error:
+        raise RunError(f"{path}: {error}") from None

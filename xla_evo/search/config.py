@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from xla_evo._fields import check_fields
 from xla_evo.budget import Budget
-from xla_evo.errors import ConfigError
+from xla_evo.errors import ConfigError, XlaEvoError
 from xla_evo.scaffolds import scaffold as find_scaffold
 from xla_evo.scaffolds import scaffolds_of
 from xla_evo.search.genome import Nodes, from_program, to_program
@@ -125,6 +126,8 @@ class SearchConfig:
                 f"scaffold {self.scaffold} is not one that {self.backend} can compute, or is made"
                 f" for; choose {' or '.join(names) or 'another backend'}"
             )
+        if self.seed < 0:
+            raise ConfigError(f"--seed must be at least 0, not {self.seed}")
         if not self.max_ulp > 0:
             raise ConfigError(f"--max-ulp must be above 0, not {self.max_ulp}")
         if min(self.offspring, self.bucket, self.test_points, self.workers) < 1:
@@ -221,8 +224,12 @@ class SearchConfig:
             target = Target.from_json(dict(data["target"]))
             budget = Budget(**data["budget"])
             fields: dict[str, Any] = {**data, "target": target, "budget": budget}
-            return cls(**fields)
-        except (KeyError, TypeError) as error:
+            config = cls(**fields)
+            check_fields(config)
+            return config
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, XlaEvoError):
+                raise
             raise ConfigError(f"these are not search settings: {error}") from None
 
     def with_budget(self, budget: Budget) -> "SearchConfig":

@@ -8,15 +8,17 @@ import fcntl
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xla_evo import runs
+from xla_evo._fields import check_fields
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.budget import Budget
-from xla_evo.errors import RunError
+from xla_evo.errors import RunError, XlaEvoError
 from xla_evo.proof import Examination
 from xla_evo.search.checkpoint import State, read_state, write_atomically, write_state
 from xla_evo.search.config import SearchConfig
@@ -104,7 +106,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"cannot make {self.path}: {error.strerror}; choose --out") from None
-        write_atomically(self.path / CONFIG, json.dumps(config.to_json(), indent=2) + "\n")
+        self.write_config(config)
 
     def lock(self) -> None:
         """Keeps other processes off this run until this one ends.
@@ -127,6 +129,15 @@ class RunFolder:
             self._lock.close()
             self._lock = None
 
+    @contextmanager
+    def locked(self) -> Generator[None]:
+        """Keeps other processes off this run within the context (see `lock`)."""
+        self.lock()
+        try:
+            yield
+        finally:
+            self.unlock()
+
     def config(self) -> SearchConfig:
         """Reads the settings.
 
@@ -137,9 +148,16 @@ class RunFolder:
             data = json.loads((self.path / CONFIG).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RunError(f"{self.path} is not a run: it has no {CONFIG}") from None
-        except (OSError, json.JSONDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise RunError(f"cannot read {self.path / CONFIG}: {error}") from None
-        return SearchConfig.from_json(data)
+        try:
+            return SearchConfig.from_json(data)
+        except XlaEvoError as error:
+            raise RunError(f"{self.path / CONFIG}: {error}") from None
+
+    def write_config(self, config: SearchConfig) -> None:
+        """Writes the settings, in the place of others."""
+        write_atomically(self.path / CONFIG, json.dumps(config.to_json(), indent=2) + "\n")
 
     def result(self) -> Winner | None:
         """Reads the winner, None when the run has none (yet)."""
@@ -147,9 +165,12 @@ class RunFolder:
             data = json.loads((self.path / RESULT).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (OSError, json.JSONDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise RunError(f"cannot read {self.path / RESULT}: {error}") from None
-        return winner_from_json(data)
+        try:
+            return winner_from_json(data)
+        except RunError as error:
+            raise RunError(f"{self.path / RESULT}: {error}") from None
 
     def write_result(self, config: SearchConfig, winner: Winner) -> None:
         """Writes the winner, its program in a file of its own."""
@@ -212,7 +233,7 @@ def winner_from_json(data: Mapping[str, Any]) -> Winner:
         builtin = data["builtin"]
         timed = data["timed"]
         found = data["examination"]
-        return Winner(
+        winner = Winner(
             text=data["text"],
             program=data["program"],
             error=ErrorMeasurement.from_json(data["error"]),
@@ -227,7 +248,11 @@ def winner_from_json(data: Mapping[str, Any]) -> Winner:
             builtin=None if builtin is None else ErrorMeasurement.from_json(builtin),
             provenance=data.get("provenance", ""),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+        for record in (winner, winner.error, winner.builtin):
+            if record is not None:
+                check_fields(record)
+        return winner
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"the result is damaged: {error}") from None
 
 
@@ -258,7 +283,8 @@ def evolve(
     require(backend(config.backend))
     folder = RunFolder(out)
     folder.create(config)
-    return _run(folder, config, None, store, observer or Silent())
+    with folder.locked():
+        return _locked_run(folder, config, None, store, observer or Silent())
 
 
 def resume(
@@ -268,32 +294,20 @@ def resume(
     store: Store | None = None,
     observer: Observer | None = None,
 ) -> Outcome:
-    """Goes on with a run until its budget, or a new one, is spent.
+    """Goes on with a run until its budget is spent; a new one is kept in its settings.
 
     Raises:
         RunError: there is no run, or another process works on it.
     """
     folder = RunFolder(out)
     config = folder.config()
-    if budget is not None:
-        config = config.with_budget(budget)
     require(backend(config.backend))
-    state = read_state(folder.checkpoint) if folder.checkpoint.exists() else None
-    return _run(folder, config, state, store, observer or Silent())
-
-
-def _run(
-    folder: RunFolder,
-    config: SearchConfig,
-    state: State | None,
-    store: Store | None,
-    observer: Observer,
-) -> Outcome:
-    folder.lock()
-    try:
-        return _locked_run(folder, config, state, store, observer)
-    finally:
-        folder.unlock()
+    with folder.locked():
+        state = read_state(folder.checkpoint) if folder.checkpoint.exists() else None
+        if budget is not None:
+            config = config.with_budget(budget)
+            folder.write_config(config)
+        return _locked_run(folder, config, state, store, observer or Silent())
 
 
 def _locked_run(
