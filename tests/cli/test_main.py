@@ -53,6 +53,13 @@ def test_every_command_has_help_with_examples(name, capsys):
     assert f"    {name}" in capsys.readouterr().out
 
 
+def test_help_names_only_scaffolds_that_evolve_takes(capsys):
+    assert cli.main(["evolve", "--help"]) == 0
+    shown = capsys.readouterr().out.partition("  --begin PROGRAM ")[0].split()
+    assert "tanh," in shown
+    assert not [name for name in shown if name.startswith(("atan2", "pow"))]
+
+
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_example_parses(name):
     for line in cli.load(name).EXAMPLES.splitlines():
