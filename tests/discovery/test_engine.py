@@ -101,6 +101,16 @@ def test_a_run_that_goes_on_ends_like_one_that_never_stopped(tmp_path, monkeypat
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("text", "most"), [("x+1", 1), ("x*x", 1), ("1/x", 1), ("3*x", 2)])
+def test_what_is_exactly_representable_is_found_with_error_zero(text, most):
+    config = DiscoveryConfig(
+        expression=text, low=1.0, high=2.0, max_ops=most, candidates=600, workers=1
+    )
+    record = run(config).records["removable"][1]
+    assert record.verified.error < 1e-50
+
+
+@pytest.mark.usefixtures("quick")
 def test_run_folders_are_kept_apart_and_damage_is_told(tmp_path):
     out = tmp_path / "run"
     with pytest.raises(RunError, match="holds no run"):

@@ -13,7 +13,7 @@ from xla_evo.discovery.encoding import ADD, ADDC, MUL, MULC, RDIVC, RSUBC, SUB
 from xla_evo.discovery.evolve import GAUSS_NEWTON, copy_constants, new_bench, slide
 from xla_evo.discovery.fit import fit
 from xla_evo.discovery.formula import Step, Steps, compile_steps, decimal_literal
-from xla_evo.discovery.minimax import Finisher, Fit
+from xla_evo.discovery.minimax import NOISE, Finisher, Fit
 from xla_evo.discovery.reference import chebyshev
 from xla_evo.targets.reliable import Mp
 
@@ -56,7 +56,7 @@ def _put(d: Draft, i: int, value: Mp) -> None:
 def shorten(d: Draft, n: int, state: Fit, finisher: Finisher) -> Steps:
     """Rounds the constants of a finished program, in place, and returns its steps.
 
-    The greatest error on the dense grid grows by at most `LOSS`.
+    The greatest error on the dense grid grows by at most `LOSS`, or stays within `NOISE`.
     """
     problem = state.weighted()
     bench = new_bench(problem)
@@ -68,7 +68,7 @@ def shorten(d: Draft, n: int, state: Fit, finisher: Finisher) -> Steps:
     for i in range(n):
         trial.op[i], trial.a[i], trial.b[i] = d.op[i], d.a[i], d.b[i]
     for number, place in enumerate(places):
-        allowed = start * (1 + LOSS * (number + 1) / len(places))
+        allowed = max(start * (1 + LOSS * (number + 1) / len(places)), NOISE)
         with mp.workdps(60):
             exact = mp.mpf(float(d.c[place])) + mp.mpf(float(d.cl[place]))
             for count in range(1, MOST_DIGITS + 1):

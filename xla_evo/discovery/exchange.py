@@ -87,6 +87,14 @@ class _Step:
     promised: float
     multipliers: Reals
 
+    def share(self) -> Reals:
+        """Lawson's weights, of mean one; all equal where the step makes every error vanish."""
+        most = self.multipliers.max()
+        if not most > 0.0:
+            return np.ones(self.multipliers.size)
+        share = np.maximum(self.multipliers / most, 1e-8)
+        return share / share.mean()
+
 
 def _linearise(d: Draft, n: int, finisher: Finisher, unit: float) -> _Linear | None:
     problem = finisher.reference.problem(finisher.exchange_nodes(d, n)[0])
@@ -138,8 +146,9 @@ def exchange(d: Draft, n: int, finisher: Finisher, start: Fit) -> Fit:
         if found < best:
             best = found
             copy_constants(trial, d, n)
-            share = np.maximum(step.multipliers / step.multipliers.max(), 1e-8)
-            result = Fit(linear.problem, share / share.mean(), best)
+            result = Fit(linear.problem, step.share(), best)
+            if best == 0.0:
+                break
             linear = _linearise(d, n, finisher, best)
         reach *= 4.0 if gain > 0.7 else 1.0 if gain > 0.25 else 0.25
         if reach < 1e-3 * best:

@@ -22,6 +22,9 @@ from xla_evo.discovery.reference import EDGE, Reference, chebyshev
 DENSE_POINTS = 1201
 ROUNDS = 40
 EXCHANGES = 5
+NOISE = 1e-29
+"""Relative error below which double-double arithmetic tells nothing: such a program is exact as far
+as a search can see, and its verification decides."""
 
 
 @njit
@@ -153,6 +156,8 @@ class Finisher:
         out = np.empty(self.dense.x.size)
         best = self.error(d, n)
         at_best = Fit(problem, share.copy(), best)
+        if best == 0.0:
+            return at_best
         for exchange in range(exchanges):
             before = best
             kept = share.copy()
@@ -160,7 +165,7 @@ class Finisher:
             best = lawson(d, n, problem, self.dense, share, bench, rounds, out, best, kept)
             if best < before:
                 at_best = Fit(problem, kept, best)
-            if exchange > 1 and best > before * 0.9995:
+            if best == 0.0 or (exchange > 1 and best > before * 0.9995):
                 break
             nodes, share = self.exchange_nodes(d, n)
             problem = self.reference.problem(nodes)

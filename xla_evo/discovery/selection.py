@@ -9,7 +9,7 @@ from xla_evo.discovery.canonical import Draft, new_draft
 from xla_evo.discovery.constants import shorten, steps_of
 from xla_evo.discovery.evolve import WEAKEST_TOO, new_bench, slide
 from xla_evo.discovery.exchange import exchange
-from xla_evo.discovery.minimax import Finisher, Fit
+from xla_evo.discovery.minimax import NOISE, Finisher, Fit
 from xla_evo.discovery.mutate import load
 from xla_evo.discovery.population import Island
 from xla_evo.discovery.record import Policy, Record
@@ -56,7 +56,9 @@ def _choose(
         steps = fewer_minus_signs(shorten(draft, n, state, finisher))
         error = finisher.error(draft, n)
         verified = verifier.verify(steps)
-        if verified.error > 1.05 * error or (policy == "finite" and not verified.finite):
+        if verified.error > max(1.05 * error, NOISE) or (
+            policy == "finite" and not verified.finite
+        ):
             continue
         record = Record(
             steps=steps, error=error, verified=verified, policy=policy, full=full,
