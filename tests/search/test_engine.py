@@ -117,6 +117,7 @@ class RefutingPool:
                 exhaustive=True, bound_ulp=200.0, max_ulp=200.0,
                 worst_inputs=[SimpleNamespace(input=0.5)],
             ),
+            "specials": (),
             "retest": self.errors,
             "refine": ((float_constant(2.0),), 1e9),
         }  # fmt: skip
@@ -134,6 +135,6 @@ def test_a_refuted_candidate_puts_the_others_to_the_test(search):
     search._pool = RefutingPool([170.0, 40.0])
     search._measure = lambda _: None
     search.prove(front[0])
-    assert search._pool.jobs[:2] == ["prove", "retest"]
+    assert search._pool.jobs[:3] == ["specials", "prove", "retest"]
     assert search.state.hard_points == [0.5]
     assert [item.ulp for item in front] == [200.0, 170.0, 50.0, 50.0, 300.0]
