@@ -12,13 +12,14 @@ from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import mpmath as mp
 import numpy as np
 from mpmath.libmp import NoConvergence
 
 from xla_evo.errors import TargetError
+from xla_evo.targets import extended
 from xla_evo.targets.function import Array64, Function, Special, Symmetry
 from xla_evo.targets.parity import symmetry_of
 from xla_evo.targets.reliable import MPMATH, Mp, reliable, working_precision
@@ -157,7 +158,7 @@ def function_from_expression(text: str, specials: tuple[Special, ...] = ()) -> F
 @cache
 def _build(text: str, declared: tuple[tuple[str, str], ...]) -> Function:
     """Of hexadecimal numbers, which tell -0 from 0."""
-    form, symmetry = _parse(text)
+    form, wide, symmetry = _parse(text)
     specials = tuple((float.fromhex(x), float.fromhex(y)) for x, y in declared)
     mp_function = _with_limits(form, text)
     for x, y in specials:
@@ -165,8 +166,8 @@ def _build(text: str, declared: tuple[tuple[str, str], ...]) -> Function:
     return Function(
         name=text,
         mp=mp_function,
-        f64=_Float64(mp_function, specials),
-        f64_error_ulp=0.501,
+        f64=_Float64(mp_function, specials, wide),
+        f64_error_ulp=_ERROR_ULP,
         symmetry=symmetry if _is_symmetric(mp_function, specials, symmetry) else "none",
         specials=((np.nan, np.nan), *specials),
         expression=text,
@@ -193,7 +194,15 @@ def _is_symmetric(form: Callable[[Any], Any], specials: _Specials, symmetry: Sym
     )
 
 
-def _parse(text: str) -> tuple[_Node, Symmetry]:
+class _Parsed(NamedTuple):
+    """An expression over mpmath numbers, over arrays of extended ones, and its symmetry."""
+
+    node: _Node
+    extended: extended.Form | None
+    symmetry: Symmetry
+
+
+def _parse(text: str) -> _Parsed:
     if not text:
         raise TargetError("the expression is empty; write one of x, e.g. 'erf(x)/x'")
     if len(text) > _LONGEST:
@@ -221,11 +230,12 @@ def _parse(text: str) -> tuple[_Node, Symmetry]:
     try:
         node = _compile(tree.body, text, variable)
         symmetry = symmetry_of(tree.body, text, variable)
+        form = extended.extended_form(tree.body, variable, lambda part: _exact(part, text))
     except RecursionError:
         raise TargetError(f"expression {text[:40]!r}... is nested too deeply") from None
     if not variables:
         raise TargetError(f"expression {text!r} has no variable; write it in x")
-    return node, symmetry
+    return _Parsed(node, form, symmetry)
 
 
 def _unknown(name: str, text: str) -> TargetError:
@@ -235,17 +245,21 @@ def _unknown(name: str, text: str) -> TargetError:
 
 
 def _number(node: ast.Constant, text: str) -> _Node:
+    exact = _exact(node, text)
+    return lambda _x: mp.mpf(exact.numerator) / exact.denominator
+
+
+def _exact(node: ast.Constant, text: str) -> Fraction:
     literal = (ast.get_source_segment(text, node) or "").replace("_", "")
     try:
         _, _, exponent = literal.lower().partition("e")
         if exponent and abs(int(exponent)) > 5000:
             raise ValueError
-        exact = Fraction(literal)
+        return Fraction(literal)
     except ValueError:
         raise TargetError(
             f"{literal or node.value!r} in {text!r} is not a decimal number"
         ) from None
-    return lambda _x: mp.mpf(exact.numerator) / exact.denominator
 
 
 def _compile(node: ast.expr, text: str, variable: str) -> _Node:
@@ -354,13 +368,27 @@ def _limit(form: _Node, x: Mp) -> Mp:
     return +second
 
 
+_TOLERANCE_ULP = 2.0**-3
+_ERROR_ULP = 0.5 + _TOLERANCE_ULP
+"""Of float64, of the float64 form: its rounding, and what it may be off before."""
+
+
 class _Float64:
-    """The float64 form of an expression: mpmath point by point, the last arrays remembered."""
+    """The float64 form of an expression; the last arrays are remembered.
+
+    By extended arithmetic where that knows to be near enough, elsewhere mpmath point by point.
+    """
 
     def __init__(
-        self, form: Callable[[Any], Any], specials: _Specials, *, remembered: int = 32
+        self,
+        form: Callable[[Any], Any],
+        specials: _Specials,
+        wide: extended.Form | None,
+        *,
+        remembered: int = 32,
     ) -> None:
         self._form = form
+        self._wide = wide
         self._specials = {x.hex(): y for x, y in specials}
         self._remembered = remembered
         self._results: OrderedDict[bytes, Array64] = OrderedDict()
@@ -370,17 +398,26 @@ class _Float64:
         key = blake2b(x.tobytes(), digest_size=16).digest()
         found = self._results.get(key)
         if found is None:
-            flat = [self._one(value) for value in x.ravel().tolist()]
-            found = np.asarray(flat, dtype=np.float64).reshape(x.shape)
+            found = self._of(x.ravel()).reshape(x.shape)
             with MPMATH:
                 self._results[key] = found
                 while len(self._results) > self._remembered:
                     self._results.popitem(last=False)
         return found.copy()
 
+    def _of(self, x: Array64) -> Array64:
+        found = np.full(x.shape, np.nan)
+        open_ = ~np.isnan(x)
+        if self._wide is not None:
+            found, sure = extended.values(self._wide, x, _TOLERANCE_ULP)
+            open_ &= ~sure
+        for place in map(float.fromhex, self._specials):
+            open_ |= x == place
+        for i in np.flatnonzero(open_).tolist():
+            found[i] = self._one(float(x[i]))
+        return found
+
     def _one(self, value: float) -> float:
-        if value != value:
-            return value
         named = self._specials.get(value.hex())
         if named is not None:
             return named
