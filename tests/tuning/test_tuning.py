@@ -172,7 +172,7 @@ def test_bad_settings_are_told(call, error, message):
     ("arguments", "message"),
     [
         ([], "say which functions to tune"),
-        (["exp", "--max-ulp", "-1"], "--max-ulp must be above 0"),
+        (["exp", "--max-ulp", "-1"], "--max-ulp: an error bound must be a number above 0"),
         (["exp", "--backend", "cpu", "--backend", "cuda:sm_90"], "takes one --backend"),
         (["exp", "--budget", "soon"], "is not a time"),
     ],

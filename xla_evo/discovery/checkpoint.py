@@ -129,7 +129,10 @@ def read_config(out: Path) -> DiscoveryConfig:
     except FileNotFoundError:
         raise RunError(f"{out} holds no run") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, XlaEvoError) as error:
-        raise RunError(f"the settings of the run {out / CONFIG} are damaged: {error}") from None
+        raise RunError(
+            f"the settings of the run {out / CONFIG} are damaged: {error}; put a whole copy in its"
+            " place, or start the run anew"
+        ) from None
 
 
 def write_state(out: Path, state: State) -> None:

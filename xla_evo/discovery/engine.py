@@ -125,8 +125,11 @@ def load_front(out: Path) -> Front:
         raise RunError(
             f"the run {out} has no front yet; `{resume_command(out)}` makes one"
         ) from None
-    except (OSError, ValueError, XlaEvoError) as error:
-        raise RunError(f"the front of the run {out / FRONT} is damaged: {error}") from None
+    except (OSError, ValueError, AttributeError, XlaEvoError) as error:
+        raise RunError(
+            f"the front of the run {out / FRONT} is damaged: {error}; put a whole copy in its"
+            " place, or resume the run, which writes it anew"
+        ) from None
 
 
 @dataclass(slots=True)

@@ -37,7 +37,9 @@ def hole_of(frame: Scaffold, program: Program) -> Program | None:
 
 def _fed(frame: Scaffold) -> Program:
     """The scaffold's program as far as the input of the hole."""
-    return canonical(Program(frame.name, frame.program.parameters, frame.program.body, frame.feed))
+    return canonical(
+        Program(frame.function, frame.program.parameters, frame.program.body, frame.feed)
+    )
 
 
 class _Matching:

@@ -149,7 +149,10 @@ class RunFolder:
         except FileNotFoundError:
             raise RunError(f"{self.path} is not a run: it has no {CONFIG}") from None
         except (OSError, ValueError) as error:
-            raise RunError(f"cannot read {self.path / CONFIG}: {error}") from None
+            raise RunError(
+                f"cannot read {self.path / CONFIG}: {error}; put a whole copy in its place, or"
+                " start the run anew"
+            ) from None
         try:
             return SearchConfig.from_json(data)
         except XlaEvoError as error:
