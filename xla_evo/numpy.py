@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import jax
 from jax import numpy as jnp
+from jax.core import Tracer
 from jax.custom_derivatives import SymbolicZero, zero_from_primal
 from jax.extend.core import Primitive
 from jax.interpreters import mlir
@@ -124,9 +125,19 @@ def _with_derivative(entry: Entry) -> Callable[..., jax.Array]:
 
 
 @functools.cache
-def _chosen(name: str, dtype: str, max_ulp: float | None) -> Entry | None:
+def _serving(
+    name: str, dtype: str, max_ulp: float | None
+) -> tuple[Callable[..., jax.Array], Callable[..., jax.Array]] | None:
+    """The chosen program as a function that is traced, and one of arrays that are there.
+
+    The second is compiled: derivatives are asked for in traces alone, and calling by way of their
+    rule takes longer than most arrays.
+    """
     choice = choose(name, dtype, max_ulp)
-    return choice.entry if choice.entry is not None and admitted(choice, "inline") else None
+    if choice.entry is None or not admitted(choice, "inline"):
+        return None
+    function = _with_derivative(choice.entry)
+    return function, jax.jit(function)
 
 
 _OWN_INTEGERS = frozenset({"pow"})
@@ -143,11 +154,15 @@ def _apply(name: str, inputs: tuple[ArrayLike, ...], max_ulp: float | None) -> j
         return builtin(*given)
     arrays = _promoted(arrays)
     dtype = str(arrays[0].dtype)
-    entry = None
+    serving = None
     # The door's check runs on the default device; another platform has its own programs.
     if dtype in _FORMATS and jax.default_backend() == "cpu":
-        entry = _chosen(name, dtype, max_ulp)
-    return (builtin if entry is None else _with_derivative(entry))(*arrays)
+        serving = _serving(name, dtype, max_ulp)
+    if serving is None:
+        return builtin(*arrays)
+    traced, compiled = serving
+    is_traced = any(isinstance(array, Tracer) for array in arrays)
+    return (traced if is_traced else compiled)(*arrays)
 
 
 _FORMATS = ("float16", "bfloat16", "float32", "float64")

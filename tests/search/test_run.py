@@ -76,7 +76,7 @@ def test_results_are_read_back(finished):
     assert state_to_json(state) == state_to_json(outcome.state)
 
 
-def test_an_expression_is_evolved_and_its_run_read_back(tmp_path, monkeypatch):
+def test_an_expression_is_evolved_and_its_run_read_back(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path / "store"))
     target = make_target(expr="sin(x)/x", low=0.5, high=0.500244140625)
     out = tmp_path / "run"
@@ -89,6 +89,9 @@ def test_an_expression_is_evolved_and_its_run_read_back(tmp_path, monkeypatch):
     assert xla_evo.verify(program, target, max_ulp=20).error.bound_ulp <= 20
     for command in ("resume", "show", "report", "verify"):
         assert main([command, str(out)]) == 0
+        told = capsys.readouterr().out
+        assert ("speed vs empty loop" in told) == (command in ("resume", "show"))
+        assert "speed vs built-in" not in told
 
 
 def test_resume_goes_on(finished, small_config):

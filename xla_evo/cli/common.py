@@ -44,7 +44,7 @@ def print_outcome(outcome: Outcome, *, json: bool) -> int:
     if front:
         columns = [
             Column(name="max ULP"),
-            Column(name="speed vs built-in"),
+            Column(name=f"speed vs {summary.rival(target)}"),
             Column(name="vector ops"),
             Column(name="known by", align="left"),
         ]

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from xla_evo.reports.summary import rival
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.engine import Search
 from xla_evo.search.population import Measured, pareto_fronts
@@ -24,11 +25,11 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def describe(item: Measured, *, modelled: bool = False) -> str:
-    """One line on a measured candidate."""
+def describe(item: Measured, rival: str = "built-in", *, modelled: bool = False) -> str:
+    """One line on a measured candidate, see `summary.rival`."""
     how = "every input" if item.proven else "sampled"
     how = f"{how}, modelled" if modelled else "proven" if item.proven else how
-    return f"{item.ulp:.3g} ULP ({how}), {1 / item.time:.2f}x the built-in's speed"
+    return f"{item.ulp:.3g} ULP ({how}), {1 / item.time:.2f}x the {rival}'s speed"
 
 
 class Progress:
@@ -128,7 +129,7 @@ class Progress:
         return f"{told}, beginning {state.beginnings + 1}" if state.beginnings else told
 
     def _describe(self, leader: Measured) -> str:
-        return describe(leader, modelled=self._config.modelled)
+        return describe(leader, rival(self._config.target), modelled=self._config.modelled)
 
     def _panel(self, search: Search) -> Any:
         grid = Table.grid(padding=(0, 2))
@@ -139,7 +140,7 @@ class Progress:
             facts.add_row(Text(name, style="dim"), value)
         grid.add_row(facts)
         front = Table(box=None, padding=(0, 2))
-        for heading in ("max ULP", "speed vs built-in", "operations", ""):
+        for heading in ("max ULP", f"speed vs {rival(self._config.target)}", "operations", ""):
             front.add_column(heading, justify="right")
         first = pareto_fronts(search.population.front)[:1]
         items = sorted(first[0], key=lambda item: item.ulp) if first else []
