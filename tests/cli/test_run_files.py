@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
+from xla_evo._fields import misfit
 from xla_evo.cli.main import main
-from xla_evo.cli.shape import misfit
 from xla_evo.search.checkpoint import Counters
 from xla_evo.search.run import RunFolder
 

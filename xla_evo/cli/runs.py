@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xla_evo.cli.shape import misfit
+from xla_evo._fields import misfit
 from xla_evo.errors import ConfigError, RunError, XlaEvoError
 from xla_evo.runs import resume_command
 from xla_evo.search.checkpoint import Counters, State, read_state
