@@ -2,45 +2,21 @@
 
 import pytest
 
-from xla_evo.budget import parse_budget
+from tests.winners import CONFIG, TEXT, winner
 from xla_evo.cli.main import main
-from xla_evo.proof import examine, sweep
 from xla_evo.reports.page import write_page
 from xla_evo.search.checkpoint import State, write_state
-from xla_evo.search.config import SearchConfig
-from xla_evo.search.finish import Winner
 from xla_evo.search.population import Measured, Population
 from xla_evo.search.run import Outcome, RunFolder
-from xla_evo.search.tasks import Timed
-from xla_evo.targets.target import make_target
-from xla_evo_lowering.text import parse_program
-
-TEXT = """\
-program exp2(x: f32) -> f32 {
-  %0: f32 = const 0x1.62e43p+0
-  %1: f32 = mul x, %0
-  %2: f32 = const 0x1.3a37ap-1
-  %3: f32 = add %1, %2
-  return %3
-}
-"""
 
 
 @pytest.fixture
 def outcome(tmp_path):
-    target = make_target("exp2", "float32", 1.0, 1.001)
-    config = SearchConfig(target=target, max_ulp=9.0, budget=parse_budget("10s"))
     state = State(Population(4))
     for program, ulp, time in (("a", 0.7, 0.9), ("b", 2.0, 0.4), ("c", 2.5, 0.5)):
         state.population.front.append(Measured(program, 1, 3.0, (), (), ulp, time, program))
     state.counters.fail("timeout")
-    program = parse_program(TEXT)
-    winner = Winner(
-        text=TEXT, program="b", error=sweep(program, target),
-        examination=examine(program, target, max_ulp=99.0),
-        timed=Timed((0.1,), (0.3,), (0.05,), 16000), builtin=None,
-    )  # fmt: skip
-    return Outcome(path=tmp_path, config=config, state=state, winner=winner)
+    return Outcome(path=tmp_path, config=CONFIG, state=state, winner=winner("b", 99.0))
 
 
 def test_the_page_says_what_was_found(outcome):

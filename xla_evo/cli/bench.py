@@ -12,7 +12,7 @@ import numpy as np
 from xla_evo._files import read_text
 from xla_evo.cli.arguments import add_json, refuse
 from xla_evo.cli.output import print_json, print_table
-from xla_evo.cli.runs import no_winner, read_config, refuse_discovery
+from xla_evo.cli.runs import no_winner, refuse_discovery
 from xla_evo.errors import ConfigError, RunError
 from xla_evo.search.run import PROGRAM, RunFolder
 from xla_evo.targets.target import Target, make_target
@@ -136,7 +136,7 @@ def _subject(name: str, args: argparse.Namespace) -> _Subject:
         refuse_discovery(path, "timed")
         if all(Path(other).is_dir() for other in args.subjects):
             refuse(args, ["--function"], "for program files; a run knows its own")
-        config = read_config(RunFolder(path))
+        config = RunFolder(path).config()
         if not (path / PROGRAM).exists():
             raise RunError(no_winner(config, path))
         target, function = config.target, _program(path / PROGRAM)

@@ -99,9 +99,9 @@ def evolve(args: argparse.Namespace) -> int:
 def resume(args: argparse.Namespace) -> int:
     """Goes on with a discovery and prints its front."""
     from xla_evo import discovery
-    from xla_evo.cli.runs import read_real_config
+    from xla_evo.discovery.checkpoint import read_config
 
-    with _Lines(read_real_config(args.run)) as lines:
+    with _Lines(read_config(args.run)) as lines:
         try:
             front = discovery.resume(args.run, budget=args.budget, progress=lines)
         except KeyboardInterrupt:

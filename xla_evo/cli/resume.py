@@ -8,7 +8,6 @@ from xla_evo.cli import real
 from xla_evo.cli.arguments import add_json, argument
 from xla_evo.cli.common import print_outcome
 from xla_evo.cli.output import print_line
-from xla_evo.cli.runs import read_config, read_work
 from xla_evo.runs import resume_command
 
 NAME = "resume"
@@ -35,12 +34,13 @@ def run(args: argparse.Namespace) -> int:
     if is_discovery(args.run):
         return real.resume(args)
     from xla_evo.reports.progress import Progress
+    from xla_evo.search.checkpoint import read_state
     from xla_evo.search.run import RunFolder, resume
 
     folder = RunFolder(args.run)
-    config = read_config(folder)
+    config = folder.config()
     if folder.checkpoint.exists():
-        read_work(folder)  # says what is wrong with it before anything begins
+        read_state(folder.checkpoint)  # says what is wrong with it before anything begins
     if args.budget is not None:
         config = config.with_budget(args.budget)
     with Progress(config) as progress:

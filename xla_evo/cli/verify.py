@@ -9,7 +9,7 @@ from xla_evo._files import read_text
 from xla_evo.cli.arguments import add_json, argument, parse_bound, refuse
 from xla_evo.cli.common import add_target
 from xla_evo.cli.output import print_json, print_line
-from xla_evo.cli.runs import no_winner, read_config, refuse_discovery
+from xla_evo.cli.runs import no_winner, refuse_discovery
 from xla_evo.errors import ConfigError, RunError
 from xla_evo.search.run import PROGRAM, RunFolder
 from xla_evo.targets.target import Target, make_target
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         target, max_ulp, modelled = _target(args), 1.0, ""
         path = Path(args.subject)
     else:
-        config = read_config(folder)
+        config = folder.config()
         target, max_ulp, path = config.target, config.max_ulp, folder.path / PROGRAM
         modelled = config.backend if config.modelled and not args.backend else ""
     bound = max_ulp if args.max_ulp is None else args.max_ulp
@@ -132,7 +132,7 @@ def _folder(args: argparse.Namespace) -> RunFolder | None:
     )  # fmt: skip
     folder = RunFolder(path)
     if not (path / PROGRAM).exists():
-        raise RunError(no_winner(read_config(folder), path))
+        raise RunError(no_winner(folder.config(), path))
     return folder
 
 

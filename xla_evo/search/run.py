@@ -28,6 +28,7 @@ from xla_evo.search.tasks import NANOSECONDS, Timed
 from xla_evo.search.worker import Pool
 from xla_evo.store import Store
 from xla_evo_lowering.backends import backend, fingerprint, require
+from xla_evo_lowering.text import parse_program
 
 if TYPE_CHECKING:
     from xla_evo.api import Verification
@@ -254,8 +255,11 @@ def winner_from_json(data: Mapping[str, Any]) -> Winner:
         for record in (winner, winner.error, winner.builtin):
             if record is not None:
                 check_fields(record)
+        parse_program(winner.text)
+        if not all(min(times, default=0.0) > 0 for times in (timed["candidate"], timed["builtin"])):
+            raise ValueError("a time is 0 or missing")
         return winner
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, XlaEvoError) as error:
         raise RunError(f"the result is damaged: {error}") from None
 
 

@@ -6,12 +6,10 @@ Python. Numbers are exact decimals. A removable singularity has the value of its
 
 import ast
 import math
-from collections import OrderedDict
 from collections.abc import Callable
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import mpmath as mp
@@ -20,7 +18,8 @@ from mpmath.libmp import NoConvergence
 
 from xla_evo.errors import TargetError
 from xla_evo.targets import extended
-from xla_evo.targets.function import Array64, Function, Special, Symmetry
+from xla_evo.targets.expression_values import ERROR_ULP, ExpressionValues, Specials
+from xla_evo.targets.function import Function, Special, Symmetry
 from xla_evo.targets.parity import symmetry_of
 from xla_evo.targets.reliable import MPMATH, Mp, reliable, working_precision
 
@@ -129,7 +128,6 @@ _BINARY: dict[type[ast.operator], Callable[[Mp, Any], Any]] = {
     ast.Pow: lambda a, b: mp.power(a, b),
 }
 _Node = Callable[[Any], Any]
-_Specials = tuple[tuple[float, float], ...]
 
 
 def function_from_expression(text: str, specials: tuple[Special, ...] = ()) -> Function:
@@ -166,8 +164,8 @@ def _build(text: str, declared: tuple[tuple[str, str], ...]) -> Function:
     return Function(
         name=text,
         mp=mp_function,
-        f64=_Float64(mp_function, specials, wide),
-        f64_error_ulp=_ERROR_ULP,
+        f64=ExpressionValues(mp_function, specials, wide),
+        f64_error_ulp=ERROR_ULP,
         symmetry=symmetry if _is_symmetric(mp_function, specials, symmetry) else "none",
         specials=((np.nan, np.nan), *specials),
         expression=text,
@@ -184,7 +182,7 @@ def _check_special(form: Callable[[Any], Any], text: str, x: float, y: float) ->
             )
 
 
-def _is_symmetric(form: Callable[[Any], Any], specials: _Specials, symmetry: Symmetry) -> bool:
+def _is_symmetric(form: Callable[[Any], Any], specials: Specials, symmetry: Symmetry) -> bool:
     """Whether the special values where the expression has none have a symmetry too."""
     sign = -1.0 if symmetry == "odd" else 1.0
     named = {x.hex(): y for x, y in specials}
@@ -366,60 +364,3 @@ def _limit(form: _Node, x: Mp) -> Mp:
         if abs(first - second) > mp.ldexp(1 + abs(first), -precision // 2):
             return mp.nan
     return +second
-
-
-_TOLERANCE_ULP = 2.0**-3
-_ERROR_ULP = 0.5 + _TOLERANCE_ULP
-"""Of float64, of the float64 form: its rounding, and what it may be off before."""
-
-
-class _Float64:
-    """The float64 form of an expression; the last arrays are remembered.
-
-    By extended arithmetic where that knows to be near enough, elsewhere mpmath point by point.
-    """
-
-    def __init__(
-        self,
-        form: Callable[[Any], Any],
-        specials: _Specials,
-        wide: extended.Form | None,
-        *,
-        remembered: int = 32,
-    ) -> None:
-        self._form = form
-        self._wide = wide
-        self._specials = {x.hex(): y for x, y in specials}
-        self._remembered = remembered
-        self._results: OrderedDict[bytes, Array64] = OrderedDict()
-
-    def __call__(self, x: Array64) -> Array64:
-        x = np.ascontiguousarray(x, dtype=np.float64)
-        key = blake2b(x.tobytes(), digest_size=16).digest()
-        found = self._results.get(key)
-        if found is None:
-            found = self._of(x.ravel()).reshape(x.shape)
-            with MPMATH:
-                self._results[key] = found
-                while len(self._results) > self._remembered:
-                    self._results.popitem(last=False)
-        return found.copy()
-
-    def _of(self, x: Array64) -> Array64:
-        found = np.full(x.shape, np.nan)
-        open_ = ~np.isnan(x)
-        if self._wide is not None:
-            found, sure = extended.values(self._wide, x, _TOLERANCE_ULP)
-            open_ &= ~sure
-        for place in map(float.fromhex, self._specials):
-            open_ |= x == place
-        for i in np.flatnonzero(open_).tolist():
-            found[i] = self._one(float(x[i]))
-        return found
-
-    def _one(self, value: float) -> float:
-        named = self._specials.get(value.hex())
-        if named is not None:
-            return named
-        with MPMATH, mp.workprec(90):
-            return float(self._form(mp.mpf(value)))
