@@ -265,7 +265,9 @@ def resolve(
     elif Path(name).is_file():
         return _of_program(parse_program(read_text(Path(name)), source=name), specs)
     elif Path(name).is_dir():
-        program = Path(name) / "best.prog"
+        from xla_evo.search.run import PROGRAM
+
+        program = Path(name) / PROGRAM
         hint = str(program) if program.exists() else "a program file"
         raise ConfigError(f"{name} is a folder; give {hint}")
     elif name.partition(".")[0] in _MODULES:
