@@ -1,5 +1,7 @@
 """Which program serves an operation, what it reaches, and what is refused at the door."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -7,9 +9,12 @@ from jax import lax
 
 import xla_evo
 from tests.integration.conftest import EVERY, X, builtin, is_patched
+from tests.library.programs import ending_in_a_product
 from xla_evo.errors import CompileError, ConfigError, TargetError
 from xla_evo.integration import dispatch, door, explanation
 from xla_evo.library import CertificateError, choose, write_entry
+from xla_evo.library.certificate import contracts
+from xla_evo_lowering.backends import backend, fingerprint
 
 
 def test_a_program_that_was_edited_is_refused_when_it_would_be_used(tmp_path, monkeypatch) -> None:
@@ -166,6 +171,16 @@ def test_door_admits_and_refuses(monkeypatch) -> None:
         assert not door.admitted(wrong, "inline")
     # The second time there is no warning, nor another check.
     assert not door.admitted(wrong, "inline")
+
+
+def test_the_door_refuses_what_the_compiler_contracts_into_its_neighbour() -> None:
+    choice = choose("log2", max_ulp=1.0)
+    if not contracts(fingerprint(backend("cpu"))):
+        pytest.skip("nothing is contracted here")
+    entry = replace(choice.entry, program=ending_in_a_product())
+    rounded_twice = replace(choice.proof, contexts={"f(x)+1": 3.0})
+    other = replace(choice, entry=entry, proof=rounded_twice)
+    assert "is not 0, though" in door.check(other, samples=1 << 14)
 
 
 def test_door_remembers(monkeypatch) -> None:

@@ -42,11 +42,10 @@ from xla_evo_lowering.canonical import canonical
 from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.dtypes import BF16, F32, F64
 from xla_evo_lowering.interpret import evaluate
-from xla_evo_lowering.program import Instruction, Program, constant
 from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import print_program
 
-from .programs import identity_program, program_for_exp
+from .programs import ending_in_a_product, identity_program, program_for_exp
 
 SHIPPED = entries()
 SINGLE = [entry for entry in SHIPPED if entry.dtype == "float32"]
@@ -316,11 +315,8 @@ def test_a_program_that_ends_in_a_product_is_refused() -> None:
     """It would be contracted into a subtraction that takes the rounded result from it."""
     if not contracts(LIVE):
         pytest.skip("nothing is contracted here")
-    known = entries("log", "float32")[0]
-    log, measurement = known.program, known.proofs("inline")[0].measurement
-    last = len(log.types)
-    tail = constant(1 / math.log(2), F32), Instruction("mul", F32, (log.result, last))
-    program = Program("log2", log.parameters, (*log.body, *tail), last + 1)
+    program = ending_in_a_product()
+    measurement = entries("log", "float32")[0].proofs("inline")[0].measurement
     with pytest.raises(CertificationError, match=r"is not 0, though.*end it in another operation"):
         prove(
             program, make_target("log2"), "inline", as_function(program), time=False,

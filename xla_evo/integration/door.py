@@ -1,8 +1,10 @@
 """The check at the door: a program proven under another compiler is tried here before it is used.
 
 Special values, the ends of the domain, the worst inputs of its certificate and about a million
-samples, in under a second. The verdict is kept in the store, so a machine checks a program once;
-that a program could not be checked (no compiler, a full disk) is none, and the next process tries.
+samples, in under a second; an inlined program has to give beside another operation what it gives
+alone, too, since each compiler contracts in its own way. The verdict is kept in the store, so a
+machine checks a program once; that a program could not be checked (no compiler, a full disk) is
+none, and the next process tries.
 """
 
 import threading
@@ -19,6 +21,7 @@ from xla_evo.errors import StoreError, XlaEvoError
 from xla_evo.library.certificate import Lowering, code_fingerprint, machine_identity
 from xla_evo.library.certify import DOOR_SAMPLES
 from xla_evo.library.choice import Choice
+from xla_evo.library.contexts import changed_beside
 from xla_evo.store import Key, Store
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend as backend_row
@@ -139,4 +142,6 @@ def check(choice: Choice, lowering: Lowering = "inline", *, samples: int = DOOR_
     found = measure_sampled(run, target, flush_to_zero=flush, samples=samples, near=near)
     if found.max_ulp > proof.max_ulp * _ROUND_OFF:
         return f"{found.max_ulp:.4g} ULP at {found.worst_input_hex}, certified {proof.max_ulp:.4g}"
+    if lowering == "inline" and target.function.arity == 1:
+        return changed_beside(graph, target)
     return ""
