@@ -5,13 +5,13 @@ python tools/bench_accuracy.py --all-16           # every unary function in the 
 """
 
 import argparse
-import os
 import platform
 import time
 
 import jax
 import numpy as np
 
+from xla_evo._processors import usable
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.sweep import measure_exhaustive
 from xla_evo.errors import XlaEvoError
@@ -62,7 +62,7 @@ def main() -> None:
     options = parser.parse_args()
     print(
         f"jax {jax.__version__}, numpy {np.__version__}, python {platform.python_version()},"
-        f" {os.cpu_count()} processors; every bit pattern, nan and outside of the domain included"
+        f" {usable()} processors; every bit pattern, nan and outside of the domain included"
     )
     names = options.names or ([] if options.all_16 else ["exp"])
     small = unary if options.all_16 else names

@@ -7,7 +7,6 @@ on from the worst of what it met (a hill climb with many climbers). Both are the
 seed, on any number of threads.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xla_evo._processors import usable
 from xla_evo.accuracy.inputs import sample_inputs
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.references import add_results
@@ -76,7 +76,7 @@ def measure_directed(
 
     merged = Statistics(target, flush_to_zero)
     worst: list[tuple[float, float]] = []
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(threads or usable()) as pool:
         for number, part in enumerate(pool.map(block, range(blocks))):
             worst += _points(part)
             merged.merge(part)

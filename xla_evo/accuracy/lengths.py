@@ -4,7 +4,6 @@ A compiler may compute the vector body and the remainder of a loop differently (
 approximations), so a function proven at one length is not proven at another.
 """
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xla_evo._processors import usable
 from xla_evo.accuracy.inputs import sample_inputs
 from xla_evo.errors import TargetError
 from xla_evo.targets.target import Target
@@ -127,7 +127,7 @@ def _violation(
 
 
 def _threaded(evaluate: Callable[..., Any], groups: Sequence[Arguments]) -> list[Array]:
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable()) as pool:
         return list(pool.map(lambda arguments: _evaluate(evaluate, arguments), groups))
 
 

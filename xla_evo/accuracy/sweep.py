@@ -5,7 +5,6 @@ a compiled XLA function wrapped in ``numpy.asarray`` serves. It must be safe to 
 threads. Blocks have one length (the last is padded), so that it is compiled once.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from xla_evo._processors import usable
 from xla_evo.accuracy.inputs import sample_inputs, write_values
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.references import Arguments, Array, Known, add_results
@@ -194,7 +194,7 @@ def measure_exhaustive_together(
     block = max(_SMALLEST_BLOCK, min(block, 1 << (total - 1).bit_length()))
     mirrored = target.function.symmetry != "none" and low == -1 - high
     sweep = _Sweep(evaluates, target, flush_to_zero, block, limit_ulp, watch, mirrored=mirrored)
-    sweep.run(low, high, threads or os.cpu_count() or 1, progress, stop)
+    sweep.run(low, high, threads or usable(), progress, stop)
     merged = sweep.merged()
     seconds = time.perf_counter() - started
     return [

@@ -1,6 +1,7 @@
 """What commands read from the folder of a run: a damaged file is told by its name."""
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from xla_evo._fields import check_fields
@@ -62,8 +63,9 @@ def refuse_discovery(path: Path, what: str) -> None:
 
     if is_discovery(path):
         raise ConfigError(
-            f"{path} is a run over the reals, which is not {what} here; xla-evo show {path} tells"
-            " its errors, and with --ops N --emit float32 a program"
+            f"{path} is a run over the reals, which is not {what} here;"
+            f" `xla-evo show {quote(str(path))}` tells its errors, and with --ops N --emit float32"
+            " a program"
         )
 
 

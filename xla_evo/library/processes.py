@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from llvmlite import binding
 
+from xla_evo._processors import kept_on
 from xla_evo._spawn import no_script
 from xla_evo.errors import XlaEvoError
 from xla_evo_lowering.absent import settle_on_cpu
@@ -35,7 +36,7 @@ def shared_out(work: Callable[[_T], _R], items: Sequence[_T], count: int) -> Ite
     """
     context = multiprocessing.get_context("spawn")
     places = context.SimpleQueue()
-    processors = _processors()
+    processors = kept_on()
     for place in range(count):
         places.put(processors[place] if count <= len(processors) else None)
     with ProcessPoolExecutor(
@@ -71,11 +72,6 @@ def _long_vectors() -> Generator[None]:
         yield
     finally:
         del os.environ[_FEATURES]
-
-
-def _processors() -> list[int]:
-    """Processors that this process may be kept on; none where the system cannot."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def _begin_process(places: "SimpleQueue[int | None]") -> None:

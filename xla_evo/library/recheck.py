@@ -5,7 +5,6 @@ another one the bound must hold. Nothing is taken from the certificate but what 
 """
 
 import itertools
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import get_args
 
 import numpy as np
 
+from xla_evo._processors import usable
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs
@@ -87,7 +87,7 @@ def recheck_all(
     kinds = itertools.groupby(entries, key=lambda one: (one.function, one.dtype))
     # The longest first, so that no process is left alone with one at the end.
     groups = sorted((list(group) for _, group in kinds), key=len, reverse=True)
-    count = min(processes or os.cpu_count() or 1, len(groups))
+    count = min(processes or usable(), len(groups))
     alone = partial(_recheck_group, threads=1)
     found = shared_out(alone, groups, count) if count > 1 else map(_recheck_group, groups)
     done: list[Recheck] = []

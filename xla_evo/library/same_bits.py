@@ -1,6 +1,5 @@
 """Proves another compiled form of a program: by the same bits for every input, or by a sweep."""
 
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xla_evo._numba import njit_with
+from xla_evo._processors import usable
 from xla_evo.accuracy.inputs import sample_inputs
 from xla_evo.accuracy.lengths import check_length_invariance
 from xla_evo.accuracy.measurement import ErrorMeasurement
@@ -364,7 +364,7 @@ def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: 
         local.comparison.take(local.inputs)
         return local.comparison.difference(other, known(local.inputs))
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable()) as pool:
         for found in pool.map(compare, range(count)):
             if found:
                 pool.shutdown(cancel_futures=True)
