@@ -94,3 +94,12 @@ def test_sweeps_after_the_deadline_are_few(search_of, store):
     assert finish(search_of(pool, state), store, pool, time.monotonic() - 1.0) is None
     assert pool.asked.count("prove") == 2
     assert state.counters.failures[OUT_OF_TIME] == 7
+
+
+def test_what_is_faster_than_the_winner_and_not_swept_in_time_is_counted(search_of, store):
+    pool = Answers({})
+    search = search_of(pool, State(Population(3, front=candidates(4))))
+    search.prove(search.population.front[2])
+    winner = finish(search, store, pool, time.monotonic() - 1.0)
+    assert winner.program == "p3"
+    assert search.state.counters.failures[OUT_OF_TIME] == 2

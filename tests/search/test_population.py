@@ -8,6 +8,7 @@ from xla_evo.search.population import (
     Measured,
     Population,
     Sketch,
+    best_known,
     fastest,
     nsga_select,
     pareto_fronts,
@@ -52,6 +53,17 @@ def test_fronts_by_dominance():
     ]
     names = [sorted(item.program for item in front) for front in pareto_fronts(items)]
     assert names == [["a", "b"], ["c"], ["d"]]
+
+
+def test_a_sampled_error_hides_nothing_that_is_proven():
+    items = [
+        measured("proven", 0.9, 0.5, proven=True),
+        measured("worse", 0.9, 0.6, proven=True),
+        measured("sampled", 0.8, 0.4),
+        measured("dominated", 0.85, 0.5),
+    ]
+    assert [item.program for item in best_known(items)] == ["sampled", "proven"]
+    assert best_known([]) == []
 
 
 def test_selection_keeps_both_ends():

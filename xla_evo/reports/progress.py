@@ -13,7 +13,7 @@ from rich.text import Text
 from xla_evo.reports.summary import rival
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.engine import Search
-from xla_evo.search.population import Measured, pareto_fronts
+from xla_evo.search.population import Measured, best_known
 
 _PLAIN_EVERY_S = 10.0
 _LIVE_EVERY_S = 0.25
@@ -142,9 +142,7 @@ class Progress:
         front = Table(box=None, padding=(0, 2))
         for heading in ("max ULP", f"speed vs {rival(self._config.target)}", "operations", ""):
             front.add_column(heading, justify="right")
-        first = pareto_fronts(search.population.front)[:1]
-        items = sorted(first[0], key=lambda item: item.ulp) if first else []
-        for item in items[:_ROWS]:
+        for item in best_known(search.population.front)[:_ROWS]:
             holds = item.ulp <= self._config.max_ulp and not item.failed
             style = "green" if holds else "dim"
             proven = "modelled on every input" if self._config.modelled else "proven"

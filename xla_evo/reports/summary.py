@@ -6,7 +6,7 @@ from typing import Any
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.search.engine import FAILED_SPECIALS
 from xla_evo.search.finish import OUT_OF_TIME, Winner
-from xla_evo.search.population import pareto_fronts
+from xla_evo.search.population import best_known
 from xla_evo.search.run import Outcome
 from xla_evo.search.tasks import NANOSECONDS
 from xla_evo.targets.target import Target
@@ -16,14 +16,12 @@ Row = Sequence[object]
 
 
 def hall_of_fame(outcome: Outcome) -> list[Row]:
-    """Rows (max ULP, speed-up, cost, how it is known) of the front that nothing dominates.
+    """Rows (max ULP, speed-up, cost, how it is known) of the `best_known` candidates.
 
     Errors are of compiled programs: over every input where proven, else over the sample; for a
     backend that is not here they are modelled, and so is what they are known by.
     """
     modelled = "modelled, " if outcome.config.modelled else ""
-    fronts = pareto_fronts(outcome.state.population.front)
-    items = sorted(fronts[0], key=lambda item: item.ulp) if fronts else []
     return [
         (
             f"{item.ulp:.4g}",
@@ -33,7 +31,7 @@ def hall_of_fame(outcome: Outcome) -> list[Row]:
             if item.failed
             else modelled + ("every input" if item.proven else "sampled"),
         )
-        for item in items
+        for item in best_known(outcome.state.population.front)
     ]
 
 

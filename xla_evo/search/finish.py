@@ -23,8 +23,8 @@ _RETIMED, _ROUNDS = 12, 41
 _LATE = 2
 """Sweeps that may begin after the deadline where nothing is proven yet."""
 OUT_OF_TIME = "not swept in time"
-"""What candidates are counted under that hold on the sample when a run has no time to prove them.
-"""
+"""What candidates are counted under that hold on the sample when a run has no time to prove them,
+where something is proven those that are faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +87,8 @@ def finish(
             proven = [item for item in within if item.proven]
             if proven:
                 choice = proven[0]
+                if faster := within.index(choice):
+                    counters.failures[OUT_OF_TIME] = faster
             elif late >= _LATE or time.monotonic() > deadline + grace_s:
                 counters.failures[OUT_OF_TIME] = len(within)
                 return None
