@@ -21,7 +21,8 @@ from xla_evo._files import read_text
 from xla_evo.errors import BackendError, ConfigError, StoreError, TargetError
 from xla_evo.store import Key, Store
 from xla_evo_lowering.artifacts import Artifacts, lower_for, make_artifacts
-from xla_evo_lowering.backends import Backend, backend, fingerprint
+from xla_evo_lowering.backends import Backend, fingerprint
+from xla_evo_lowering.backends import backend as backend_row
 from xla_evo_lowering.dtypes import dtype as dtype_named
 from xla_evo_lowering.program import Program
 from xla_evo_lowering.sass import find_tool
@@ -166,7 +167,7 @@ def dump_subject(
     Raises:
         BackendError, CompileError: see `dump`; or the description cannot be read.
     """
-    row = _row(backend)
+    row = backend_row(backend)
     if target_config and row.platform != "cuda":
         raise BackendError(f"backend {row.name} takes no target configuration; GPUs do")
     with jax.enable_x64(_is_wide(subject.specs)):
@@ -182,9 +183,6 @@ def dump_subject(
         name=subject.name, backend=row.name, platform=row.platform,
         texts=made.texts, missing=made.missing,
     )  # fmt: skip
-
-
-_row = backend
 
 
 def _is_wide(specs: Sequence[Any]) -> bool:

@@ -79,11 +79,6 @@ class GpuCost:
     memory_ns: float
     pipes: Mapping[str, float]
 
-    @property
-    def bound_ns(self) -> float:
-        """The greater of the two bounds, nanoseconds an element."""
-        return max(self.compute_ns, self.memory_ns)
-
 
 def rates(row: GpuTarget) -> dict[str, float]:
     """Thread instructions a cycle that one multiprocessor takes, by pipe."""

@@ -7,7 +7,6 @@ drift by tens of per cent, ratios within one round much less. Kernels stay on th
 (see `compile.SINGLE_THREAD`).
 """
 
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,11 +36,6 @@ class Timing:
 
     samples_ns: tuple[float, ...]
     elements: int
-
-    @property
-    def median_ns(self) -> float:
-        """Median nanoseconds an element."""
-        return statistics.median(self.samples_ns)
 
     @property
     def best_ns(self) -> float:
@@ -125,7 +119,6 @@ def time_loops(
     *,
     rounds: int = 15,
     sample_ns: float = 5e5,
-    keep_going: Callable[[list[list[float]]], bool] | None = None,
 ) -> list[Timing]:
     """Times compiled loops in turn.
 
@@ -134,13 +127,12 @@ def time_loops(
         xs: inputs, shape (`ROWS`, elements).
         rounds: samples of each.
         sample_ns: length of one sample to aim for, in nanoseconds.
-        keep_going: asked after each round with the samples so far; False stops early.
 
     Returns:
         One `Timing` a loop, all with the same number of samples.
     """
     with jax.enable_x64(xs.dtype.itemsize == 8):
-        return _take_turns(loops, xs, rounds, sample_ns, keep_going)
+        return _take_turns(loops, xs, rounds, sample_ns)
 
 
 def _take_turns(
@@ -148,7 +140,6 @@ def _take_turns(
     xs: np.ndarray[Any, Any],
     rounds: int,
     sample_ns: float,
-    keep_going: Callable[[list[list[float]]], bool] | None,
 ) -> list[Timing]:
     elements = int(xs.shape[1])
     device = jax.numpy.asarray(xs)
@@ -159,6 +150,4 @@ def _take_turns(
             start = time.perf_counter_ns()
             run(device, count).block_until_ready()
             taken.append((time.perf_counter_ns() - start) / (int(count) * elements))
-        if keep_going is not None and not keep_going(samples):
-            break
     return [Timing(samples_ns=tuple(taken), elements=elements) for taken in samples]

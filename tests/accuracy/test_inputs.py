@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from xla_evo.accuracy.inputs import all_inputs, ordinal_blocks, sample_inputs, write_values
+from xla_evo.accuracy.inputs import sample_inputs, write_values
 from xla_evo.targets.ordering import from_ordinal, ordinal, to_ordinal
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.dtypes import BF16, F32
@@ -15,18 +15,15 @@ def test_blocks_of_values_are_the_ordinals(first):
     np.testing.assert_array_equal(out.view(np.uint32), expected.view(np.uint32))
 
 
-def test_blocks_cover_everything_once():
-    out = []
-    for first, count in ordinal_blocks(-(2**15), 2**15 - 1, 1000):
-        values = np.empty(count, BF16.numpy)
-        write_values(values, first, BF16)
-        out.append(values.view(np.uint16))
-    assert len(np.unique(np.concatenate(out))) == 2**16
+def test_a_block_of_every_ordinal_has_every_pattern_once():
+    values = np.empty(2**16, BF16.numpy)
+    write_values(values, -(2**15), BF16)
+    assert len(np.unique(values.view(np.uint16))) == 2**16
 
 
-def test_all_inputs_are_the_domain_in_order():
+def test_a_sample_of_all_that_there_are_is_the_domain_in_order():
     target = make_target("exp2", "bfloat16", 0, 1)
-    inputs = all_inputs(target).astype(np.float64)
+    inputs = sample_inputs(target, target.count()).astype(np.float64)
     assert len(inputs) == target.count()
     assert (inputs[0], inputs[-1]) == (0.0, 1.0)
     assert (np.diff(inputs) > 0).all()

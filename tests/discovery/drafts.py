@@ -29,6 +29,19 @@ def random_draft(rng: np.random.Generator, n: int) -> Draft:
     return draft
 
 
+def draft_of(steps):
+    """The arrays of steps; the inverse of `steps_of` up to double-double precision."""
+    draft = new_draft()
+    with mp.workdps(60):
+        for i, step in enumerate(steps):
+            draft.op[i], draft.a[i], draft.b[i] = step.code, step.a, step.b
+            if step.constant:
+                value = mp.mpf(step.constant)
+                draft.c[i] = float(value)
+                draft.cl[i] = float(value - mp.mpf(float(draft.c[i])))
+    return draft
+
+
 def exact(draft, n, x):
     """Value of a draft at x in mpmath, operands in any order; None at a division by zero."""
     values = {0: mp.mpf(x)}

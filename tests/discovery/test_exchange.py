@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from xla_evo.discovery.constants import draft_of, steps_of
+from xla_evo.discovery.constants import steps_of
 from xla_evo.discovery.encoding import ADDC, MUL, MULC, RDIVC, RSUBC
 from xla_evo.discovery.exchange import exchange
 from xla_evo.discovery.minimax import Fit
 from xla_evo.discovery.remez import polynomial_error, remez
 
-from .drafts import make_draft
+from .drafts import draft_of, make_draft
 
 
 def exchanged(finisher, draft, n):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from xla_evo.discovery.canonical import canonical, new_walk
-from xla_evo.discovery.constants import draft_of, explain, steps_of
+from xla_evo.discovery.constants import explain, steps_of
 from xla_evo.discovery.encoding import ADDC, DIV, MUL, MULC, RDIVC, RSUBC, SUB
 from xla_evo.discovery.formula import (
     Step,
@@ -19,7 +19,7 @@ from xla_evo.discovery.formula import (
 from xla_evo_lowering.interpret import evaluate_real
 from xla_evo_lowering.text import parse_program, print_program
 
-from .drafts import exact, random_draft
+from .drafts import draft_of, exact, random_draft
 
 
 def drafts(count):

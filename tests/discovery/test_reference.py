@@ -59,12 +59,10 @@ def test_a_weight_must_be_positive():
         Reference(settings(measure="weighted", weight="x - 0.5"))
 
 
-def test_settings_survive_json_and_their_hash_leaves_the_budget_out():
+def test_settings_survive_json():
     config = settings(low=0.1, high=np.pi, measure="weighted", weight="1/x")
     again = DiscoveryConfig.from_json(config.to_json())
     assert again == config
-    assert settings(seconds=9.0).search_key() == settings().search_key()
-    assert settings(seed=1).search_key() != settings().search_key()
     with pytest.raises(ConfigError):
         DiscoveryConfig.from_json({"function": "exp2"})
 

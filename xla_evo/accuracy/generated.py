@@ -35,9 +35,8 @@ _EXPRESSIONS: Mapping[str, str] = {
     "shl": "shift_left({0}, {1}, {B})", "shr_logical": "shift_right({0}, {1})",
     "shr_arith": "shift_signed(np.int{B}({0}), {1}, {B})",
 }  # fmt: skip
-"""Numba expression of each operation; ``{0}`` stands for an operand, ``{T}`` for the
-type, ``{S}`` for that of the
-first operand, ``{B}`` for the bits."""
+"""Numba expression of each operation; ``{0}`` stands for an operand, ``{T}`` for the type, ``{S}``
+for that of the first operand, ``{B}`` for the bits."""
 
 
 @numba.njit(error_model="numpy")

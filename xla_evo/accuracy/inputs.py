@@ -5,7 +5,7 @@ adds the places where programs fail (ends, zeros, poles, powers of two, earlier 
 their neighbours; and a share that is uniform in value.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,6 @@ _UNIFORM_SHARE = 0.25
 _UNIFORM_REACH = 128.0
 
 
-def ordinal_blocks(low: int, high: int, block: int) -> Iterator[tuple[int, int]]:
-    """Yields (first ordinal, count) of consecutive runs of at most ``block`` from low to high."""
-    for first in range(low, high + 1, block):
-        yield first, min(block, high + 1 - first)
-
-
 def write_values(out: Values, first: int, dtype: DType) -> None:
     """Writes the numbers with ordinals ``first``, ``first`` + 1, ... to ``out`` (of ``dtype``)."""
     unsigned = np.dtype(f"uint{dtype.bits}")
@@ -44,14 +38,6 @@ def write_values(out: Values, first: int, dtype: DType) -> None:
 def _write_steps(out: Values, first: int, step: int) -> None:
     for i in range(len(out)):
         out[i] = first + step * i
-
-
-def all_inputs(target: Target) -> Values:
-    """Returns every input of the domain in ascending order; for formats of 16 bits."""
-    return from_ordinal(
-        np.arange(ordinal(target.low, target.dtype), ordinal(target.high, target.dtype) + 1),
-        target.dtype,
-    )
 
 
 def special_places(function: Function, dtype: DType) -> list[float]:

@@ -2,8 +2,7 @@
 
 The error is that of `xla_evo.accuracy.ulp`. A chunk in which everything is an ordinary number takes
 branch-free loops, each small enough that it vectorises, and so does one that is flushed,
-overflowed or nan throughout; any other takes a scalar loop. All of them
-release the GIL.
+overflowed or nan throughout; any other takes a scalar loop. All of them release the GIL.
 
 A reference a hair above a power of two may stand for a real value just below it, whose ULP is half
 as large. ``slack`` float64 ULP are taken off before its exponent is read, so that an error is never
@@ -26,7 +25,6 @@ Integer = int | np.integer[Any]
 CHUNK = 2048
 MAGNITUDE = np.int64(0x7FFF_FFFF_FFFF_FFFF)
 _MAGNITUDE_32 = np.int32(0x7FFF_FFFF)
-_LARGEST_32 = np.int32(0x7F7F_FFFF)
 _INFINITY_32 = np.int32(0x7F80_0000)
 _INFINITY_64 = np.int64(0x7FF0_0000_0000_0000)
 

@@ -69,8 +69,14 @@ class _Subject:
 
 def run(args: argparse.Namespace) -> int:
     """Times and prints."""
-    from xla_evo_lowering.timing import ELEMENTS, ROWS, compile_loop, floor_function, ratio
-    from xla_evo_lowering.timing import time_loops as time_in_turn
+    from xla_evo_lowering.timing import (
+        ELEMENTS,
+        ROWS,
+        compile_loop,
+        floor_function,
+        ratio,
+        time_loops,
+    )
 
     if args.rounds < 1:
         raise ConfigError(f"--rounds must be at least 1, not {args.rounds}")
@@ -86,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         builtin = target.function.builtin_function() if target else None
         functions = [floor_function, builtin or floor_function, subject.function]
         loops = [compile_loop(item, F32) for item in functions]
-        floor, reference, own = time_in_turn(loops, xs, rounds=args.rounds)
+        floor, reference, own = time_loops(loops, xs, rounds=args.rounds)
         speed = ratio(reference, own)
         name = target.function.builtin if target else ""
         rows.append((

@@ -130,7 +130,8 @@ def _store() -> "Store | None":
 def _names(made: "Dump", wanted: str) -> list[str]:
     if wanted in (_SUMMARY, "all"):
         return list(made.texts)
-    made.text(wanted) if wanted not in made.texts else None
+    if wanted not in made.texts:
+        made.text(wanted)  # raises, with the reason
     return [wanted]
 
 

@@ -122,8 +122,8 @@ def _row(entry: Entry, proof: Proof) -> dict[str, Any]:
     }
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    return "-" if value is None else f"{value:.{digits}g}"
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
 
 
 def _origin(row: dict[str, Any]) -> str:

@@ -1,7 +1,5 @@
 """What a discovery is asked for: one frozen record, checked, and read and written as JSON."""
 
-import hashlib
-import json
 import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
@@ -130,8 +128,3 @@ class DiscoveryConfig:
             if isinstance(error, XlaEvoError):
                 raise
             raise ConfigError(f"not the settings of a discovery: {error}") from None
-
-    def search_key(self) -> str:
-        """Hash of all that the search depends on, the budget left out."""
-        data = {k: v for k, v in self.to_json().items() if k not in ("seconds", "candidates")}
-        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]

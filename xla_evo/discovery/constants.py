@@ -37,17 +37,6 @@ def steps_of(d: Draft, n: int, digits: list[int] | None = None) -> Steps:
     return tuple(steps)
 
 
-def draft_of(steps: Steps) -> Draft:
-    """Returns the arrays of steps; the inverse of `steps_of` up to double-double precision."""
-    d = new_draft()
-    with mp.workdps(60):
-        for i, step in enumerate(steps):
-            d.op[i], d.a[i], d.b[i] = step.code, step.a, step.b
-            if step.constant:
-                _put(d, i, mp.mpf(step.constant))
-    return d
-
-
 def _put(d: Draft, i: int, value: Mp) -> None:
     d.c[i] = float(value)
     d.cl[i] = float(value - mp.mpf(float(d.c[i])))

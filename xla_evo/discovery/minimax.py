@@ -146,9 +146,7 @@ class Finisher:
         weights = np.array(share)
         return np.array(chosen), weights * (NODES / weights.sum())
 
-    def finish(
-        self, d: Draft, n: int, *, rounds: int = ROUNDS, exchanges: int = EXCHANGES
-    ) -> "Fit":
+    def finish(self, d: Draft, n: int, *, rounds: int = ROUNDS) -> "Fit":
         """Minimises the greatest error, in place."""
         low, high = self.reference.low, self.reference.high
         problem = self.reference.problem(chebyshev(low, high, NODES))
@@ -158,7 +156,7 @@ class Finisher:
         at_best = Fit(problem, share.copy(), best)
         if best == 0.0:
             return at_best
-        for exchange in range(exchanges):
+        for exchange in range(EXCHANGES):
             before = best
             kept = share.copy()
             bench = new_bench(problem)

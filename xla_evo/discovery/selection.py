@@ -27,12 +27,11 @@ NEAR = 1.02
 
 def select(
     islands: Sequence[Island], n: int, policy: Policy, finisher: Finisher, verifier: Verifier,
-    *, finalists: int = FINALISTS, rounds: int = ROUNDS,
 ) -> Record | None:  # fmt: skip
     """Returns the record of ``n`` operations, None where no member holds what it promises."""
-    members = _best(islands, n, finalists * rounds)
-    for start in range(0, len(members), finalists):
-        found = _choose(members[start : start + finalists], n, policy, finisher, verifier)
+    members = _best(islands, n, FINALISTS * ROUNDS)
+    for start in range(0, len(members), FINALISTS):
+        found = _choose(members[start : start + FINALISTS], n, policy, finisher, verifier)
         if found is not None:
             return found
     return None

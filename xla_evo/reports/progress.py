@@ -37,12 +37,10 @@ class Progress:
 
     Args:
         config: the settings of the search.
-        quiet: show nothing.
     """
 
-    def __init__(self, config: SearchConfig, *, quiet: bool = False) -> None:
+    def __init__(self, config: SearchConfig) -> None:
         self._config = config
-        self._quiet = quiet
         self._console = Console(file=sys.stderr)
         self._live: Live | None = None
         self._started = time.monotonic()
@@ -51,7 +49,7 @@ class Progress:
         self._sweep = ""
 
     def __enter__(self) -> "Progress":
-        if not self._quiet and self._console.is_terminal:
+        if self._console.is_terminal:
             self._live = Live(console=self._console, transient=True, auto_refresh=False)
             self._live.start()
         return self
@@ -79,7 +77,7 @@ class Progress:
 
     def _show(self, search: Search) -> None:
         every = _LIVE_EVERY_S if self._live is not None else _PLAIN_EVERY_S
-        if self._quiet or time.monotonic() - self._shown < every:
+        if time.monotonic() - self._shown < every:
             return
         self._shown = time.monotonic()
         if self._live is not None:

@@ -20,8 +20,8 @@ from xla_evo_lowering.backends import backend, fingerprint
 
 _LIMIT_S = 3600.0
 _RETIMED, _ROUNDS = 12, 41
-_LATE = 2
-"""Sweeps that may begin after the deadline where nothing is proven yet."""
+_LATE, _GRACE_S = 2, 120.0
+"""Sweeps that may begin after the deadline where nothing is proven yet, and in how many seconds."""
 OUT_OF_TIME = "not swept in time"
 """What candidates are counted under that hold on the sample when a run has no time to prove them,
 where something is proven those that are faster."""
@@ -61,7 +61,6 @@ def finish(
     pool: Pool,
     deadline: float,
     *,
-    grace_s: float = 120.0,
     report: Report | None = None,
 ) -> Winner | None:
     """Proves and compares; returns None when no program holds.
@@ -71,7 +70,6 @@ def finish(
         store: keeps the built-in's sweep.
         pool: its workers.
         deadline: `time.monotonic` after which nothing more is proven, unless nothing is yet.
-        grace_s: seconds after the deadline in which a first proof may still begin.
         report: progress of sweeps.
     """
     counters = search.state.counters
@@ -89,7 +87,7 @@ def finish(
                 choice = proven[0]
                 if faster := within.index(choice):
                     counters.failures[OUT_OF_TIME] = faster
-            elif late >= _LATE or time.monotonic() > deadline + grace_s:
+            elif late >= _LATE or time.monotonic() > deadline + _GRACE_S:
                 counters.failures[OUT_OF_TIME] = len(within)
                 return None
         if choice.program not in search.sweeps:

@@ -58,10 +58,6 @@ class BlobFolder:
         """Returns where the blob is or would be."""
         return self.root / digest[:2] / digest[2:]
 
-    def has(self, digest: str) -> bool:
-        """Tells whether there is a file for the digest."""
-        return self.path(digest).is_file()
-
     def stored_bytes(self, digest: str) -> int | None:
         """Returns the size of a blob's file, None when there is none."""
         try:

@@ -107,13 +107,10 @@ def read_row(connection: sqlite3.Connection, digest: str) -> Row | None:
     return _checked(found[0][:6], {name: blob for *_, name, blob in found if name is not None})
 
 
-def read_rows(
-    connection: sqlite3.Connection, kind: str | None = None, *, newest_first: bool = False
-) -> Iterator[Row]:
+def read_rows(connection: sqlite3.Connection, kind: str | None = None) -> Iterator[Row]:
     """Yields the sound rows of a kind, or of all, in the order of their creation."""
-    order = "ORDER BY created DESC" if newest_first else "ORDER BY created"
     where, arguments = ("", ()) if kind is None else ("WHERE kind = ?", (kind,))
-    for fields in connection.execute(f"{_SELECT} {where} {order}", arguments):
+    for fields in connection.execute(f"{_SELECT} {where} ORDER BY created", arguments):
         try:
             yield _row(connection, fields)
         except DamagedRowError:

@@ -18,6 +18,8 @@ Specials = tuple[tuple[float, float], ...]
 _TOLERANCE_ULP = 2.0**-3
 ERROR_ULP = 0.5 + _TOLERANCE_ULP
 """Of float64, of the float64 form: its rounding, and what it may be off before."""
+_REMEMBERED = 32
+"""Arrays whose values are kept."""
 
 
 class ExpressionValues:
@@ -31,13 +33,10 @@ class ExpressionValues:
         form: Callable[[Any], Any],
         specials: Specials,
         wide: extended.Form | None,
-        *,
-        remembered: int = 32,
     ) -> None:
         self._form = form
         self._wide = wide
         self._specials = {x.hex(): y for x, y in specials}
-        self._remembered = remembered
         self._results: OrderedDict[bytes, Array64] = OrderedDict()
 
     def __call__(self, x: Array64) -> Array64:
@@ -49,7 +48,7 @@ class ExpressionValues:
             found = self._of(x.ravel()).reshape(x.shape)
             with MPMATH:
                 self._results[key] = found
-                while len(self._results) > self._remembered:
+                while len(self._results) > _REMEMBERED:
                     self._results.popitem(last=False)
         return found.copy()
 
