@@ -53,10 +53,21 @@ def test_every_command_has_help_with_examples(name, capsys):
     assert f"    {name}" in capsys.readouterr().out
 
 
-def test_help_names_only_scaffolds_that_evolve_takes(capsys):
+PAGES = ["", *cli.COMMANDS, *(f"cache {name}" for name in ("stats", "prune", "export", "path"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_help_fits_80_columns(page, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main([*page.split(), "--help"]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
+
+
+def test_help_names_only_scaffolds_that_evolve_takes(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     assert cli.main(["evolve", "--help"]) == 0
     shown = capsys.readouterr().out.partition("  --begin PROGRAM ")[0].split()
-    assert "tanh," in shown
+    assert {"tanh,", "log-exact,", "tan-fused,"} <= set(shown)
     assert not [name for name in shown if name.startswith(("atan2", "pow"))]
 
 
@@ -74,10 +85,13 @@ def test_every_example_parses(name):
         (["no-such"], "invalid choice: 'no-such'"),
         (["cache"], "the following arguments are required: ACTION"),
         (["cache", "stats", "--no-such"], "unrecognized arguments: --no-such"),
+        (["cache", "stats", "--pdb"], "unrecognized arguments: --pdb"),
+        (["cache", "stats", "--helpfull"], "unrecognized arguments: --helpfull"),
+        (["--verbosity", "loud", "cache", "stats"], "invalid literal for int()"),
         (["cache", "prune", "--max-bytes", "3x"], "'3x' is not a size; write it as"),
         (["cache", "prune", "--older-than", "soon"], "'soon' is not a time; write it as"),
         (["cache", "prune", "--kind", "no-such"], "no entries of kind no-such"),
-        (["cache", "export"], "the following arguments are required: file"),
+        (["cache", "export"], "the following arguments are required: FILE"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_2(words, message, capsys):

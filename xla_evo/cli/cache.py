@@ -10,7 +10,7 @@ from xla_evo.errors import ConfigError
 from xla_evo.store import Store, default_path
 
 NAME = "cache"
-HELP = "Counts and upkeep of the store of compiled and timed programs (XLA_EVO_CACHE: its folder)."
+HELP = "Counts and upkeep of the store of compiled and timed programs."
 EXAMPLES = """\
   xla-evo cache stats
   xla-evo cache stats --json
@@ -42,9 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     export = actions.add_parser("export", help="write the whole store into one tar file")
     take = actions.add_parser("import", help="take in a file that export wrote")
-    for action in (export, take):
-        action.add_argument("file", type=Path)
-    path = actions.add_parser("path", help="print the store's folder")
+    for action, does in ((export, "written"), (take, "read")):
+        action.add_argument("file", type=Path, metavar="FILE", help=f"the tar file that is {does}")
+    path = actions.add_parser("path", help="print the store's folder; XLA_EVO_CACHE moves it")
     for action in (stats, prune, export, take, path):
         add_json(action)
 

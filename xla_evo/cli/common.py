@@ -12,15 +12,12 @@ from xla_evo_lowering.backends import backend
 from xla_evo_lowering.device_model import ARITHMETIC
 
 
-def add_target(parser: argparse.ArgumentParser, *, name: bool = True) -> None:
-    """Declares the function, its format and its domain."""
-    if name:
-        parser.add_argument("function", nargs="?", help="a function of the catalogue, e.g. exp2")
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """Declares an expression in place of a function, and the domain."""
     parser.add_argument(
         "--expr", type=str.strip, metavar="TEXT",
         help="an mpmath expression of x in place of a function",
     )  # fmt: skip
-    parser.add_argument("--dtype", default="float32", help="format, or real (default: float32)")
     parser.add_argument(
         "--domain", nargs=2, type=float, metavar=("LOW", "HIGH"),
         help="least and greatest input (default: all of the function's domain)",

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from xla_evo.store import Store
 
 NAME = "dump"
-HELP = "Shows what XLA makes of a function at every stage, on this machine or for another."
+HELP = "Shows what XLA makes of a function, stage by stage, on any of its backends."
 EXAMPLES = """\
   xla-evo dump jnp.exp
   xla-evo dump jnp.exp --stage asm
   xla-evo dump best.prog --stage optimized --against jnp.exp2
   xla-evo dump jax.nn.softplus --backend tpu:v5e --stage llo
-  xla-evo dump mymodule:loss --spec f32[1024] --spec f32[1024] --backend cuda:sm_90 --out dumps"""
+  xla-evo dump mymodule:loss --spec f32[1024] --spec f32[1024] --out dumps"""
 
 _SUMMARY = "summary"
 
@@ -31,15 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument(
         "function", metavar="FUNCTION",
-        help="a function of the library, a program file, jnp.NAME, or module:function",
+        help="a function of the library, a program file, jnp.NAME, lax.NAME, jax.nn.NAME or"
+        " module:function",
     )  # fmt: skip
     parser.add_argument(
         "--backend", default="cpu", help="cpu, cpu:avx2, cuda:sm_90, tpu:v5e, ... (default: cpu)"
     )
     parser.add_argument(
         "--stage", default=_SUMMARY,
-        help="stablehlo, hlo, optimized, llvm, llvm_optimized, asm (cpu), ptx, sass (cuda), llo,"
-        " bundles, schedule (tpu) or all (default: operation counts of each)",
+        help="stablehlo, hlo, optimized, llvm, llvm_optimized (cpu, cuda), object, asm (cpu), ptx,"
+        " sass (cuda), llo, bundles, schedule (tpu) or all (default: operation counts of each)",
     )  # fmt: skip
     parser.add_argument(
         "--spec", action="append", default=[], metavar="ARRAY",

@@ -20,19 +20,27 @@ _HASH = re.compile("[0-9a-f]{6,64}")
 NAME = "evolve"
 HELP = "Evolves a program for a function from nothing and proves it over every input."
 EXAMPLES = """\
-  xla-evo evolve exp2 --domain 0 1 --max-ulp 1 --budget 3m --seed 0 --out runs/exp2
+  xla-evo evolve exp2 --domain 0 1 --max-ulp 1 --budget 3m --out runs/exp2
   xla-evo evolve tanh --domain -0.5 0.5 --max-ulp 1 --budget 10m
   xla-evo evolve exp --scaffold exp --max-ulp 0.9 --budget 10m
   xla-evo evolve exp --scaffold exp --begin 3c660df2 --max-ulp 0.85
   xla-evo evolve log2 --scaffold log2 --only add,sub,mul --budget 10m
   xla-evo evolve --expr 'sin(x)/x' --domain 0.1 1 --max-ulp 1 --budget 5m
-  xla-evo evolve exp2 --dtype real --domain 0 1 --max-ops 12 --budget 3m --seed 0
+  xla-evo evolve exp2 --dtype real --domain 0 1 --max-ops 12 --budget 3m
   xla-evo evolve log2 --domain 1 2 --budget 200000c --json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
+    parser.add_argument(
+        "function", metavar="FUNCTION", nargs="?", help="a function of the catalogue, e.g. exp2"
+    )
     add_target(parser)
+    parser.add_argument(
+        "--dtype", default="float32",
+        help="float32, or real for the real numbers; xla-evo tune evolves for 16-bit formats"
+        " (default: float32)",
+    )  # fmt: skip
     parser.add_argument(
         "--max-ulp", type=argument(parse_bound), metavar="U",
         help="error bound in units in the last place (default: 1)",
@@ -51,9 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only", metavar="OPS",
         help="only these operations, with commas between (add,sub,mul: a polynomial)",
     )  # fmt: skip
-    parser.add_argument("--backend", metavar="B", help="compiler backend (default: cpu)")
     parser.add_argument(
-        "--budget", type=argument(parse_budget), default="3m", metavar="B",
+        "--backend", help="compiler, such as cpu, cuda:sm_90 or tpu:v5e (default: cpu)"
+    )
+    parser.add_argument(
+        "--budget", type=argument(parse_budget), default="3m",
         help="time (90s, 3m, 1h) or candidates (200000c) (default: 3m)",
     )  # fmt: skip
     parser.add_argument(

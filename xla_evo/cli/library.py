@@ -21,7 +21,7 @@ from xla_evo_lowering.backends import backend, fingerprint, processor
 from xla_evo_lowering.dtypes import dtype
 
 NAME = "library"
-HELP = "The programs that ship with the package, each with its proven error and measured time."
+HELP = "The programs that ship, each with its proven error and its measured time."
 EXAMPLES = """\
   xla-evo library
   xla-evo library exp tanh --dtype float32

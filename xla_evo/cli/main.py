@@ -7,11 +7,12 @@ import argparse
 import importlib
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn, cast
 
-from absl import app, logging
+from absl import app, flags, logging
 from absl.flags import argparse_flags
 
 from xla_evo.cli.arguments import Command, spare_values
@@ -53,8 +54,8 @@ examples:
   xla-evo cache stats
   xla-evo cache prune --max-bytes 2G
 
-exit codes: 0 done, 1 the asked property does not hold or the run failed, 2 bad usage.
-`xla-evo COMMAND --help` shows a command's arguments and examples."""
+exit codes: 0 done, 1 the asked property does not hold or the run failed,
+2 bad usage. `xla-evo COMMAND --help` shows a command's arguments and examples."""
 
 
 class _Version(argparse.Action):
@@ -67,16 +68,30 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps names such as ``log-exact`` on one line, from which they can be copied."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+
 class _Parser(argparse_flags.ArgumentParser):
     """A parser whose errors are raised, so that they too become one line.
 
     Given the name of a subcommand, it declares that command's arguments when it is first used.
+    Absl's flags and ``--helpfull``, which lists them, belong to ``xla-evo`` alone.
     """
 
-    def __init__(self, *, pending: str | None = None, **options: Any) -> None:
+    def __init__(
+        self, *, pending: str | None = None, inherited_absl_flags: Any = None, **options: Any
+    ) -> None:
         super().__init__(
-            formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options
-        )
+            formatter_class=_HelpFormatter, allow_abbrev=False,
+            add_help=inherited_absl_flags is not None, inherited_absl_flags=inherited_absl_flags,
+            **options,
+        )  # fmt: skip
+        if not self.add_help:
+            self.add_argument("-h", "--help", action="help", help="show this help message and exit")
         self._pending = pending
 
     def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -101,12 +116,14 @@ def load(name: str) -> Command:
 
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line; ``command`` is the name of the subcommand."""
-    parser = _Parser(prog="xla-evo", description=_DESCRIPTION, epilog=_EPILOG)
+    parser = _Parser(
+        prog="xla-evo", description=_DESCRIPTION, epilog=_EPILOG, inherited_absl_flags=flags.FLAGS
+    )
     parser.add_argument(_DEBUG, action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", nargs=0, action=_Version, help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, help_ in COMMANDS.items():
-        commands.add_parser(name, help=help_, pending=name, inherited_absl_flags=None)
+        commands.add_parser(name, help=help_, pending=name)
     return parser
 
 
@@ -128,6 +145,8 @@ def main(argv: Sequence[str]) -> int:
             traceback.print_exc()
         code = EXIT_USAGE if isinstance(error, _BAD_INPUT) else EXIT_FAILED
         return _report(str(error), code)
+    except flags.Error as error:
+        return _report(str(error), EXIT_USAGE)
     except OSError as error:
         if debug:
             traceback.print_exc()

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     parser.add_argument(
-        "--budget", type=argument(parse_budget), metavar="B",
+        "--budget", type=argument(parse_budget),
         help="in all, what was spent before included (default: the run's own)",
     )  # fmt: skip
     add_json(parser)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xla_evo.tuning import Comparison, Tuned
 
 NAME = "tune"
-HELP = "Measures programs on a backend, evolves further, certifies, and records the choice."
+HELP = "Measures programs on a backend, evolves more, certifies and records the choice."
 EXAMPLES = """\
   xla-evo tune exp tanh --max-ulp 1 --budget 2m
   xla-evo tune exp --backend tpu:v5e --max-ulp 1.5 --budget 5m
@@ -39,12 +39,12 @@ def _limit(text: str) -> Budget | None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument(
-        "functions", nargs="*", metavar="NAME",
+        "functions", nargs="*", metavar="FUNCTION",
         help=f"functions of the catalogue (--compare without any: {' '.join(SHOWN)})",
     )  # fmt: skip
     parser.add_argument(
-        "--backend", action="append", default=[], metavar="B",
-        help="compiler backend (default: cpu); with --compare several"
+        "--backend", action="append", default=[],
+        help="compiler, such as cpu or tpu:v5e (default: cpu); with --compare several"
         f" (default: those of {', '.join(COMPARED)} whose plugin is installed)",
     )  # fmt: skip
     parser.add_argument(
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="error bound in units in the last place over every input (default: 1)",
     )  # fmt: skip
     parser.add_argument(
-        "--budget", type=argument(_limit), default="1m", metavar="T",
+        "--budget", type=argument(_limit), default="1m",
         help="how long each function is evolved further: a time (30s, 5m), candidates (20000c) or"
         " none (default: 1m)",
     )  # fmt: skip

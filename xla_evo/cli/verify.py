@@ -47,17 +47,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--turn", type=int, metavar="N", help="which part --quick takes (default: today's)"
     )
-    parser.add_argument("--function", metavar="NAME", help="what it should compute")
-    add_target(parser, name=False)
-    parser.set_defaults(dtype=None)
+    parser.add_argument(
+        "--function", metavar="NAME",
+        help="what it should compute; with --all or --quick: only programs for it",
+    )  # fmt: skip
+    add_target(parser)
+    parser.add_argument(
+        "--dtype",
+        help="format of a program file (default: float32); with --all or --quick: only this one",
+    )
     parser.add_argument(
         "--max-ulp", type=argument(parse_bound), metavar="U",
         help="bound to hold (default: the run's, or 1)",
     )  # fmt: skip
     parser.add_argument(
-        "--backend", metavar="B",
+        "--backend",
         help="measure on this machine's cpu, cuda or tpu device (default: cpu; a run for a backend"
-        " that is not here is modelled again)",
+        " that is not here is modelled again); with --all: programs for it, such as tpu:v5e",
     )  # fmt: skip
     add_json(parser)
 
