@@ -136,7 +136,7 @@ class _Clock:
     """Prints progress; counts candidates by the processor time that the search got.
 
     Attributes:
-        rate: candidates by second of one core.
+        rate: candidates a second of one core.
     """
 
     def __init__(self) -> None:
@@ -144,6 +144,8 @@ class _Clock:
         self._start: tuple[int, float] | None = None
 
     def __call__(self, progress: Progress) -> None:
+        if progress.finished:
+            return
         now = time.process_time()
         if self._start is None and progress.candidates:
             self._start = progress.candidates, now
@@ -181,7 +183,7 @@ def show(lines: list[dict[str, Any]]) -> None:
                     "best known", "best baseline"]  # fmt: skip
         title = (
             f"{name}: {runs[0]['seconds']:g} s, seeds {seeds}, {rate:,.0f} candidates a second,"
-            f" {core:,.0f} by second of one core ({runs[0]['machine']})"
+            f" {core:,.0f} a second of one core ({runs[0]['machine']})"
         )
         print_table(headings, rows, title=title)
         print_line()

@@ -95,6 +95,10 @@ def test_a_run_that_goes_on_ends_like_one_that_never_stopped(tmp_path, monkeypat
     front = resume(tmp_path / "run", budget=Budget(candidates=12_000), progress=shown.append)
     assert programs(front) == programs(whole)
     assert shown[-1].stage == "finish"
+    shares = [item.finished for item in shown if item.stage == "finish"]
+    assert shares[0] == 0.0
+    assert shares == sorted(set(shares))
+    assert len(shares) == 2 * SMALL.max_ops
     assert shown[-1].candidates == 12_000
     assert read_config(tmp_path / "run").candidates == 12_000
     assert programs(load_front(tmp_path / "run")) == programs(front)

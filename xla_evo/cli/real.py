@@ -202,6 +202,7 @@ class _Lines:
     def __init__(self, config: "DiscoveryConfig") -> None:
         self._title = config.title
         self._last = -1e9
+        self._stage = ""
         self._live = sys.stderr.isatty()
 
     def __enter__(self) -> "_Lines":
@@ -220,10 +221,13 @@ class _Lines:
             sys.stderr.write(f"{self._title}: compiling (the first time takes half a minute)\n")
             return
         now = time.monotonic()
-        if now - self._last < (1 if self._live else 10) and progress.stage == "search":
+        if now - self._last < (1 if self._live else 10) and progress.stage == self._stage:
             return
-        self._last = now
+        self._last, self._stage = now, progress.stage
         errors = " ".join(f"{n}:{e:.0e}" for n, e in progress.errors.items())
-        text = f"{progress.stage} {progress.seconds:4.0f} s {progress.candidates:9,d} {errors}"
+        stage = progress.stage
+        if stage == "finish":
+            stage = f"finish {progress.finished:.0%}, after"
+        text = f"{stage} {progress.seconds:4.0f} s {progress.candidates:9,d} {errors}"
         sys.stderr.write(f"\r\x1b[K{text[:160]}" if self._live else f"{text}\n")
         sys.stderr.flush()

@@ -63,12 +63,14 @@ class Progress:
         seconds: wall-clock time of the search.
         errors: least root mean square error by number of operations, of the searched policy.
         stage: ``compile``, ``search`` or ``finish``.
+        finished: share of the last stage that is done, which has no budget.
     """
 
     candidates: int
     seconds: float
     errors: dict[int, float]
     stage: str = "search"
+    finished: float = 0.0
 
 
 ProgressHook = Callable[[Progress], None]
@@ -260,7 +262,7 @@ class _Search:
                         island, source, most, width, worker.bench, worker.grid, policy == "finite"
                     )
 
-    def _show(self, stage: str) -> None:
+    def _show(self, stage: str, finished: float = 0.0) -> None:
         if self._progress is None:
             return
         islands = self._islands("finite" if self.config.finite else "removable")
@@ -271,7 +273,7 @@ class _Search:
         self._progress(
             Progress(
                 candidates=self.state.candidates, seconds=self.state.seconds, errors=errors,
-                stage=stage,
+                stage=stage, finished=finished,
             )
         )  # fmt: skip
 
@@ -281,12 +283,13 @@ class _Search:
         return [*state.islands.get(policy, []), *state.young.get(policy, [])]
 
     def _finish(self) -> Front:
-        self._show("finish")
+        every = len(POLICIES) * self.config.max_ops
         finisher, verifier = Finisher.of(self.reference), Verifier(self.reference)
         records: dict[Policy, dict[int, Record]] = {policy: {} for policy in POLICIES}
-        for policy in ("finite", "removable"):
+        for place, policy in enumerate(("finite", "removable")):
             islands = self._islands(policy)
             for n in range(1, self.config.max_ops + 1):
+                self._show("finish", (place * self.config.max_ops + n - 1) / every)
                 found = select(islands, n, policy, finisher, verifier)
                 other = records["finite"].get(n)
                 if (
