@@ -1,4 +1,4 @@
-"""What the tools refuse: one message and exit code 2, before any work."""
+"""What the tools refuse, by one message and exit code 2 before any work, and what they name."""
 
 import os
 import subprocess
@@ -10,6 +10,15 @@ import pytest
 TOOLS = Path(__file__).parents[1] / "tools"
 
 
+def run(words):
+    tool, *options = words.split()
+    path = os.pathsep.join(part for part in sys.path if part)
+    return subprocess.run(
+        [sys.executable, str(TOOLS / tool), *options], env=os.environ | {"PYTHONPATH": path},
+        text=True, capture_output=True,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -18,15 +27,18 @@ TOOLS = Path(__file__).parents[1] / "tools"
         ("bench_backends.py nosuch", "unknown backend 'nosuch'"),
         ("bench_backends.py cpu --programs -1", "--programs must be at least 0, not -1"),
         ("bench_cost.py --programs 0", "at least 2 --programs"),
+        ("baselines/cut.py exp/float32", "programs are, not one"),
     ],
 )
 def test_bad_usage(words, message):
-    tool, *options = words.split()
-    path = os.pathsep.join(part for part in sys.path if part)
-    done = subprocess.run(
-        [sys.executable, str(TOOLS / tool), *options], env=os.environ | {"PYTHONPATH": path},
-        text=True, capture_output=True,
-    )  # fmt: skip
+    done = run(words)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("program", ["3c660df2", "exp/float32/3c660df2", "3c660df240bd0be8"])
+def test_a_program_is_named_by_the_first_digits_of_its_hash(program):
+    done = run(f"baselines/cut.py {program}")
+    assert done.returncode == 0
+    assert done.stdout.startswith("source  result  operations")

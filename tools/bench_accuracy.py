@@ -17,6 +17,7 @@ from xla_evo.accuracy.sweep import measure_exhaustive
 from xla_evo.errors import XlaEvoError
 from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo.targets.target import make_target
+from xla_evo_lowering.absent import settle_on_cpu
 from xla_evo_lowering.dtypes import dtype as dtype_named
 
 _HEADER = (
@@ -60,6 +61,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--block", type=int, default=1 << 20)
     options = parser.parse_args()
+    settle_on_cpu()
     print(
         f"jax {jax.__version__}, numpy {np.__version__}, python {platform.python_version()},"
         f" {usable()} processors; every bit pattern, nan and outside of the domain included"

@@ -18,6 +18,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from xla_evo.library.loader import entries
+from xla_evo_lowering.absent import settle_on_cpu
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.canonical import canonical
 from xla_evo_lowering.compile import SINGLE_THREAD, compile_stages
@@ -61,6 +62,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.programs < 2 or args.rounds < 1:
         parser.error("a correlation needs at least 2 --programs and 1 of --rounds")
+    settle_on_cpu()
     library = [entry.program for entry in entries(dtype="float32")]
     library = [program for program in library if len(program.parameters) == 1]
     shipped = library[: args.programs // 2]

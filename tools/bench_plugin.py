@@ -34,6 +34,7 @@ from xla_evo.integration.dispatch import replaceable
 from xla_evo.library import choose, entries
 from xla_evo.library.certify import timed_range
 from xla_evo.targets.catalogue import CATALOGUE
+from xla_evo_lowering.absent import settle_on_cpu
 from xla_evo_lowering.backends import instruction_set
 from xla_evo_lowering.custom_call import as_custom_call
 from xla_evo_lowering.native import compiler, flags, source
@@ -344,6 +345,7 @@ def main():
         jax.config.update("jax_cpu_enable_async_dispatch", False)
     if unknown := set(args.parts) - set(PARTS):
         parser.error(f"unknown part {', '.join(sorted(unknown))}; choose of {', '.join(PARTS)}")
+    settle_on_cpu()
     for part in args.parts or PARTS:
         for row in PARTS[part]():
             if args.json:

@@ -22,6 +22,7 @@ from xla_evo.search.config import SearchConfig
 from xla_evo.search.run import Outcome, evolve
 from xla_evo.store import Store
 from xla_evo.targets.target import make_target
+from xla_evo_lowering.absent import settle_on_cpu
 from xla_evo_lowering.backends import processor
 
 DOMAINS = {
@@ -82,6 +83,7 @@ def main() -> int:
     unknown = [name for name in args.functions if name not in DOMAINS]
     if unknown:
         parser.error(f"no domain for {unknown[0]}; choose from {', '.join(DOMAINS)}")
+    settle_on_cpu()
     print_line(f"{processor()}, {platform.python_version()}, jax {jax.__version__}")
     work = Path(tempfile.mkdtemp(prefix="xla-evo-bench-"))
     rows: list[tuple[object, ...]] = []

@@ -51,6 +51,7 @@ from xla_evo.library.narrow import Ties, narrowed
 from xla_evo.library.retime import FORMS, retime
 from xla_evo.library.same_bits import prove_other_form
 from xla_evo.targets.target import make_target
+from xla_evo_lowering.absent import settle_on_cpu
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend, fingerprint, processor
 from xla_evo_lowering.canonical import content_hash
@@ -64,9 +65,11 @@ NARROW = ("bfloat16", "float16")
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("function")
-    parser.add_argument("file", type=Path, nargs="?")
-    parser.add_argument("--dtype", default="float32")
+    parser.add_argument(
+        "function", help="of the catalogue; with --again several with commas between, or all"
+    )
+    parser.add_argument("file", type=Path, nargs="?", help="the text of a program")
+    parser.add_argument("--dtype", default="float32", help="format (default: float32)")
     parser.add_argument("--provenance", help="of a file (default: baseline by hand)")
     parser.add_argument("--run", type=Path, help="folder of a run of the search")
     parser.add_argument(
@@ -81,13 +84,15 @@ def main():
     )
     parser.add_argument("--seed", type=int, help="of the fit, for a file")
     parser.add_argument("--note", default="", help="of a file")
-    parser.add_argument("--max-ulp", type=float)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--lowering", default="inline", choices=FORMS)
-    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--max-ulp", type=float, help="refuse a program with a larger error")
+    parser.add_argument("--threads", type=int, help="of a sweep (default: one per processor)")
+    parser.add_argument(
+        "--lowering", default="inline", choices=FORMS, help="which proof to make (default: inline)"
+    )
+    parser.add_argument("--again", action="store_true", help="prove what ships anew")
     parser.add_argument("--entry", default="", help="first digits of the hash of the one to take")
-    parser.add_argument("--retime", action="store_true")
-    parser.add_argument("--no-time", action="store_true")
+    parser.add_argument("--retime", action="store_true", help="with --again: only take times")
+    parser.add_argument("--no-time", action="store_true", help="leave times as they are")
     parser.add_argument("--backend", help="backends that are not here, with commas between")
     parser.add_argument("--sampled", type=int, default=0, help="model so many inputs only")
     args = parser.parse_args()
@@ -99,6 +104,7 @@ def main():
     if args.of and args.dtype not in NARROW:
         parser.error(f"--of is for --dtype {' or '.join(NARROW)}")
     dispatch_on_calling_thread()
+    settle_on_cpu()
     failed = 0
     for make in calls(args):
         try:

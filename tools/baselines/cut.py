@@ -172,12 +172,18 @@ def _range(entry: Entry, value: int) -> tuple[float, float]:
 def main() -> int:
     """Prints the parts of an entry, or a scaffold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", help="a scaffold of the table, or a program by its name or hash")
+    parser.add_argument(
+        "what", help="a scaffold of the table, or the first digits of a program's hash, or its name"
+    )
     what = parser.parse_args().what
     wanted, *part = CUTS.get(what, (what,))
-    found = [entry for entry in entries() if wanted in (entry.name, entry.name.split("/")[-1])]
+    found = [
+        entry
+        for entry in entries()
+        if entry.name.startswith(wanted) or entry.name.rpartition("/")[2].startswith(wanted)
+    ]
     if len(found) != 1:
-        parser.error(f"no scaffold of the table and no program is called {what}")
+        parser.error(f"no scaffold of the table is {what}, and {len(found)} programs are, not one")
     (entry,) = found
     if part:
         print(scaffold_text(entry.program, *part), end="")
