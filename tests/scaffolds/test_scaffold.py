@@ -280,7 +280,8 @@ def test_a_float64_hole_has_no_operations_on_bits():
     for _ in range(300):
         nodes, _ = simplify(*mutator.mutate(nodes, nodes))
         config.program(nodes)
-        nodes = nodes[:20] if len(nodes) <= 20 else (float_constant(0.5), node(MUL, 1, 0))
+        if len(nodes) > 20:
+            nodes = (float_constant(0.5), node(MUL, 1, 0))
 
 
 def test_a_search_begins_with_a_float64_hole():

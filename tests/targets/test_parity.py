@@ -43,6 +43,10 @@ def test_a_symmetry_is_proven_or_not_had(text, symmetry):
     assert function_from_expression(text).symmetry == symmetry
 
 
+# Before mpmath 1.4 some functions are an error at infinity, or have a sign of chance there.
+FAR = [math.inf] if tuple(map(int, mp.__version__.split(".")[:2])) >= (1, 4) else []
+
+
 @pytest.mark.parametrize("name", sorted(ODD | EVEN | BY_ORDER))
 def test_mpmath_has_the_symmetries_of_the_table(name):
     for order in (0, 1, 2, 3) if name in BY_ORDER else (None,):
@@ -50,7 +54,7 @@ def test_mpmath_has_the_symmetries_of_the_table(name):
         row = function_from_expression(text)
         sign = 1 if name in EVEN or (order is not None and order % 2 == 0) else -1
         assert row.symmetry == ("even" if sign > 0 else "odd")
-        x = np.asarray([0.25, 0.75, 1.5, 3.0, 7.25, 60.0, math.inf])
+        x = np.asarray([0.25, 0.75, 1.5, 3.0, 7.25, 60.0, *FAR])
         np.testing.assert_array_equal(row.f64(-x), sign * row.f64(x))
         form = getattr(mp, "fabs" if name == "abs" else name)
         with mp.workdps(30):
