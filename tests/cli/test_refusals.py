@@ -49,6 +49,7 @@ def places(tmp_path, finished, real):
         (("bench", "jnp.exp", "--domain", "0", "inf"), "give finite ends"),
         (("bench", "jnp.exp", "--domain", "0", "1e39"), "give finite ends"),
         ((*EXP2, "--max-ops", "3"), "--max-ops is for --dtype real"),
+        (("evolve", "exp"), "with --domain LOW HIGH, or --scaffold NAME for the whole range"),
         ((*EXP2, "--finite"), "--finite is for --dtype real"),
         ((*EXP2, "--measure", "absolute"), "--measure is for --dtype real"),
         ((*EXP2, "--weight", "-x"), "--weight is for --dtype real"),

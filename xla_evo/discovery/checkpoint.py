@@ -112,7 +112,7 @@ def write_config(out: Path, config: DiscoveryConfig) -> None:
 def is_discovery(out: Path) -> bool:
     """Whether a directory holds a discovery over the reals."""
     try:
-        return json.loads((out / CONFIG).read_text()).get("kind") == "discovery"
+        return json.loads((out / CONFIG).read_text(encoding="utf-8")).get("kind") == "discovery"
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -124,7 +124,7 @@ def read_config(out: Path) -> DiscoveryConfig:
         RunError: there is no run, or its settings are damaged.
     """
     try:
-        data = json.loads((out / CONFIG).read_text())
+        data = json.loads((out / CONFIG).read_text(encoding="utf-8"))
         return DiscoveryConfig.from_json(data["config"])
     except FileNotFoundError:
         raise RunError(f"{out} holds no run") from None

@@ -121,7 +121,7 @@ def load_front(out: Path) -> Front:
         RunError: there is none, or it is damaged.
     """
     try:
-        return Front.from_json(json.loads((out / FRONT).read_text()), out)
+        return Front.from_json(json.loads((out / FRONT).read_text(encoding="utf-8")), out)
     except FileNotFoundError:
         read_config(out)
         raise RunError(

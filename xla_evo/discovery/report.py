@@ -192,7 +192,7 @@ def write_report(front: Front, folder: Path) -> list[Path]:
     text, picture = folder / "report.md", folder / "front.png"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        text.write_text(markdown(front))
+        text.write_text(markdown(front), encoding="utf-8")
         if not can_draw():
             return [text]
         plot(front, picture)

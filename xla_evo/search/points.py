@@ -102,8 +102,10 @@ def fit_points(target: Target) -> Points:
     """
     low, high = target.low, target.high
     if not np.isfinite([low, high]).all():
+        whole = "" if target.function.expression else ", or --scaffold NAME for the whole range"
         raise TargetError(
             f"the domain of {target.function.name} is not finite; give one with --domain LOW HIGH"
+            f"{whole}"
         )
     angles = (np.arange(FIT_POINTS) + 0.5) / FIT_POINTS * np.pi
     x = (low + high) / 2 - (high - low) / 2 * np.cos(angles)
