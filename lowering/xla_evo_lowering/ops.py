@@ -179,10 +179,6 @@ def _guard(x: Any) -> Any:
     return lax.reduce_precision(x, *_guard_bits(dtype(x.dtype)))
 
 
-def _half_even(x: Any) -> Any:
-    return mpmath.nint(x)
-
-
 _ROWS: tuple[Op, ...] = (
     Op(name="const", operands=NONE, kinds=ANY, numpy=lambda: None, stablehlo=_no_stablehlo,
        cpp="", kernel=_no_stablehlo, counted=False),
@@ -212,7 +208,7 @@ _ROWS: tuple[Op, ...] = (
     Op(name="rsqrt", operands=SAME1, kinds=ARITHMETIC, numpy=arithmetic.rsqrt,
        real=lambda a: 1 / mpmath.sqrt(a), stablehlo=_build(hlo.rsqrt),
        cpp="({T})1 / std::sqrt({0})", kernel=lax.rsqrt, exact=False),
-    Op(name="round_even", operands=SAME1, kinds=ARITHMETIC, numpy=np.rint, real=_half_even,
+    Op(name="round_even", operands=SAME1, kinds=ARITHMETIC, numpy=np.rint, real=mpmath.nint,
        stablehlo=_build(hlo.round_nearest_even), cpp="std::nearbyint({0})", kernel=_round_even),
     Op(name="floor", operands=SAME1, kinds=ARITHMETIC, numpy=np.floor, real=mpmath.floor,
        stablehlo=_build(hlo.floor), cpp="std::floor({0})", kernel=lax.floor),
@@ -246,8 +242,7 @@ _ROWS: tuple[Op, ...] = (
     _compare("ne", lambda a, b: a != b, "{0} != {1}", lax.ne),
     Op(name="select", operands=SELECT, kinds=ANY, numpy=np.where,
        real=lambda p, a, b: a if p else b, stablehlo=_build(hlo.select), cpp="{0} ? {1} : {2}",
-       kernel=lax.select,
-       moves_bits=True),
+       kernel=lax.select, moves_bits=True),
     Op(name="guard", operands=SAME1, kinds=FLOATING, numpy=arithmetic.round_mantissa,
        stablehlo=_build_guard, cpp="{0}", kernel=_guard, counted=False, moves_bits=True),
 )  # fmt: skip
