@@ -27,6 +27,8 @@ def run(words):
         ("bench_backends.py nosuch", "unknown backend 'nosuch'"),
         ("bench_backends.py cpu --programs -1", "--programs must be at least 0, not -1"),
         ("bench_cost.py --programs 0", "at least 2 --programs"),
+        ("bench_real.py", "name a case, or give --table"),
+        ("bench_real.py exp3", "no case exp3; choose of exp2, "),
         ("baselines/cut.py exp/float32", "programs are, not one"),
     ],
 )

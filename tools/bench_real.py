@@ -191,7 +191,7 @@ def show(lines: list[dict[str, Any]]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("cases", nargs="*", choices=[*CASES, []], help="; ".join(CASES))
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--seconds", type=float, default=180.0)
     parser.add_argument("--results", type=Path, help="file of one JSON line a run; appended to")
@@ -202,6 +202,10 @@ def main() -> int:
     )
     parser.add_argument("--starts", type=int, default=12, help="random starts with --enumerate")
     args = parser.parse_args()
+    if unknown := [name for name in args.cases if name not in CASES]:
+        parser.error(f"no case {unknown[0]}; choose of {', '.join(CASES)}")
+    if not args.cases and not args.table:
+        parser.error("name a case, or give --table")
     if args.enumerate:
         for name in args.cases:
             enumerate_case(name, args.enumerate, args.starts)
