@@ -30,7 +30,6 @@ class DType:
     Attributes:
         name: NumPy's name, e.g. ``float32``; ``real`` for the real numbers.
         short: name in program text, e.g. ``f32``; as in StableHLO, but ``bool`` for ``i1``.
-        mlir: element type in StableHLO, empty for ``real``.
         kind: what it holds.
         bits: width, 0 for ``real``.
         precision: significand bits with the hidden one (p), 0 when not a float.
@@ -40,7 +39,6 @@ class DType:
 
     name: str
     short: str
-    mlir: str
     kind: Kind
     bits: int
     precision: int = 0
@@ -84,15 +82,14 @@ class DType:
 
 def _float(name: str, short: str, bits: int, precision: int, emax: int) -> DType:
     return DType(
-        name=name, short=short, mlir=short, kind=Kind.FLOAT, bits=bits,
+        name=name, short=short, kind=Kind.FLOAT, bits=bits,
         precision=precision, emin=1 - emax, emax=emax,
     )  # fmt: skip
 
 
 def _integer(kind: Kind, bits: int) -> DType:
     letter, stem = ("i", "int") if kind is Kind.SIGNED else ("u", "uint")
-    mlir = f"i{bits}" if kind is Kind.SIGNED else f"ui{bits}"
-    return DType(name=f"{stem}{bits}", short=f"{letter}{bits}", mlir=mlir, kind=kind, bits=bits)
+    return DType(name=f"{stem}{bits}", short=f"{letter}{bits}", kind=kind, bits=bits)
 
 
 F16 = _float("float16", "f16", 16, 11, 15)
@@ -101,8 +98,8 @@ F32 = _float("float32", "f32", 32, 24, 127)
 F64 = _float("float64", "f64", 64, 53, 1023)
 I16, I32, I64 = (_integer(Kind.SIGNED, bits) for bits in (16, 32, 64))
 U16, U32, U64 = (_integer(Kind.UNSIGNED, bits) for bits in (16, 32, 64))
-BOOL = DType(name="bool", short="bool", mlir="i1", kind=Kind.BOOL, bits=1)
-REAL = DType(name="real", short="real", mlir="", kind=Kind.REAL, bits=0)
+BOOL = DType(name="bool", short="bool", kind=Kind.BOOL, bits=1)
+REAL = DType(name="real", short="real", kind=Kind.REAL, bits=0)
 
 DTYPES: tuple[DType, ...] = (F16, BF16, F32, F64, I16, I32, I64, U16, U32, U64, BOOL, REAL)
 FLOATS: tuple[DType, ...] = tuple(dtype for dtype in DTYPES if dtype.is_float)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 _ELF = b"\x7fELF"
 _ALLOCATED = 0x2
-_SYMBOLS, _RELOCATIONS, _NO_BITS = 2, 4, 8
+_RELOCATIONS, _NO_BITS = 4, 8
 _SYMBOL_BYTES, _RELOCATION_BYTES = 24, 24
 
 

@@ -51,7 +51,6 @@ _HARD_POINTS = 512
 FAILED_SPECIALS = "special inputs"
 """What candidates are counted under that hold on the inputs they met and fail a special one."""
 
-Observer = Callable[["Search"], None]
 Report = Callable[[int, int], None]
 
 

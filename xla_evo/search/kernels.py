@@ -197,14 +197,3 @@ def max_error(result: Floats, reference: Floats, weight: Floats) -> float:
             return BIG
         worst = max(worst, error)
     return worst
-
-
-@njit
-def worst_index(result: Floats, reference: Floats, weight: Floats) -> int:
-    """Index of the largest weighted error."""
-    worst, where = -1.0, 0
-    for i in range(result.size):
-        error = abs(result[i] - reference[i]) * weight[i]
-        if not error <= worst:
-            worst, where = error, i
-    return where

@@ -35,7 +35,6 @@ from xla_evo_lowering.stablehlo import as_function
 
 _SAMPLES, _SWEPT_AT_ONCE = 1 << 18, 1 << 23
 _ROUNDS, _LINE = 21, 160
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
