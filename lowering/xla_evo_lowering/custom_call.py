@@ -55,8 +55,9 @@ def as_custom_call(program: Program) -> Callable[..., jax.Array]:
     """Returns a program as a function of JAX arrays of one shape that calls machine code.
 
     It works under ``jit``, ``vmap`` and ``shard_map``, and follows the sharding of its operands; it
-    has no derivative of its own. The machine code is made when the call is compiled, which raises
-    what `lower_custom_call` says.
+    has no derivative of its own, and no place in what a reduction or scatter does to each element,
+    where XLA's CPU compiler ends the process. The machine code is made when the call is compiled,
+    which raises what `lower_custom_call` says.
 
     Raises:
         ProgramError: a program over the real numbers.

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 import xla_evo
 from tests.integration.called import CALLED, Called
-from tests.integration.conftest import X, is_patched
+from tests.integration.conftest import X, builtin, is_patched
 from xla_evo.errors import BackendError
 from xla_evo.integration import door
 from xla_evo.library import choose
@@ -187,3 +188,39 @@ def test_the_door_checks_the_machine_code(called: Called, monkeypatch) -> None:
     )  # fmt: skip
     assert door.check(choice, "custom_call", samples=samples)
     assert not door.check(choice, samples=samples)
+
+
+ELEMENTWISE = {
+    "scatter": lambda f, x: x.at[jnp.array([0, 3])].apply(f),
+    "reduce": lambda f, x: lax.reduce(x, jnp.float32(0), lambda a, b: a + f(b), (0,)),
+    "reduce, jitted": lambda f, x: lax.reduce(
+        x, jnp.float32(0), jax.jit(lambda a, b: a + f(b)), (0,)
+    ),
+    "reduce_window": lambda f, x: lax.reduce_window(
+        x, jnp.float32(0), lambda a, b: a + f(b), (4,), (1,), "SAME"
+    ),
+}  # fmt: skip
+"""Where XLA computes scalars in a loop of its own."""
+
+
+@needs_compiler
+@pytest.mark.parametrize("where", ELEMENTWISE)
+@pytest.mark.parametrize("name", ["exp", "sin"])
+def test_scalars_are_inlined_where_nothing_can_be_called(name: str, where: str) -> None:
+    def function(x):
+        return ELEMENTWISE[where](builtin(name), builtin(name)(x))
+
+    expected = jax.jit(function)(X)
+    with xla_evo.use(name, max_ulp=1.1, lowering="custom_call"):
+        assert len(targets(function, X)) == 1
+        np.testing.assert_allclose(jax.jit(function)(X), expected, rtol=2e-5)
+        assert is_patched(builtin(name), 0.5)
+        assert not targets(builtin(name), 0.5)
+
+
+@needs_compiler
+def test_cumulative_sums_of_exponentials_call_nothing() -> None:
+    expected = lax.cumlogsumexp(X)
+    with xla_evo.use(lowering="custom_call"):
+        assert not targets(lax.cumlogsumexp, X)
+        np.testing.assert_allclose(jax.jit(lax.cumlogsumexp)(X), expected, rtol=2e-5)

@@ -14,6 +14,7 @@ from jax.interpreters import mlir
 
 from xla_evo.integration.door import admitted
 from xla_evo.integration.neighbours import KEPT_AFTER_REDUCTIONS, follows_reduction
+from xla_evo.library.certificate import Lowering
 from xla_evo.library.choice import Choice, choose
 from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo_lowering import _jax_compat
@@ -62,22 +63,28 @@ def _dispatching(
 ) -> Callable[..., Any]:
     def rule(ctx: Any, *operands: Any, **params: Any) -> Any:
         scope = current_scope()
-        if scope is None:
+        request = None if scope is None else scope.request(name)
+        if request is None:
             return original(ctx, *operands, **params)
-        choice = _select(scope, name, ctx, operands, params)
+        lowering = lowering_of(ctx, request.lowering)
+        choice = _select(request, lowering, name, ctx, operands, params)
         if choice is None or choice.entry is None:
             return original(ctx, *operands, **params)
-        return _lower(ctx, choice, scope.request(name).lowering, operands)
+        return _lower(ctx, choice, lowering, operands)
 
     return rule
 
 
 def _select(
-    scope: Any, name: str, ctx: Any, operands: Sequence[Any], params: Mapping[str, Any]
+    request: Any,
+    lowering: Lowering,
+    name: str,
+    ctx: Any,
+    operands: Sequence[Any],
+    params: Mapping[str, Any],
 ) -> Choice | None:
-    request = scope.request(name)
-    backend = None if request is None else backend_of(ctx, request.backend)
-    if request is None or backend is None:
+    backend = backend_of(ctx, request.backend)
+    if backend is None:
         return None
     dtypes = {str(aval.dtype) for aval in (*ctx.avals_in, *ctx.avals_out)}
     dtype = dtypes.pop()
@@ -88,10 +95,25 @@ def _select(
     kept = for_speed and backend == "cpu" and name in KEPT_AFTER_REDUCTIONS
     if kept and follows_reduction(operands):
         return None
-    choice = _choose(name, dtype, max_ulp, backend, request.lowering, most_accurate)
-    if choice.entry is None or not admitted(choice, request.lowering):
+    choice = _choose(name, dtype, max_ulp, backend, lowering, most_accurate)
+    if choice.entry is None or not admitted(choice, lowering):
         return None
     return choice
+
+
+def lowering_of(ctx: Any, wanted: Lowering) -> Lowering:
+    """Returns how an operation is lowered: a scalar is inlined whatever is wanted.
+
+    What a reduction or scatter does to each element is of scalars, and XLA's CPU compiler ends the
+    process when it meets a custom call there. The rule cannot see it: such a computation may call
+    functions that are shared with others.
+
+    Args:
+        ctx: JAX's context of the rule.
+        wanted: what the scope in force asks for.
+    """
+    (out,) = ctx.avals_out
+    return wanted if out.shape else "inline"
 
 
 def backend_of(ctx: Any, wanted: str | None) -> str | None:
@@ -148,7 +170,7 @@ def forget_choices() -> None:
     _choose.cache_clear()
 
 
-def _lower(ctx: Any, choice: Choice, lowering: str, operands: Any) -> list[Any]:
+def _lower(ctx: Any, choice: Choice, lowering: Lowering, operands: Any) -> list[Any]:
     (out,) = ctx.avals_out
     program = choice.entry.program if choice.entry else None
     if program is None:

@@ -275,9 +275,11 @@ def use(
             where XLA's CPU compiler computes both in one kernel, exp stays the built-in then.
         lowering: ``inline`` puts the program's operations into the graph, where they fuse with
             their neighbours; ``custom_call`` calls machine code: C++ made by the system compiler on
-            the CPU, a Pallas kernel elsewhere. `jax.export` takes such code only when its check of
-            custom calls is disabled, and only this machine can load it again: in a process where
-            the same function has been lowered under the same `use`, which registers the code.
+            the CPU, a Pallas kernel elsewhere. Scalars are ``inline`` all the same: what reductions
+            and scatters do to each element can call nothing. `jax.export` takes such code only when
+            its check of custom calls is disabled, and only this machine can load it again: in a
+            process where the same function has been lowered under the same `use`, which registers
+            the code.
         backend: replace on this backend alone.
 
     Raises:
