@@ -8,7 +8,8 @@ import ctypes
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from xla_evo_lowering.dtypes import DType
 from xla_evo_lowering.errors import CompileError
 from xla_evo_lowering.machine_code import machine_code_hash, objects
 from xla_evo_lowering.program import Program
+from xla_evo_lowering.replacement import nothing_replaced
 from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.stages import collect, plain_hlo
 
@@ -175,7 +177,8 @@ class Executable:
     """A function of one or more arrays of one shape, compiled once for each shape that it meets.
 
     Calls take and return NumPy arrays, and release the interpreter lock while they run. 64-bit
-    arguments work whether or not the process has JAX's x64 mode on.
+    arguments work whether or not the process has JAX's x64 mode on, and JAX's functions are its
+    own even where they are replaced.
     """
 
     def __init__(
@@ -220,9 +223,15 @@ class Executable:
         """
         if shape not in self._compiled:
             specs = [jax.ShapeDtypeStruct(shape, dtype.numpy) for dtype in self._dtypes]
-            with jax.enable_x64(self._wide), jax.default_device(self._device):
+            with self._settings():
                 self._compiled[shape] = compile_lowered(lower(self._function, specs), self._options)
         return self._compiled[shape]
+
+    @contextmanager
+    def _settings(self) -> Generator[None]:
+        """What decides the compiled code, whatever is set in the process."""
+        with nothing_replaced(), jax.enable_x64(self._wide), jax.default_device(self._device):
+            yield
 
     def __call__(self, *arrays: Array) -> Array:
         """Runs on arrays of the declared dtypes."""
@@ -248,7 +257,7 @@ class Executable:
                 for first in range(0, len(arrays), each)
             ]
 
-        with jax.enable_x64(self._wide), jax.default_device(self._device):
+        with self._settings():
             if shapes not in self._compiled:
                 specs = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in flat]
                 self._compiled[shapes] = compile_lowered(lower(copies, specs), self._options)

@@ -1,6 +1,7 @@
 """Static cost of a program for any backend: one number that orders programs, and its parts."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from xla_evo_lowering.cost_tpu import TpuCost, tpu_cost
 from xla_evo_lowering.device_model import DeviceModel, device_model
 from xla_evo_lowering.dtypes import DType
 from xla_evo_lowering.errors import BackendError
+from xla_evo_lowering.replacement import nothing_replaced
 
 ELEMENTS = 16384
 GPU_ELEMENTS = 1 << 20
@@ -72,10 +74,14 @@ def cost_and_model(
         return cost, device_model(row, texts)
 
 
-def _settings(row: Backend, dtypes: tuple[DType, ...], process: AheadOfTime | None) -> Any:
+@contextmanager
+def _settings(
+    row: Backend, dtypes: tuple[DType, ...], process: AheadOfTime | None
+) -> Generator[None]:
     if not row.live and process is None:
         raise BackendError(f"costs for {row.name} need a compiler process, see AheadOfTime")
-    return jax.enable_x64(any(dtype.bits == 64 for dtype in dtypes))
+    with nothing_replaced(), jax.enable_x64(any(dtype.bits == 64 for dtype in dtypes)):
+        yield
 
 
 _Costed = tuple[StaticCost, Mapping[str, bytes]]

@@ -18,6 +18,7 @@ from jax import lax
 
 from xla_evo_lowering.compile import SINGLE_THREAD, Function, compile_lowered, lower
 from xla_evo_lowering.dtypes import DType
+from xla_evo_lowering.replacement import nothing_replaced
 
 ELEMENTS = 16000
 """Array length: input and output stay in the second-level cache, and rows do not start at the same
@@ -84,12 +85,12 @@ def compile_loop(
     options: Mapping[str, object] | None = None,
     elements: int = ELEMENTS,
 ) -> Any:
-    """Compiles a `loop` of a function for timing.
+    """Compiles a `loop` of a function for timing, JAX's functions as they are.
 
     Raises:
         CompileError: XLA refused it.
     """
-    with jax.enable_x64(dtype.bits == 64):
+    with nothing_replaced(), jax.enable_x64(dtype.bits == 64):
         lowered = lower(loop(function, elements), loop_specs(dtype, elements))
         return compile_lowered(lowered, {**SINGLE_THREAD, **(options or {})})
 

@@ -15,8 +15,6 @@ from numbers import Real
 from types import TracebackType
 from typing import Any, get_args
 
-import jax
-
 from xla_evo.errors import ConfigError
 from xla_evo.integration.compositions import composition
 from xla_evo.integration.dispatch import register, replaceable
@@ -26,6 +24,7 @@ from xla_evo.library.loader import entries
 from xla_evo.targets.catalogue import function as catalogue_function
 from xla_evo_lowering import _jax_compat
 from xla_evo_lowering.backends import backend as backend_row
+from xla_evo_lowering.replacement import REPLACEMENT
 
 _LOWERINGS = get_args(Lowering)
 
@@ -165,12 +164,9 @@ def _check_bound(name: str, request: Request) -> None:
         raise ConfigError(f"nothing to replace {name} with: {reason} (see xla_evo.explain)")
 
 
-_context: Any = jax.make_user_context(None)
-
-
 def current_scope() -> Scope | None:
     """Returns the scope in force in this thread, None outside of all."""
-    return _context.value
+    return REPLACEMENT.value
 
 
 class _Entered(threading.local):
@@ -227,7 +223,7 @@ class Use:
         self._enter()
 
     def _enter(self) -> None:
-        active = _context(merged(_context.value, self._scope))
+        active = REPLACEMENT(merged(REPLACEMENT.value, self._scope))
         active.__enter__()
         _entered.blocks.append((self, active))
 
@@ -308,7 +304,7 @@ def install(
     scope = _scope_of(names, max_ulp, lowering, backend)
     if _jax_compat.is_staging():
         raise ConfigError("xla_evo.install inside a function that is being traced; call it before")
-    _context.set_global(scope)
+    REPLACEMENT.set_global(scope)
 
 
 def uninstall() -> None:
@@ -317,6 +313,6 @@ def uninstall() -> None:
     Raises:
         ConfigError: nothing was installed.
     """
-    if _context.get_global() is None:
+    if REPLACEMENT.get_global() is None:
         raise ConfigError("xla_evo.uninstall without xla_evo.install: nothing was installed")
-    _context.set_global(None)
+    REPLACEMENT.set_global(None)
