@@ -11,8 +11,11 @@ import xla_evo
 from tests.integration.conftest import RANGES
 from xla_evo import numpy as drop_ins
 from xla_evo.errors import ConfigError
-from xla_evo.library import choose
+from xla_evo.integration.dispatch import forget_choices
+from xla_evo.library import choose, entries
+from xla_evo.library.tuned import record_ratios
 from xla_evo.targets.catalogue import CATALOGUE
+from xla_evo_lowering.backends import backend, fingerprint
 
 UNARY = sorted(name for name, row in CATALOGUE.items() if row.arity == 1)
 SERVED = [name for name in UNARY if choose(name, max_ulp=4.0).entry is not None]
@@ -105,6 +108,21 @@ def test_types_are_those_of_jax_numpy(like: str, x64: bool) -> None:
             for other in (0.5, 2, np.float32([[1.0], [2.0]])):
                 assert kind(function(value, other)) == kind(builtin(value, other))
                 assert kind(function(other, value)) == kind(builtin(other, value))
+
+
+@pytest.mark.parametrize("name", ["log2", "log10", "sinc", "gelu", "gelu_tanh", "softplus", "tanh"])
+def test_results_of_scalars_are_as_weakly_typed_as_those_of_the_builtin(name: str) -> None:
+    builtin = CATALOGUE[name].builtin_function()
+    for value in (0.5, jnp.asarray(0.5), jnp.float32(0.5)):
+        assert kind(getattr(drop_ins, name)(value)) == kind(builtin(value))
+
+
+def test_random_keys_are_refused_as_jax_numpy_does() -> None:
+    for given in ((jax.random.key(0), 1.0), (jnp.ones(2), jax.random.key(0))):
+        with pytest.raises(TypeError, match="does not accept dtypes"):
+            jnp.arctan2(*given)
+        with pytest.raises(TypeError, match="does not accept dtypes"):
+            drop_ins.atan2(*given)
 
 
 def test_a_scalar_does_not_widen_what_it_meets() -> None:
@@ -256,3 +274,24 @@ def test_the_platform_that_is_lowered_for_decides(name: str, platforms) -> None:
 def test_they_run_without_jit() -> None:
     with jax.disable_jit():
         np.testing.assert_allclose(drop_ins.exp(points("exp")), jnp.exp(points("exp")), rtol=1e-6)
+
+
+def test_jaxprs_and_profiles_name_the_function() -> None:
+    text = str(jax.make_jaxpr(drop_ins.exp)(1.0))
+    assert "name=exp" in text
+    assert len(text) < 1000
+    assert "jit(exp)" in jax.jit(drop_ins.exp).lower(1.0).compile().as_text()
+
+
+def test_a_choice_is_followed_when_the_times_have_changed(fresh_store) -> None:
+    def served() -> str:
+        return lowered(lambda x: drop_ins.exp(x, max_ulp=1.0), points("exp"))
+
+    before, first = served(), choose("exp", max_ulp=1.0).entry
+    record_ratios(
+        "exp", "float32", fingerprint(backend("cpu")),
+        {e.certificate.program_hash: 1.0 + (e != first) for e in entries("exp", "float32")},
+    )  # fmt: skip
+    forget_choices()
+    assert choose("exp", max_ulp=1.0).entry != first
+    assert served() != before

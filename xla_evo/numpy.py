@@ -18,9 +18,9 @@ from jax.extend.core import Primitive
 from jax.interpreters import mlir
 from jax.typing import ArrayLike
 
+from xla_evo.integration.dispatch import chosen
 from xla_evo.integration.door import admitted
 from xla_evo.integration.scope import check_request
-from xla_evo.library.choice import choose
 from xla_evo.library.loader import Entry
 from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo.targets.catalogue import function as catalogue_function
@@ -100,9 +100,11 @@ def _with_derivative(entry: Entry) -> Callable[..., jax.Array]:
     program = bound(_primitive(name), entry.program)
     builtin = catalogue_function(name).builtin_function()
 
-    @jax.custom_jvp
-    def function(*inputs: jax.Array) -> jax.Array:
+    def named(*inputs: jax.Array) -> jax.Array:
         return program(*inputs)
+
+    named.__name__ = named.__qualname__ = name  # As profiles and jaxprs show it.
+    function = jax.custom_jvp(named)
 
     def rule(primals: Any, tangents: Any) -> Any:
         result = function(*primals)
@@ -124,20 +126,20 @@ def _with_derivative(entry: Entry) -> Callable[..., jax.Array]:
     return function
 
 
-@functools.cache
-def _serving(
-    name: str, dtype: str, max_ulp: float | None
-) -> tuple[Callable[..., jax.Array], Callable[..., jax.Array]] | None:
-    """The chosen program as a function that is traced, and one of arrays that are there.
+def _serving(name: str, dtype: str, max_ulp: float | None) -> Entry | None:
+    """The program that is chosen, None where the built-in stays."""
+    choice = chosen(name, dtype, max_ulp)
+    return choice.entry if admitted(choice, "inline") else None
 
-    The second is compiled: derivatives are asked for in traces alone, and calling by way of their
-    rule takes longer than most arrays.
+
+@functools.cache
+def _compiled(entry: Entry) -> Callable[..., jax.Array]:
+    """A program as a function of arrays that are there.
+
+    Derivatives are asked for in traces alone, and calling by way of their rule takes longer than
+    most arrays.
     """
-    choice = choose(name, dtype, max_ulp)
-    if choice.entry is None or not admitted(choice, "inline"):
-        return None
-    function = _with_derivative(choice.entry)
-    return function, jax.jit(function)
+    return jax.jit(_with_derivative(entry))
 
 
 _OWN_INTEGERS = frozenset({"pow"})
@@ -152,7 +154,7 @@ def _apply(name: str, inputs: tuple[ArrayLike, ...], max_ulp: float | None) -> j
     own = (jnp.complexfloating, *((jnp.integer, jnp.bool_) if name in _OWN_INTEGERS else ()))
     if any(jnp.issubdtype(array.dtype, kind) for array in arrays for kind in own):
         return builtin(*given)
-    arrays = _promoted(arrays)
+    arrays = _promoted(name, arrays)
     dtype = str(arrays[0].dtype)
     serving = None
     # The door's check runs on the default device; another platform has its own programs.
@@ -160,9 +162,8 @@ def _apply(name: str, inputs: tuple[ArrayLike, ...], max_ulp: float | None) -> j
         serving = _serving(name, dtype, max_ulp)
     if serving is None:
         return builtin(*arrays)
-    traced, compiled = serving
     is_traced = any(isinstance(array, Tracer) for array in arrays)
-    return (traced if is_traced else compiled)(*arrays)
+    return (_with_derivative if is_traced else _compiled)(serving)(*arrays)
 
 
 _FORMATS = ("float16", "bfloat16", "float32", "float64")
@@ -170,7 +171,14 @@ _FORMATS = ("float16", "bfloat16", "float32", "float64")
 _PROMOTING = {1: jax.jit(jnp.sqrt), 2: jax.jit(jnp.arctan2)}
 
 
-def _promoted(arrays: list[jax.Array]) -> list[jax.Array]:
+@functools.cache
+def _keeps_weak_types(name: str) -> bool:
+    """Whether the built-in's result of weak types is of one: some bring in arrays of their own."""
+    row = catalogue_function(name)
+    return jax.jit(row.builtin_function()).eval_shape(*[1.0] * row.arity).weak_type
+
+
+def _promoted(name: str, arrays: list[jax.Array]) -> list[jax.Array]:
     """Arrays of one float dtype and shape, weakly typed where a result of ``jax.numpy`` would be.
 
     Raises:
@@ -178,12 +186,12 @@ def _promoted(arrays: list[jax.Array]) -> list[jax.Array]:
     """
     first = arrays[0]
     if str(first.dtype) in _FORMATS and all(
-        not value.weak_type and value.dtype == first.dtype and value.shape == first.shape
+        value.dtype == first.dtype and value.shape == first.shape and not value.weak_type
         for value in arrays
     ):
         return arrays
     like = _PROMOTING[len(arrays)].eval_shape(*arrays)
-    if like.weak_type:
+    if like.weak_type and _keeps_weak_types(name):
         arrays = [value if value.dtype == like.dtype else value * 1.0 for value in arrays]
     else:
         arrays = [value.astype(like.dtype) for value in arrays]

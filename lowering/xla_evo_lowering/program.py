@@ -95,6 +95,10 @@ class Program:
         if not 0 <= self.result < len(types):
             raise ProgramError(f"program {self.name}: it returns value {self.result}, not there")
 
+    def __str__(self) -> str:
+        """Its name and size, as a jaxpr shows it; `text.print_program` gives the whole."""
+        return f"{self.name}, {len(self.body)} instructions"
+
     @property
     def types(self) -> tuple[DType, ...]:
         """Types of all values, parameters first."""

@@ -25,7 +25,7 @@ def test_a_program_that_was_edited_is_refused_when_it_would_be_used(tmp_path, mo
     def chosen(name, dtype, max_ulp, backend, lowering, most_accurate):
         return choose(name, dtype, max_ulp, folder=tmp_path)
 
-    monkeypatch.setattr(dispatch, "_choose", chosen)
+    monkeypatch.setattr(dispatch, "chosen", chosen)
     with (
         xla_evo.use("exp", max_ulp=1),
         pytest.raises(CertificateError, match=f"library entry {path} is refused: the program is"),

@@ -38,7 +38,7 @@ def certified_for_tpu(tmp_path, monkeypatch):
             backend=backend, lowering=lowering, most_accurate=most_accurate, folder=tmp_path,
         )  # fmt: skip
 
-    monkeypatch.setattr(dispatch, "_choose", chosen)
+    monkeypatch.setattr(dispatch, "chosen", chosen)
     return tmp_path
 
 

@@ -95,7 +95,7 @@ def _select(
     kept = for_speed and backend == "cpu" and name in KEPT_AFTER_REDUCTIONS
     if kept and follows_reduction(operands):
         return None
-    choice = _choose(name, dtype, max_ulp, backend, lowering, most_accurate)
+    choice = chosen(name, dtype, max_ulp, backend, lowering, most_accurate=most_accurate)
     if choice.entry is None or not admitted(choice, lowering):
         return None
     return choice
@@ -157,9 +157,16 @@ def bound_of(accuracy: Any, max_ulp: float | None, dtype: str) -> tuple[float | 
 
 
 @functools.cache
-def _choose(
-    name: str, dtype: str, max_ulp: float | None, backend: str, lowering: Any, most_accurate: bool
+def chosen(
+    name: str,
+    dtype: str,
+    max_ulp: float | None,
+    backend: str = "cpu",
+    lowering: Lowering = "inline",
+    *,
+    most_accurate: bool = False,
 ) -> Choice:
+    """Returns what `xla_evo.library.choose` does, chosen once until `forget_choices`."""
     return choose(
         name, dtype, max_ulp, backend=backend, lowering=lowering, most_accurate=most_accurate
     )
@@ -167,7 +174,7 @@ def _choose(
 
 def forget_choices() -> None:
     """Makes the next compilation choose anew, after the library or its times have changed."""
-    _choose.cache_clear()
+    chosen.cache_clear()
 
 
 def _lower(ctx: Any, choice: Choice, lowering: Lowering, operands: Any) -> list[Any]:
