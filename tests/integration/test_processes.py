@@ -161,6 +161,29 @@ else:
     np.testing.assert_allclose(made.call(x), np.exp(np.asarray(x)), rtol=2e-7)
 """
 
+AT_ONCE = """
+import threading, time
+import jax, jax.numpy as jnp, xla_evo
+from xla_evo_lowering import _jax_compat
+rules = _jax_compat.lowering_rules
+def slowly(primitive):
+    time.sleep(0.01)
+    return rules(primitive)
+_jax_compat.lowering_rules = slowly
+replaced = []
+def work(name):
+    with xla_evo.use(name, max_ulp=1):
+        text = jax.jit(getattr(jnp, name)).lower(0.5).as_text()
+    if "reduce_precision" in text:
+        replaced.append(name)
+threads = [threading.Thread(target=work, args=(name,)) for name in ("exp", "log", "sinh", "tanh")]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(*sorted(replaced))
+"""
+
 
 def run(code: str, *args: str, given: str = "", **env: str) -> str:
     done = subprocess.run(
@@ -179,6 +202,10 @@ def test_two_devices(lowering: str) -> None:
     flags = "--xla_force_host_platform_device_count=2"
     out = run(SHARDED.replace("LOWERINGS", f"('{lowering}',)"), XLA_FLAGS=flags)
     assert f"done {lowering}" in out
+
+
+def test_threads_that_use_it_first_at_once() -> None:
+    assert run(AT_ONCE) == "exp log sinh tanh\n"
 
 
 def test_persistent_compilation_cache(tmp_path) -> None:

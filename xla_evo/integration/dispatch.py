@@ -5,6 +5,7 @@ do what JAX did before. Derivative, batching and sharding rules are not touched.
 """
 
 import functools
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -38,24 +39,31 @@ def replaceable() -> Mapping[str, Any]:
 
 
 _registered: list[bool] = []
+_lock = threading.Lock()
 
 
 def register(current_scope: Callable[[], Any]) -> None:
     """Puts the dispatching rule in front of every rule of every primitive, the first time.
 
+    Threads that come meanwhile wait: what they compiled would keep the built-in.
+
     Args:
         current_scope: gives the `Scope` in force, or None.
     """
-    if _registered:
-        return
-    _registered.append(True)
-    for name, primitive in replaceable().items():
-        for platform, (rule, inline) in _jax_compat.lowering_rules(primitive).items():
-            dispatching = _dispatching(name, rule, current_scope)
-            add = mlir.register_lowering
-            if name in KEPT_AFTER_REDUCTIONS:
-                add = _jax_compat.register_in_place
-            add(primitive, dispatching, platform=platform, inline=inline)
+    with _lock:
+        if not _registered:
+            for name, primitive in replaceable().items():
+                _register(name, primitive, current_scope)
+            _registered.append(True)
+
+
+def _register(name: str, primitive: Any, current_scope: Callable[[], Any]) -> None:
+    for platform, (rule, inline) in _jax_compat.lowering_rules(primitive).items():
+        dispatching = _dispatching(name, rule, current_scope)
+        add = mlir.register_lowering
+        if name in KEPT_AFTER_REDUCTIONS:
+            add = _jax_compat.register_in_place
+        add(primitive, dispatching, platform=platform, inline=inline)
 
 
 def _dispatching(
