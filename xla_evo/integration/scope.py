@@ -260,7 +260,8 @@ def use(
     Everything that is compiled or run inside follows: ``jax.numpy``, ``jax.lax``, ``jax.nn``,
     libraries that were imported before, functions that were jitted before. What counts is where a
     function is called and compiled, not where it was defined. Blocks nest: for each function the
-    innermost block that names it wins, and a block without names replaces the outer ones. Where no
+    innermost block that names it wins, and a block without names replaces the outer ones. Draws of
+    `jax.random.normal` and others that are made of such functions differ in the last bits. Where no
     program of the library qualifies (another format, a tighter bound), the built-in stays;
     `xla_evo.explain` tells.
 
