@@ -44,6 +44,7 @@ def test_decimals_are_exact_at_any_precision():
         ("(1-cos(x))/x**2", 0, lambda: mp.mpf(1) / 2),
         ("x*log(x)", 0, lambda: 0),
         ("(exp(x)-1-x)/x**2", 0, lambda: mp.mpf(1) / 2),
+        ("(cos(x)-1+x**2/2-x**4/24)/x**6", 0, lambda: -mp.mpf(1) / 720),
     ],
 )
 def test_removable_singularities_have_their_limit(text, x, expected):
@@ -52,10 +53,40 @@ def test_removable_singularities_have_their_limit(text, x, expected):
         assert abs(value - expected()) < mp.mpf(10) ** -28
 
 
-def test_cancellation_near_a_removable_singularity_costs_no_digit():
+@pytest.mark.parametrize("x", ["1e-25", "1e-30", "1e-38", "-1e-44", "1e-300"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("(1-cos(x))/x**2", lambda x: 1 / mp.mpf(2)),
+        ("(x-sin(x))/x**3", lambda x: 1 / mp.mpf(6)),
+        ("1+(x-sin(x))/x**3", lambda x: 7 / mp.mpf(6)),
+        ("(sin(x)-x+x**3/6)/x**5", lambda x: 1 / mp.mpf(120)),
+        ("coth(x)-1/x", lambda x: x / 3),
+    ],
+)
+def test_cancellation_near_a_removable_singularity_costs_no_digit(text, expected, x):
     with mp.workdps(20):
-        value = function_from_expression("(1-cos(x))/x**2").mp(mp.mpf("1e-25"))
-        assert abs(value - mp.mpf(1) / 2) < mp.mpf(10) ** -19
+        value = function_from_expression(text).mp(mp.mpf(x))
+        assert abs(value / expected(mp.mpf(x)) - 1) < mp.mpf(10) ** -19
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "expected"),
+    [
+        ("sqrt(x*x+1)-x", 1e30, lambda x: 1 / (2 * x)),
+        ("log(1+exp(x))-x", 700, lambda x: mp.exp(-x)),
+        ("1-tanh(x)", 300, lambda x: 2 * mp.exp(-2 * x)),
+    ],
+)
+def test_what_is_left_of_large_terms_is_not_taken_for_zero(text, x, expected):
+    with mp.workdps(20):
+        value = function_from_expression(text).mp(mp.mpf(x))
+        assert abs(value / expected(mp.mpf(x)) - 1) < mp.mpf(10) ** -19
+
+
+def test_what_vanishes_is_zero():
+    for text in ("(fabs(x)-x)*erf(x)", "sin(x)**2+cos(x)**2-1"):
+        assert function_from_expression(text).mp(mp.mpf(2)) == 0
 
 
 def test_float64_form_is_correctly_rounded_and_total():

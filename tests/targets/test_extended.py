@@ -74,3 +74,14 @@ def test_special_values_and_limits_stay():
     function = function_from_expression("sin(x)/x", ((np.inf, 0.0),))
     got = function.f64(np.array([0.0, np.inf, np.nan, 1.0, -np.inf]))
     np.testing.assert_array_equal(got, [1.0, 0.0, np.nan, np.sin(1.0), np.nan])
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "expected"),
+    [
+        ("x*1e-400*1e300*1e100", 0.75, 0.75), ("x*1e-320*1e300*1e20", 0.75, 0.75),
+        ("1e400*x/1e400", 0.75, 0.75), ("log(exp(-x))/x", 11397.5517578125, -1.0),
+    ],
+)  # fmt: skip
+def test_what_leaves_the_range_of_the_extended_numbers_is_left_to_mpmath(text, x, expected):
+    assert function_from_expression(text).f64(np.array([x])).tolist() == [expected]

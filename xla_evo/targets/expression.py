@@ -324,7 +324,7 @@ def _with_limits(form: _Node, text: str) -> Callable[[Any], Any]:
         except TypeError as error:
             raise TargetError(f"expression {text!r} cannot be evaluated: {error}") from None
 
-    settled = reliable(attempt, f"expression {text!r}")
+    settled = reliable(attempt, f"expression {text!r}", bits_per_exponent=2)
 
     def evaluate(x: Mp) -> Mp:
         with MPMATH:
@@ -338,12 +338,13 @@ def _limit(form: _Node, x: Mp) -> Mp:
     """Limit of ``form`` at a finite x from both sides (or from the one where it is real), or nan.
 
     The mean of f(x+h) and f(x-h) is within O(h^2) of a limit that is smooth; h is small enough
-    for the working precision, and the precision is high enough for the cancellation in f.
+    for the working precision, and the precision is high enough for what cancels in f up to the
+    seventh order.
     """
     if not mp.isfinite(x):
         return mp.nan
     precision = working_precision()
-    with mp.workprec(6 * precision + 60):
+    with mp.workprec(12 * precision + 60):
         size = mp.mag(x) if x else 0
         values = []
         for extra in (0, precision // 2):

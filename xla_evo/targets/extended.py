@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from xla_evo.targets.function import Array64
 
 _UNIT = np.longdouble(2.0) ** -64
+_LEAST = np.ldexp(np.longdouble(1.0), -16445)
+"""The least positive x87 number; results that are not normal are rounded to its multiples."""
 _OF_LIBRARY = 16
 """Error allowed a function of glibc, in units of 2^-64: more than twice what its tests find.
 
@@ -26,6 +28,8 @@ They find at most 3 ULP, 6 units (sysdeps/x86_64/fpu/libm-test-ulps), which is n
 """
 _SIGNIFICAND = 64
 _LONGEST_POWER = 64
+_SMALLEST, _GREATEST = Fraction(2) ** -900, Fraction(2) ** 900
+"""Of constants: float64 has both of their parts."""
 
 Array80 = NDArray[Any]
 
@@ -112,6 +116,8 @@ def _form(node: ast.expr, variable: str, number: Callable[[ast.Constant], Fracti
 
 
 def _constant(exact: Fraction) -> Form:
+    if exact and not _SMALLEST <= abs(exact) <= _GREATEST:
+        raise LookupError
     high = float(exact)
     value = np.longdouble(high) + np.longdouble(float(exact - Fraction(high)))
     whole = exact.denominator == 1 and abs(exact.numerator) < 1 << _SIGNIFICAND
@@ -142,18 +148,23 @@ def _difference(a: Bounded, b: Bounded) -> Bounded:
     return Bounded(value, a.error + b.error + np.abs(value) * _UNIT)
 
 
+def _rounding(value: Array80) -> Array80:
+    """The error of rounding to the nearest; a sum has none where it is not normal."""
+    return np.abs(value) * _UNIT + _LEAST
+
+
 def _product(a: Bounded, b: Bounded) -> Bounded:
     value = a.value * b.value
     carried = np.abs(a.value) * b.error + (np.abs(b.value) + b.error) * a.error
     bits = a.bits + b.bits
-    rounding = np.where(bits > _SIGNIFICAND, np.abs(value) * _UNIT, 0.0)
+    rounding = np.where(bits > _SIGNIFICAND, _rounding(value), 0.0)
     return Bounded(value, carried + rounding, bits)
 
 
 def _quotient(a: Bounded, b: Bounded) -> Bounded:
     value = a.value / b.value
     least = np.maximum(np.abs(b.value) - b.error, 0.0)
-    return Bounded(value, (a.error + np.abs(value) * b.error) / least + np.abs(value) * _UNIT)
+    return Bounded(value, (a.error + np.abs(value) * b.error) / least + _rounding(value))
 
 
 _BINARY: dict[type[ast.operator], Callable[[Bounded, Bounded], Bounded]] = {
@@ -198,7 +209,7 @@ def _applied(known: _Known, inner: Form) -> Form:
         # Where an argument is exact its slope may be infinite.
         carried = np.where(error > 0, known.slope(a, value) * error, 0.0)
         carried = np.where(error <= known.reach(a), carried, np.inf)
-        return Bounded(value, carried + np.abs(value) * (_OF_LIBRARY * _UNIT))
+        return Bounded(value, carried + _OF_LIBRARY * _rounding(value))
 
     return form
 

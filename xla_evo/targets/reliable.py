@@ -2,7 +2,10 @@
 
 mpmath's elementary functions are correct to the working precision, but compositions of them, and
 some special functions near their zeros, lose digits. Here the precision is raised until two
-evaluations at different precisions agree (Ziv's strategy, ACM TOMS 17(3), 1991).
+evaluations at different precisions agree (Ziv's strategy, ACM TOMS 17(3), 1991). Two that have lost
+the same term agree too: 1 - cos(x) is 0 at both where x*x is below their last bits. So forms that
+may cancel begin with bits for the size of the arguments, and a zero is believed only far below all
+of float64.
 """
 
 import threading
@@ -21,6 +24,8 @@ MPMATH = threading.RLock()
 
 _FIRST_GUARD_BITS = 40
 _MOST_GUARD_BITS = 12_000
+_VANISHING_GUARD_BITS = 2_400
+"""From here on what is below half of the bits is taken for zero."""
 
 
 def working_precision() -> int:
@@ -37,7 +42,7 @@ def guarded(form: Callable[..., Any], bits: int = 30) -> Callable[..., Any]:
     """
 
     def evaluate(*arguments: Mp) -> Mp:
-        size = max(0, *(int(mpmath.mag(a)) if a and mpmath.isfinite(a) else 0 for a in arguments))
+        size = max(0, *_magnitudes(arguments))
         with MPMATH:
             with mpmath.workprec(working_precision() + bits + 4 * size):
                 value = form(*arguments)
@@ -46,34 +51,43 @@ def guarded(form: Callable[..., Any], bits: int = 30) -> Callable[..., Any]:
     return evaluate
 
 
-def reliable(form: Callable[..., Any], what: str = "function") -> Callable[..., Any]:
+def _magnitudes(arguments: tuple[Mp, ...]) -> list[int]:
+    """Exponents of the arguments, 0 for those that have none."""
+    return [int(mpmath.mag(a)) if a and mpmath.isfinite(a) else 0 for a in arguments]
+
+
+def reliable(
+    form: Callable[..., Any], what: str = "function", *, bits_per_exponent: int = 0
+) -> Callable[..., Any]:
     """Raises the precision until two evaluations of ``form`` agree to the working precision.
 
     Args:
         form: mpf arguments to an mpf; its error must vanish as the precision grows.
         what: name for the error message.
+        bits_per_exponent: spare bits at the beginning for each unit of the arguments' exponents;
+            k for a form of which a term of order k is left where the others cancel.
 
     Raises:
-        TargetError: (when called) no agreement at 12,000 spare bits, unless the value vanishes,
-            which is taken to be an exact zero.
+        TargetError: (when called) no agreement at 12,000 spare bits, unless the value vanishes at
+            2,400, which is taken to be an exact zero.
     """
 
     def settle(*arguments: Mp) -> Mp:
         precision = working_precision()
-        guard = _FIRST_GUARD_BITS
+        guard = _FIRST_GUARD_BITS + bits_per_exponent * max(map(abs, _magnitudes(arguments)))
         with mpmath.workprec(precision + guard):
             value = form(*arguments)
         while guard < _MOST_GUARD_BITS:
-            guard = 2 * guard + 20
+            guard = max(2 * guard + 20, 0 if value else _VANISHING_GUARD_BITS)
             with mpmath.workprec(precision + guard):
                 better = form(*arguments)
-                if not mpmath.isfinite(better) or better == value == 0:
+                if not mpmath.isfinite(better):
                     return +better
-                difference = abs(better - value)
-                if difference <= mpmath.ldexp(abs(better), -precision - 8):
-                    break
-                if guard > 600 and abs(better) < mpmath.ldexp(1, -precision - guard // 2):
+                least = mpmath.ldexp(1, -precision - guard // 2)
+                if guard >= _VANISHING_GUARD_BITS and abs(better) < least:
                     return mpmath.mpf(0)
+                if abs(better - value) <= mpmath.ldexp(abs(better), -precision - 8):
+                    break
             value = better
         else:
             at = ", ".join(mpmath.nstr(a, 17) for a in arguments)
