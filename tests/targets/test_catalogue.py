@@ -126,6 +126,18 @@ def test_float64_form_is_within_its_stated_error_on_arrays_at_one_end(row):
         assert worst[0] <= row.f64_error_ulp, worst
 
 
+@pytest.mark.parametrize("row", UNARY)
+def test_float64_form_is_within_its_stated_error_where_no_float32_is(row):
+    far = 2.0 ** np.concatenate([np.linspace(-1074, -127, 40), np.linspace(128, 1023, 20)])
+    x = np.concatenate([[0.5], far, -far])  # 0.5 so that no form for one end serves all
+    x = x[(x >= row.domain[0]) & (x <= row.domain[1])]
+    errors = [
+        (error_in_float64_ulp(row, (a,), v), a)
+        for a, v in zip(x.tolist(), row.f64(x).tolist(), strict=True)
+    ]
+    assert max(errors)[0] <= row.f64_error_ulp, max(errors)
+
+
 @pytest.mark.parametrize("name", ["pow", "atan2"])
 def test_float64_form_of_two_arguments_is_within_its_stated_error(name):
     row = CATALOGUE[name]

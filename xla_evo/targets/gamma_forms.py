@@ -30,6 +30,8 @@ _STIRLING_FROM = 25.0
 _SHORT_FROM = 10.0
 _CANCELS = 1.0 / 8.0
 _TINY = 2.0**-38
+_NEXT_TO_ZERO = -1e-20
+"""From here to zero the first term alone serves."""
 
 with mp.workprec(300):
     _LGAMMA_2 = np.asarray(
@@ -128,7 +130,7 @@ def _lgamma(x: float) -> float:
     f = x - n
     if f == 0.0:
         return np.inf
-    if x > -1e-290:
+    if x > _NEXT_TO_ZERO:
         return -math.log(-x)
     left = math.log(math.pi / abs(x * math.sin(math.pi * f)))
     right = _lgamma_positive(-x)
@@ -182,6 +184,8 @@ def _digamma(x: float) -> float:
         return _digamma_positive(x) if x < np.inf else x
     if x == 0.0:
         return -np.inf
+    if x > _NEXT_TO_ZERO:
+        return -1.0 / x
     n = np.rint(x)
     f = x - n
     if not math.isfinite(x) or f == 0.0:
