@@ -37,6 +37,8 @@ def test_ends_are_rounded_inward():
     lambda: make_target("exp", "int32", 0, 1),
     lambda: make_target("exp", "real", 0, 1, measure="ulp"),
     lambda: make_target("exp", "float32", 0, 1, measure="bits"),
+    lambda: make_target("exp", "float32", 0, 1, measure="absolute"),
+    lambda: make_target("exp", "bfloat16", 0, 1, measure="relative"),
     lambda: make_target("log", "float32", -1, 1),
     lambda: make_target("exp", "float32", 1e39, math.inf),
     lambda: make_target(expr="erf(x)/x"),

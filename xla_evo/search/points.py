@@ -64,10 +64,6 @@ class Points:
 
 
 def _weights(target: Target, reference: Floats) -> Floats:
-    if target.measure == "absolute":
-        return np.ones_like(reference)
-    if target.measure == "relative":
-        return 1.0 / np.maximum(np.abs(reference), 2.0**target.dtype.emin)
     _, exponent = np.frexp(reference)
     place = np.clip(exponent - 1, target.dtype.emin, target.dtype.emax)
     return np.ldexp(1.0, target.dtype.precision - 1 - place)

@@ -26,7 +26,7 @@ class Target:
         low: least input; rounded up to the format.
         high: greatest input; rounded down to the format. Both ends belong to the domain, and the
             sign of a zero end counts: from +0.0 the input -0.0 is left out.
-        measure: how error is counted; ``ulp`` needs a format.
+        measure: how error is counted: ``ulp`` in a format, else ``relative`` or ``absolute``.
 
     Raises:
         TargetError: an end is nan, the domain is reversed, has fewer than two inputs or leaves the
@@ -52,6 +52,11 @@ class Target:
             )
         if self.dtype is REAL and self.measure == "ulp":
             raise TargetError("real numbers have no ULP; choose the measure relative or absolute")
+        if self.dtype is not REAL and self.measure != "ulp":
+            raise TargetError(
+                f"errors of {self.dtype.name} are counted in ULP; leave the measure"
+                f" {self.measure} out, or choose the format real"
+            )
         if low != low or high != high:
             raise TargetError(
                 f"the domain of {name} is [{low!r}, {high!r}]; its ends must be numbers"
