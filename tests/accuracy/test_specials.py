@@ -79,6 +79,14 @@ def test_nan_beside_infinity_is_tried_in_either_place(name):
     assert found == {str(pair) for a in (INF, -INF) for pair in ((a, math.nan), (math.nan, a))}
 
 
+def test_signalling_nans_are_nans():
+    def evaluate(x):
+        return np.full(len(x), 0x7F800001, np.uint32).view(np.float32)
+
+    failures = check_specials(evaluate, CATALOGUE["exp"], F32, -INF, INF, flush_to_zero=True)
+    assert {failure.input for failure in failures} >= {0.0, INF}
+
+
 def test_only_inputs_of_the_domain_are_tried():
     inputs = [a for (a,) in special_inputs(CATALOGUE["exp"], F32, 0.0, 1.0)]
     assert all(a != a or 0 <= a <= 1 for a in inputs)
