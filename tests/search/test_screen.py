@@ -150,6 +150,22 @@ def test_points_near_a_zero_of_the_function():
     assert 1.0 in near.x
 
 
+@pytest.mark.parametrize(
+    ("domain", "least"),
+    [
+        ({"name": "logistic", "low": -1e20, "high": 10.0}, -87.0),
+        ({"expr": "1/(1+x*x)", "low": -3.0, "high": 1e30}, -3.0),
+        ({"name": "erfc", "low": 0.0, "high": 1e6}, 0.0),
+    ],
+)
+def test_a_long_tail_of_zeros_leaves_points_to_fit_at(domain, least):
+    points = fit_points(make_target(**domain))
+    assert points.x.size > 40
+    assert points.x.min() >= least
+    assert np.sum(np.abs(points.x) > 1.0) > 20
+    assert (np.abs(points.reference) >= 2.0**-126).all()
+
+
 def test_the_numbers_around_an_input():
     target = make_target("exp2", "float32", 0.0, 1.0)
     x = around(np.array([0.5, 1.0], np.float32), 16, target)

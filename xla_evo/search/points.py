@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from xla_evo.accuracy.inputs import sample_inputs
 from xla_evo.errors import TargetError
+from xla_evo.targets.ordering import from_ordinal, ordinal
 from xla_evo.targets.target import Target
 
 Floats = npt.NDArray[np.float64]
@@ -24,6 +25,8 @@ million inputs, so that few candidates pass here and fail the sweep."""
 NEAR_ROWS = 4
 """Rows of inputs next to the worst of the sample, which it meets as well."""
 _NEAR_ZERO = 12
+_FEWEST, _BY_BINADE = FIT_POINTS // 2, 1024
+"""With fewer points to fit at, so many inputs, as many of each binade, tell where to look."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +94,9 @@ def fit_points(target: Target) -> Points:
 
     Floating-point numbers crowd at 0, and where the function vanishes a relative error counts: both
     places need points that a grid of even spacing does not have. An output of exactly 0 is left to
-    the test points, since there no error but 0 is allowed.
+    the test points, since there no error but 0 is allowed, and so is one that is not normal. Where
+    such outputs are nearly all, as in a long tail, the nodes are of the part with the others, and
+    each binade of it gives some.
 
     Raises:
         TargetError: the domain is not finite, or the function is not finite on it.
@@ -103,6 +108,19 @@ def fit_points(target: Target) -> Points:
             f"the domain of {target.function.name} is not finite; give one with --domain LOW HIGH"
             f"{whole}"
         )
+    points = _nodes(target, low, high)
+    if points.x.size < _FEWEST:
+        first, last = ordinal(low, target.dtype), ordinal(high, target.dtype)
+        places = np.unique(np.linspace(first, last, _BY_BINADE).astype(np.int64))
+        wide = _normal(target, from_ordinal(places, target.dtype).astype(np.float64))
+        if wide.x.size:
+            some = wide.take(np.arange(0, wide.x.size, -(-wide.x.size // FIT_POINTS)))
+            points = _nodes(target, float(wide.x[0]), float(wide.x[-1])).join(some)
+    return points
+
+
+def _nodes(target: Target, low: float, high: float) -> Points:
+    """Chebyshev nodes of an interval, and points that approach zeros, see `fit_points`."""
     angles = (np.arange(FIT_POINTS) + 0.5) / FIT_POINTS * np.pi
     x = (low + high) / 2 - (high - low) / 2 * np.cos(angles)
     ends = target.function.f64(np.array([low, high]))
@@ -112,7 +130,12 @@ def fit_points(target: Target) -> Points:
     for centre in sorted(set(centres)):
         near = np.concatenate([centre + steps, centre - steps])
         x = np.concatenate([x, near[(near >= low) & (near <= high)]])
-    points = make_points(target, np.unique(x))
+    return _normal(target, np.unique(x))
+
+
+def _normal(target: Target, x: npt.NDArray[Any]) -> Points:
+    """The points at some inputs whose references are normal numbers of the format."""
+    points = make_points(target, x)
     return points.take(np.abs(points.reference) >= 2.0**target.dtype.emin)
 
 
