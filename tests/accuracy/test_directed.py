@@ -1,12 +1,12 @@
-"""The sample and the climb for float64."""
+"""The sample and the climb for float64, and the climb for two arguments."""
 
 import mpmath as mp
 import numpy as np
 import pytest
 
-from xla_evo.accuracy.directed import measure_directed
+from xla_evo.accuracy.directed import measure_directed, measure_pairs
 from xla_evo.accuracy.kernels import format_constants, pair_errors_into
-from xla_evo.accuracy.sweep import measure_inputs
+from xla_evo.accuracy.sweep import measure_inputs, sample_pairs
 from xla_evo.accuracy.ulp import ulp_error_mp
 from xla_evo.errors import TargetError
 from xla_evo.targets.catalogue import function
@@ -43,6 +43,38 @@ def test_threads_do_not_change_what_is_found():
     )
     assert one.worst_inputs == two.worst_inputs
     assert one.histogram == two.histogram
+
+
+def ridged(y, x):
+    """The nearest number to atan2, but for a ridge of 1000 ULP that is 2^-9 wide, at y = x/8."""
+    angle = np.arctan2(y.astype(np.float64), x.astype(np.float64))
+    with np.errstate(all="ignore"):
+        away = np.nan_to_num((y.astype(np.float64) / x * 8.0 - 1.0) * 2.0**9, nan=99.0)
+        ridge = np.rint(1000.0 * np.exp(-np.minimum(away * away, 99.0)))
+        return (angle + ridge * np.spacing(angle.astype(y.dtype))).astype(y.dtype)
+
+
+def test_climb_of_two_arguments_finds_the_top_of_a_narrow_ridge():
+    target = make_target("atan2", "float32")
+    pairs = sample_pairs(target, 1 << 17)
+    sampled = measure_inputs(ridged, target, pairs, flush_to_zero=True)
+    found = measure_pairs(ridged, target, pairs, flush_to_zero=True)
+    assert sampled.max_ulp < 999.0
+    assert found.max_ulp == pytest.approx(1000.0, abs=1.0)
+    assert found.count > sampled.count
+    assert not found.exhaustive
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_climb_of_two_arguments_finds_nothing_where_results_are_the_nearest(dtype):
+    target = make_target("atan2", dtype)
+
+    def nearest(y, x):
+        return target.function.f64(y.astype(np.float64), x.astype(np.float64)).astype(y.dtype)
+
+    pairs = sample_pairs(target, 1 << 14)
+    found = measure_pairs(nearest, target, pairs, flush_to_zero=dtype == "bfloat16")
+    assert found.max_ulp <= 0.5001
 
 
 def test_other_formats_and_functions_are_refused():

@@ -1,10 +1,10 @@
-"""Measures a float64 function: a sample of 10^8 inputs, then a search from the worst of them.
+"""Measures a function of too many inputs: a sample, then a search from the worst of them.
 
-2^64 inputs cannot be met, so what comes out is no bound. The sample takes every binade from 2^-60
-on, and the intervals in which functions live by value; the search draws neighbours of the worst
-inputs of every block, at distances from half a binade down to one unit in the last place, and goes
-on from the worst of what it met (a hill climb with many climbers). Both are the same for the same
-seed, on any number of threads.
+2^64 inputs, of float64 or of two arguments, cannot be met, so what comes out is no bound. A sample
+of float64 takes every binade from 2^-60 on, and the intervals in which functions live by value; the
+search draws neighbours of the worst inputs of every block, at distances from half a binade down to
+one unit in the last place, and goes on from the worst of what it met (a hill climb with many
+climbers). Both are the same for the same seed, on any number of threads.
 """
 
 import time
@@ -32,6 +32,8 @@ STEPS = range(51, -1, -1)
 """Logarithms to 2 of the distances of a climb, in units in the last place."""
 
 _BLOCK = 1 << 20
+_PIECE = 1 << 14
+"""Pairs of which the worst are kept."""
 _LEAST = 2.0**-60
 _REACHES = (1.0, 8.0, 40.0, 800.0)
 """Half of a sample is uniform in value between these and their negatives, as many in each."""
@@ -90,6 +92,55 @@ def measure_directed(
             break
         part = _Rounds(evaluate, target, flush_to_zero, random)
         worst += part.around(centres, step, merged)
+    return merged.finish(exhaustive=False, seconds=time.perf_counter() - started)
+
+
+def measure_pairs(
+    evaluate: Evaluate,
+    target: Target,
+    pairs: tuple[NDArray[Any], ...],
+    *,
+    flush_to_zero: bool,
+    seed: int = 0,
+) -> ErrorMeasurement:
+    """Measures a compiled function of two arguments on given pairs and around the worst of them.
+
+    Args:
+        evaluate: the compiled function.
+        target: what it should compute.
+        pairs: an array of the format for each argument, of one length.
+        flush_to_zero: whether subnormal numbers do not exist.
+        seed: of what is drawn.
+
+    Returns:
+        The measurement, sampled; ``count`` includes the climb.
+    """
+    started = time.perf_counter()
+    merged = Statistics(target, flush_to_zero)
+    worst: set[tuple[float, tuple[float, ...]]] = set()
+
+    def meet(arguments: tuple[NDArray[Any], ...]) -> None:
+        results = np.asarray(evaluate(*arguments))
+        for start in range(0, len(results), _PIECE):
+            part = slice(start, start + _PIECE)
+            piece = Statistics(target, flush_to_zero)
+            add_results(piece, tuple(a[part] for a in arguments), results[part])
+            worst.update((error, point) for error, (point, _) in piece.worst)
+            merged.merge(piece)
+
+    meet(pairs)
+    dtype, random = target.dtype, np.random.default_rng(seed)
+    low, high = ordinal(target.low, dtype), ordinal(target.high, dtype)
+    for step in range(dtype.mantissa_bits - 1, -1, -1):
+        climbers = sorted(worst, reverse=True)[:CLIMBERS]
+        worst = set(climbers)
+        if not climbers:
+            break
+        columns = np.asarray([point for _, point in climbers]).T.astype(dtype.numpy)
+        centres = to_ordinal(columns, dtype)[:, np.arange(_BLOCK // 8) % len(climbers)]
+        places = centres + random.integers(-(1 << step), (1 << step) + 1, centres.shape)
+        first, second = from_ordinal(np.clip(places, low, high), dtype)
+        meet((first, second))
     return merged.finish(exhaustive=False, seconds=time.perf_counter() - started)
 
 

@@ -10,7 +10,7 @@ import jax
 import jaxlib.version
 import numpy as np
 
-from xla_evo.accuracy.directed import measure_directed
+from xla_evo.accuracy.directed import measure_directed, measure_pairs
 from xla_evo.accuracy.lengths import DEFAULT_LENGTHS, check_length_invariance
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.specials import check_specials, special_inputs
@@ -84,7 +84,8 @@ def certify(
     """Compiles a program for the live CPU, measures it over its whole domain and returns an entry.
 
     Every bit pattern of the format is met for functions of one argument and at most 32 bits; a
-    float64 program is sampled, its worst inputs searched around, and its certificate says so.
+    program of float64 or two arguments is sampled, its worst inputs searched around, and its
+    certificate says so.
 
     Args:
         program: takes and gives the format.
@@ -232,7 +233,7 @@ def _measurement(
     # What the door will sample elsewhere is part of what is certified.
     first, second = zip(*(sample_pairs(target, n) for n in (_SAMPLES, DOOR_SAMPLES)), strict=True)
     pair = np.concatenate(first), np.concatenate(second)
-    return measure_inputs(run, target, pair, flush_to_zero=flush)
+    return measure_pairs(run, target, pair, flush_to_zero=flush)
 
 
 def sweep_together(
