@@ -32,6 +32,8 @@ from xla_evo_lowering.text import parse_program
 
 DEFAULT_SHAPE = (16384,)
 _MODULES = {"jnp": "jax.numpy", "lax": "jax.lax", "jax": "jax"}
+_READING = "2"
+"""Of what this project makes of a compilation's files; another number finds no older dump."""
 _SPEC = re.compile(r"(\w+)\[([\d,\s]*)\]")
 
 
@@ -194,7 +196,7 @@ def _key(stablehlo: str, row: Backend, options: Mapping[str, object], target_con
     # With a tool installed later, there is more to show.
     tools = "sass" if row.platform == "cuda" and find_tool("nvdisasm") else ""
     device = hashlib.sha256(target_config.encode()).hexdigest() if target_config else ""
-    described = {"target_config": device} if device else {}
+    described = {"reading": _READING, **({"target_config": device} if device else {})}
     return Key.of("stages", stablehlo=digest, tools=tools, **described, **fingerprint(row, options))
 
 

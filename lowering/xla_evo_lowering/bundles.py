@@ -7,7 +7,8 @@ steps. Each bundle is then a list of ``step@register``, and a bundle that is not
 explained by what the next operations wait for.
 
 Latencies are not documented; that of an operation is taken to be the least distance at which the
-schedule uses its result, which is an upper bound that one use attains.
+schedule uses its result, which is an upper bound that one use attains. Operations on masks have a
+slot beside those of the vector unit: no bundle is full or free by them.
 """
 
 import re
@@ -18,13 +19,17 @@ from dataclasses import dataclass, field
 from xla_evo_lowering.cost_tpu import slot_of
 
 _MODULE = "= control target key start"
-_BUNDLE = re.compile(r"^\s*(?:0x)?([0-9a-f]+)\s+[A-Z, ]*:\s*\{(.*)$", re.MULTILINE)
+# A bundle inside a loop has a > for it behind the colon.
+_BUNDLE = re.compile(r"^\s*(?:0x)?([0-9a-f]+)\s+[A-Z, ]*:[\s>]*\{(.*)$", re.MULTILINE)
 _COMMENT = re.compile(r"/\*.*?\*/")
 _OPERATION = re.compile(r"(?:%(\w+)\s*=\s*)?(?:%\d+\s*=\s*)?(v[a-z]\w*(?:\.\w+)*)\s+(.*)")
 _VALUE = re.compile(r"%(\w+)")
+_CONSTANT = re.compile(r"%(\w+) = vmov ([^%\s]+)")
+_LOADED = re.compile(r"= vld\S* \[vmem:\[[#%](\w+)")
+_POINTER = re.compile(r"%(\w+) = scalar_lea\.vmem \[#(\w+)\]")
 _LOAD, _STORE = re.compile(r"vld\b"), re.compile(r"vst\b")
 _SYNCHRONISATION = re.compile(r"v(wait|sync|trace|delay|set|rng)\w*")
-_SPECIAL, _AHEAD = "transcendental", 48
+_SPECIAL, _MASK, _AHEAD = "transcendental", "mask", 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,8 @@ class Placed:
     Attributes:
         bundle: its address.
         step: number of its step.
-        register: number of the chain that it belongs to, in the order of the loads.
+        register: number of the chain that it belongs to, in the order of the loads; of several
+            inputs the loads are counted each for itself.
         needs: names of the values that it reads.
         result: name of the value that it makes; empty for a store.
     """
@@ -52,7 +58,8 @@ class Schedule:
 
     Attributes:
         addresses: of all bundles of the module.
-        steps: text of each step, in which ``#3`` is the result of step 3 and ``x`` an input.
+        steps: text of each step, in which ``#3`` is the result of step 3 and ``x`` the input, or
+            its buffer's name where there are several.
         placed: the operations in the order of the bundles.
     """
 
@@ -90,7 +97,10 @@ def _read(text: str) -> Schedule:
     made = Schedule()
     known: dict[str, tuple[int, int]] = {}  # value to (step, register)
     numbers: dict[str, int] = {}
-    registers = 0
+    constants = dict(_CONSTANT.findall(text))
+    pointers = dict(_POINTER.findall(text))
+    several = len({pointers.get(one, one) for one in _LOADED.findall(text)}) > 1
+    loads: Counter[str] = Counter()
     for match in _BUNDLE.finditer(text):
         address = int(match[1], 16)
         made.addresses.append(address)
@@ -101,13 +111,15 @@ def _read(text: str) -> Schedule:
             result, name, operands = found[1] or "", found[2], found[3]
             needs = tuple(one for one in _VALUE.findall(operands) if one in known)
             if _LOAD.match(name):
-                described, register = f"{name} x", registers
-                registers += 1
+                loaded = _LOADED.search(part)
+                buffer = pointers.get(loaded[1], loaded[1]) if several and loaded else "x"
+                described, register = f"{name} {buffer}", loads[buffer]
+                loads[buffer] += 1
             elif not needs:
                 continue
             else:
                 register = known[needs[0]][1]
-                described = f"{name} {_in_steps(operands, known)}"
+                described = f"{name} {_in_steps(operands, known, constants)}"
             if _STORE.match(name):
                 described = f"{name} {', '.join(f'#{known[one][0]}' for one in needs)}"
             step = numbers.setdefault(described, len(numbers))
@@ -119,9 +131,11 @@ def _read(text: str) -> Schedule:
     return made
 
 
-def _in_steps(operands: str, known: Mapping[str, tuple[int, int]]) -> str:
+def _in_steps(
+    operands: str, known: Mapping[str, tuple[int, int]], constants: Mapping[str, str]
+) -> str:
     def name(match: re.Match[str]) -> str:
-        return f"#{known[match[1]][0]}" if match[1] in known else match[0]
+        return f"#{known[match[1]][0]}" if match[1] in known else constants.get(match[1], match[0])
 
     return " ".join(_VALUE.sub(name, operands).split())
 
@@ -150,10 +164,12 @@ def explain_bundles(llo: str) -> str:
         counts = "  ".join(f"{used.get(address, {}).get(s, 0)}/{n}" for s, n in width.items() if n)
         lines.append(f"{address:#6x}  {counts}  {what:<40} {reasons.get(address, '')}".rstrip())
     total = sum(one["vector"] for one in used.values())
-    special = sum(one[_SPECIAL] for one in used.values())
+    special, masks = (sum(one[slot] for one in used.values()) for slot in (_SPECIAL, _MASK))
     units = f"{total} vector operations (at most {width['vector']} in a bundle)"
     if special:
         units += f" and {special} of the transcendental unit (at most {width[_SPECIAL]})"
+    if masks:
+        units += f" and {masks} on masks"
     head = [
         f"{len(inner)} bundles from the first load to the last result: {units} on"
         f" {1 + max(item.register for item in made.placed)} registers",
@@ -178,7 +194,7 @@ def _waits(made: Schedule) -> dict[int, str]:
             distance = item.bundle - source.bundle
             name = made.name(source)
             latency[name] = min(distance, latency.get(name, distance))
-    computing = [item for item in made.placed if made.slot(item) in ("vector", _SPECIAL)]
+    computing = [item for item in made.placed if made.slot(item) in ("vector", _SPECIAL, _MASK)]
     found: dict[int, str] = {}
     for place in made.addresses:
         # Those far ahead are kept back by the number of registers.

@@ -36,6 +36,7 @@ SLOTS: tuple[tuple[str, str], ...] = (
     ("load", r"vld\w*"),
     ("store", r"vst\w*"),
     ("cross-lane", r"v(rot|perm|xlane|broadcast)\w*"),
+    ("mask", r"vm(and|or|xor|neg|mov)"),
     ("vector", r"v\w+"),
     ("scalar", r"\w+"),
 )

@@ -71,7 +71,8 @@ STAGE_TABLE: Mapping[str, tuple[Stage, ...]] = {
     "tpu": (
         *_COMMON,
         Stage(name="llo", title="final VLIW bundles", extension="txt",
-              dumped=r"final_bundles\.txt$", operation=r"(?:^|[{;=]\s*)\s*(v[a-z]\w*|s[a-z]\w*)"),
+              dumped=r"(?<!analysis_)final_bundles\.txt$",
+              operation=r"(?:^|[{;=]\s*)\s*(v[a-z]\w*|s[a-z]\w*)"),
         Stage(name="bundles", title="compute bundles by steps, and why they are not full",
               extension="txt"),
         Stage(name="schedule", title="schedule analysis of the bundles", extension="txt",
