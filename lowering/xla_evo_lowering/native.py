@@ -31,7 +31,7 @@ from jax.core import ShapedArray
 from jax.extend.mlir import ir  # pyright: ignore[reportMissingImports]
 from jax.extend.mlir.dialects import stablehlo as hlo  # pyright: ignore[reportMissingImports]
 
-from xla_evo_lowering.backends import instruction_set
+from xla_evo_lowering.backends import instruction_set, processor
 from xla_evo_lowering.canonical import canonical, content_hash
 from xla_evo_lowering.cpp import emit_cpp
 from xla_evo_lowering.dtypes import F32, F64
@@ -87,9 +87,13 @@ def compiler() -> tuple[str, ...]:
     """Returns the command of the system's C++ compiler: ``CXX``, or the first that is there.
 
     Raises:
-        BackendError: there is none; says what to install.
+        BackendError: there is none, or ``CXX`` is no command; says what to do.
     """
-    chosen = shlex.split(os.environ.get("CXX", ""))
+    given = os.environ.get("CXX", "")
+    try:
+        chosen = shlex.split(given)
+    except ValueError as error:
+        raise BackendError(f"CXX is not a command, {str(error).lower()}: {given}") from None
     for command in [chosen] if chosen else [["c++"], ["g++"], ["clang++"]]:
         found = shutil.which(command[0])
         if found:
@@ -166,6 +170,8 @@ def ordinary_part(program: Program) -> Ordinary | None:
 def code_identity(program: Program) -> str:
     """Returns a hash of what decides the machine code of a program: source, flags and compiler.
 
+    Flags that ``CXX`` holds are among them.
+
     Raises:
         BackendError: there is no compiler, or the type is unknown.
         CompileError: the compiler does not run.
@@ -175,7 +181,8 @@ def code_identity(program: Program) -> str:
 
 @cache
 def _code_identity(program: Program) -> str:
-    parts = (source(program), *flags(), _compiler_version(compiler()))
+    command = compiler()
+    parts = (source(program), *flags(), *command[1:], _compiler_version(command))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
@@ -221,6 +228,7 @@ def build(text: str) -> tuple[Path, str]:
         *command,
         _compiler_version(command),
         instruction_set(),
+        processor(),
         jax.__version__,
     )
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -397,8 +397,31 @@ def test_no_compiler_is_a_clear_error(monkeypatch) -> None:
         monkeypatch.setenv("CXX", "nowhere++")
         with pytest.raises(BackendError, match=r"CXX, 'nowhere\+\+', is not there"):
             native.register(square_plus(3.5))
+        monkeypatch.setenv("CXX", 'g++ "-O3')
+        with pytest.raises(BackendError, match="CXX is not a command, no closing quotation"):
+            native.register(square_plus(3.5))
     finally:
         native.compiler.cache_clear()
+
+
+@needs_compiler
+def test_flags_of_the_compiler_command_are_of_the_identity(monkeypatch) -> None:
+    own, plain = native.compiler(), native.code_identity(square_plus())
+    found = {plain}
+    for flags in ((), ("-ffast-math",), ("-funsafe-math-optimizations", "-g")):
+        monkeypatch.setattr(native, "compiler", lambda flags=flags: (*own, *flags))
+        native._code_identity.cache_clear()
+        found.add(native.code_identity(square_plus()))
+    native._code_identity.cache_clear()
+    assert len(found) == 3
+
+
+@needs_compiler
+def test_libraries_of_another_processor_are_not_loaded(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("XLA_EVO_CACHE", str(tmp_path))
+    own, _ = native.build("int f() { return 1; }")
+    monkeypatch.setattr(native, "processor", lambda: "another (6.85)")
+    assert native.build("int f() { return 1; }")[0] != own
 
 
 @needs_compiler
