@@ -9,8 +9,14 @@ from typing import Any
 from jax import lax
 from jax._src import config, core, sharding_impls
 from jax._src.interpreters import mlir, partial_eval
+from jaxlib import xla_client
 
 from xla_evo_lowering.errors import CompileError
+
+
+def read_flags() -> None:
+    """Makes XLA read ``XLA_FLAGS``, which ends the process where one is unknown."""
+    xla_client.CompileOptions()
 
 
 def serialized_executable(compiled: Any) -> bytes:

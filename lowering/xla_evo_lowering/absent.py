@@ -8,7 +8,8 @@ import importlib.util
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 DEVICE_FILES: Sequence[str] = (
@@ -35,14 +36,25 @@ def settle_on_cpu() -> None:
     if has_accelerator() or not any(map(importlib.util.find_spec, _NOISY)):
         return
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    with _quiet():
+        from xla_evo_lowering import _jax_compat
+    # An unknown flag ends the process, which only standard error says.
+    _jax_compat.read_flags()
+    with _quiet():
+        import jax
+
+        jax.local_devices()
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Puts standard error aside, that of the C libraries too."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
         with tempfile.TemporaryFile() as aside:
             os.dup2(aside.fileno(), 2)
-            import jax
-
-            jax.local_devices()
+            yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -1,6 +1,8 @@
 """Plugins without a device are quiet."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -41,3 +43,17 @@ def test_an_exception_passes_and_standard_error_is_back(monkeypatch, capfd):
         absent.settle_on_cpu()
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "after\n"
+
+
+def test_an_unknown_flag_is_told():
+    code = (
+        "from xla_evo_lowering import absent\n"
+        "absent.has_accelerator, absent._NOISY = lambda: False, ('jax',)\n"
+        "absent.settle_on_cpu()\n"
+    )
+    env = {**os.environ, "XLA_FLAGS": "--xla_nonsense=1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False
+    )
+    assert done.returncode != 0
+    assert "--xla_nonsense" in done.stderr
