@@ -15,6 +15,9 @@ from xla_evo_lowering.stages import STAGE_TABLE
 
 __all__ = ["Artifacts", "lower_for", "make_artifacts"]
 
+_UNWRITTEN = "this version of the compiler did not write it"
+_NO_CODE = "there is no machine code: the function copies, or calls routines of XLA's own"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifacts:
@@ -68,21 +71,23 @@ def make_artifacts(
         if objects:
             texts["object"] = b"".join(objects)
     missing: dict[str, str] = {}
-    derived = {
-        "cpu": ("asm", lambda: disassemble(objects)),
-        "cuda": ("sass", lambda: disassemble_ptx(texts.get("ptx", b"").decode())),
-        "tpu": ("bundles", lambda: explain_bundles(texts.get("llo", b"").decode())),
-    }
-    if row.platform in derived:
-        name, make = derived[row.platform]
+    source, name, make = {
+        "cpu": ("object", "asm", lambda: disassemble(objects)),
+        "cuda": ("ptx", "sass", lambda: disassemble_ptx(texts["ptx"].decode())),
+        "tpu": ("llo", "bundles", lambda: explain_bundles(texts["llo"].decode())),
+    }[row.platform]
+    if texts.get(source):
         try:
             texts[name] = make().encode()
         except BackendError as error:
             missing[name] = str(error)
+    else:
+        texts.pop(source, None)
+    reason = _NO_CODE if source not in texts and row.platform != "tpu" else _UNWRITTEN
     names = [stage.name for stage in STAGE_TABLE[row.platform]]
     for name in names:
         if name not in texts:
-            missing.setdefault(name, "this version of the compiler did not write it")
+            missing.setdefault(name, reason)
     return Artifacts(
         backend=row.name,
         platform=row.platform,

@@ -9,6 +9,7 @@ import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _ELF = b"\x7fELF"
 _ALLOCATED = 0x2
@@ -26,14 +27,16 @@ class _Section:
 
 
 def objects(serialized: bytes) -> list[bytes]:
-    """Returns the ELF objects inside a serialised XLA CPU executable, in order."""
+    """Returns the ELF objects inside a serialised XLA CPU executable, in order.
+
+    There is none where the program is a copy, a constant or calls of XLA's own routines.
+    """
     starts: list[int] = []
     position = serialized.find(_ELF)
     while position >= 0:
         starts.append(position)
         position = serialized.find(_ELF, position + 4)
-    ends = [*starts[1:], len(serialized)]
-    return [serialized[start:end] for start, end in zip(starts, ends, strict=True)]
+    return [serialized[start:end] for start, end in pairwise([*starts, len(serialized)])]
 
 
 def _sections(elf: bytes) -> list[_Section]:

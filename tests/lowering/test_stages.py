@@ -94,6 +94,21 @@ def test_files_of_one_stage_are_joined_in_order(tmp_path):
     assert collect(tmp_path, "cuda") == {"ptx": b"12"}
 
 
+def test_bundles_are_not_joined_with_their_analysis(tmp_path):
+    (tmp_path / "1-fusion-69-final_bundles.txt").write_text("bundles")
+    (tmp_path / "1-fusion-70-schedule-analysis_final_bundles.txt").write_text("analysis")
+    assert collect(tmp_path, "tpu") == {"llo": b"bundles", "schedule": b"analysis"}
+
+
+@pytest.mark.parametrize("function", [lambda x: x, lambda x: jnp.sum(x[:0])])
+def test_a_function_without_machine_code_has_the_other_stages(function):
+    row = backend("cpu")
+    made = make_artifacts(row, lower_for(row, function, SPEC))
+    assert list(made.texts) == ["stablehlo", "hlo", "optimized"]
+    assert list(made.missing) == ["llvm", "llvm_optimized", "object", "asm"]
+    assert all("no machine code" in reason for reason in made.missing.values())
+
+
 @needs_disassembler
 def test_assembly_shows_the_vector_loop():
     listing = disassemble(compile_stages(_function, SPEC).objects)
