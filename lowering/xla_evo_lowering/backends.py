@@ -225,6 +225,12 @@ def _is_installed(module: str) -> bool:
         return False
 
 
+def _flags(row: Backend) -> list[str]:
+    """Flags that users and the table give a backend's compiler."""
+    given = [os.environ.get("XLA_FLAGS", ""), row.environment.get("XLA_FLAGS", "")]
+    return [*given, os.environ.get("LIBTPU_INIT_ARGS", "") if row.platform == "tpu" else ""]
+
+
 def fingerprint(row: Backend, options: Mapping[str, object] = {}) -> dict[str, str]:
     """Returns, by name, everything that decides what a backend makes of a program.
 
@@ -239,11 +245,7 @@ def fingerprint(row: Backend, options: Mapping[str, object] = {}) -> dict[str, s
         "jax": jax.__version__,
         "jaxlib": jaxlib.version.__version__,
         "plugin": _plugin_version(row.plugin) if row.plugin else "",
-        "xla_flags": " ".join(
-            flags
-            for flags in (os.environ.get("XLA_FLAGS", ""), row.environment.get("XLA_FLAGS", ""))
-            if flags
-        ),
+        "xla_flags": " ".join(filter(None, _flags(row))),
         "options": ",".join(f"{key}={options[key]}" for key in sorted(options)),
     }
     return {key: value for key, value in parts.items() if value}

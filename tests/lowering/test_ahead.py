@@ -141,6 +141,14 @@ def test_fingerprints_differ(name):
     assert backend(name).platform in STAGE_TABLE
 
 
+def test_flags_of_libtpu_are_of_the_fingerprint_of_tpus_alone(monkeypatch):
+    names = ("cpu", "cuda:sm_90", "tpu:v5e")
+    before = [fingerprint(backend(name)) for name in names]
+    monkeypatch.setenv("LIBTPU_INIT_ARGS", "--xla_tpu_any=1")
+    after = [fingerprint(backend(name)) for name in names]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, True, False]
+
+
 def test_frames_keep_names_and_bytes(tmp_path):
     path = tmp_path / "frames"
     with path.open("wb") as stream:
