@@ -130,6 +130,10 @@ def elementwise_primitive(name: str, rule: Rule) -> Primitive:
 
 
 def _abstract(*inputs: Any, program: Program) -> Any:
+    if len(inputs) != len(program.parameters):
+        raise ProgramError(
+            f"program {program.name} takes {len(program.parameters)} arrays, not {len(inputs)}"
+        )
     for value, parameter in zip(inputs, program.parameters, strict=True):
         if value.dtype != parameter.dtype.numpy or value.shape != inputs[0].shape:
             raise ProgramError(

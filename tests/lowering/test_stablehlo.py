@@ -126,6 +126,8 @@ def test_results_of_another_type():
 def test_wrong_inputs_are_told():
     with pytest.raises(ProgramError, match=r"x is float32 of one shape with the others, got int32"):
         as_function(SIN)(np.arange(3))
+    with pytest.raises(ProgramError, match="program sin takes 1 arrays, not 2"):
+        as_function(SIN)(X, X)
 
 
 def test_a_real_program_has_no_stablehlo():
