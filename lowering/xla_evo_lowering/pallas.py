@@ -4,7 +4,8 @@ The kernel computes a program operation by operation from the op table's ``kerne
 rewrites it across operations, so guards cost nothing and vanish. Where a compiler would round
 otherwise than the program says, its row spells the operation in the machine's own instruction:
 Triton may fuse a product with a sum, divides and takes roots approximately, and has no rounding to
-integers, while PTX has each of them with one rounding, and a fused multiply-add too. TPUs have no
+integers, while PTX has each of them with one rounding, and a fused multiply-add too; what PTX lacks
+in 16 bits is computed in float32. Triton's min and max drop a nan beside a number. TPUs have no
 fused multiply-add for float32; there ``fma`` is a product and a sum, as in XLA's own code.
 """
 
@@ -91,21 +92,16 @@ _COMMON: Forms = {
 }
 
 
-def _ptx(instruction: str, otherwise: Form | None = None) -> Form:
-    """One PTX instruction on float32 or float64; ``otherwise`` for the narrow formats."""
+def _ptx(instruction: str) -> Form:
+    """One PTX instruction on float32 or float64."""
 
     def form(*operands: Any) -> Any:
         from jax.experimental.pallas import triton
 
         letters = {"float32": "f", "float64": "d"}
-        kind = str(operands[0].dtype)
-        if kind not in letters:
-            if otherwise is None:
-                raise BackendError(f"Triton has no {instruction} for {kind}")
-            return otherwise(*operands)
+        letter = letters[str(operands[0].dtype)]
         places = ", ".join(f"${number}" for number in range(len(operands) + 1))
         name = instruction.format(f"f{operands[0].dtype.itemsize * 8}")
-        letter = letters[kind]
         (result,) = triton.elementwise_inline_asm(
             f"{name} {places};",
             args=operands,
@@ -118,20 +114,62 @@ def _ptx(instruction: str, otherwise: Form | None = None) -> Form:
     return form
 
 
-_sqrt_ptx, _div_ptx = _ptx("sqrt.rn.{}", lax.sqrt), _ptx("div.rn.{}", lax.div)
+def _by_float32(form: Form) -> Form:
+    """An operation that rounds once in 16 bits too: float32 has twice their digits, and two more.
+
+    True of quotients, roots and roundings to integers (Figueroa, SIGNUM Newsletter 30(3), 1995).
+    """
+
+    def narrow(*operands: Any) -> Any:
+        kind = operands[0].dtype
+        if kind.itemsize > 2:
+            return form(*operands)
+        wide = (lax.convert_element_type(value, jnp.float32) for value in operands)
+        return lax.convert_element_type(form(*wide), kind)
+
+    return narrow
+
+
+def _fma_ptx(*operands: Any) -> Any:
+    kind = operands[0].dtype
+    if kind.itemsize > 2:
+        return _ptx("fma.rn.{}")(*operands)
+    raise BackendError(f"Triton kernels have no fused multiply-add for {kind}")
+
+
+def _mul_ptx(a: Any, b: Any) -> Any:
+    # Products in 16 bits are not fused.
+    wide = jnp.issubdtype(a.dtype, jnp.floating) and a.dtype.itemsize > 2
+    return _ptx("mul.rn.{}")(a, b) if wide else lax.mul(a, b)
+
+
+def _keeping_nan(extreme: Form) -> Form:
+    """A min or max that gives nan beside nan."""
+
+    def form(a: Any, b: Any) -> Any:
+        if not jnp.issubdtype(a.dtype, jnp.floating):
+            return extreme(a, b)
+        return lax.select(lax.ne(a, a), a, lax.select(lax.ne(b, b), b, extreme(a, b)))
+
+    return form
+
+
+_sqrt_ptx, _div_ptx = _by_float32(_ptx("sqrt.rn.{}")), _by_float32(_ptx("div.rn.{}"))
+_min_ptx, _max_ptx = _keeping_nan(lax.min), _keeping_nan(lax.max)
 
 _FORMS: Mapping[str, Forms] = {
     "triton": {
         **_COMMON,
         "guard": lambda x: x,
-        "mul": lambda a, b: (
-            _ptx("mul.rn.{}", lax.mul)(a, b) if jnp.issubdtype(a.dtype, jnp.floating) else a * b
-        ),
-        "fma": _ptx("fma.rn.{}"),
+        "mul": _mul_ptx,
+        "fma": _fma_ptx,
+        "min": _min_ptx,
+        "max": _max_ptx,
+        "clamp": lambda low, x, high: _min_ptx(_max_ptx(x, low), high),
         "div": _div_ptx,
         "sqrt": _sqrt_ptx,
         "rsqrt": lambda x: _div_ptx(jnp.ones_like(x), _sqrt_ptx(x)),
-        "round_even": _ptx("cvt.rni.{0}.{0}"),
+        "round_even": _by_float32(_ptx("cvt.rni.{0}.{0}")),
     },
     "mosaic": {**_COMMON, "guard": lambda x: x},
     "interpret": {
@@ -145,13 +183,20 @@ _FORMS: Mapping[str, Forms] = {
 }  # fmt: skip
 
 
+def _filled(shape: tuple[int, ...], value: np.ndarray[Any, Any]) -> Any:
+    """An array of one value; Triton's constants of 64 bits are signed."""
+    if value.dtype == np.uint64:
+        return lax.bitcast_convert_type(jnp.full(shape, value.view(np.int64)[()]), np.uint64)
+    return jnp.full(shape, value[()])
+
+
 def _compute(program: Program, forms: Forms, inputs: Sequence[Any]) -> Any:
     """The program on arrays of one shape, inside a kernel."""
     values = list(inputs)
     shape = values[0].shape
     for instruction in program.body:
         if instruction.op == "const":
-            values.append(jnp.full(shape, constant_array(instruction)[()]))
+            values.append(_filled(shape, constant_array(instruction)))
             continue
         row = OPS[instruction.op]
         operands = [values[operand] for operand in instruction.operands]

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
+from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
 from tests.lowering.plugins import installed
 from tests.lowering.programs import values
@@ -15,11 +17,15 @@ from xla_evo_lowering import pallas
 from xla_evo_lowering.ahead import AheadOfTime, lower_for
 from xla_evo_lowering.backends import backend
 from xla_evo_lowering.custom_call import RULES, as_custom_call, custom_call_p
-from xla_evo_lowering.dtypes import BF16, F32, F64, I32, U32
+from xla_evo_lowering.dtypes import BF16, F16, F32, F64, I32, U32, U64
 from xla_evo_lowering.errors import BackendError, CompileError
 from xla_evo_lowering.interpret import contract, evaluate
+from xla_evo_lowering.ops import OPS
 from xla_evo_lowering.program import Builder, Program
 from xla_evo_lowering.text import parse_program
+
+# As of jax 0.12.
+pytestmark = pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated")
 
 FUNCTIONS = [pallas.triton_function, pallas.mosaic_function]
 SHAPES = [(), (1,), (0, 3), (1030,), (3, 7), (2, 3, 5), (5, 300)]
@@ -126,14 +132,21 @@ def test_batches_with_an_operand_that_is_shared() -> None:
     assert custom_call_p.name in str(jax.make_jaxpr(jax.vmap(call))(x, x))
 
 
+def lowered(name: str, program: Program, shape=(64,)):
+    """A program's custom call; jax 0.12 asks what the device of a Triton kernel is."""
+    device = AbstractDevice(device_kind="NVIDIA H100", num_cores=132, platform="gpu")
+    mesh = AbstractMesh((), (), abstract_device=device if name.startswith("cuda") else None)
+    specs = [jax.ShapeDtypeStruct(shape, item.dtype.numpy) for item in program.parameters]
+    with use_abstract_mesh(mesh):
+        return lower_for(backend(name), as_custom_call(program), specs)
+
+
 def ahead(name: str, program: Program, shapes) -> list[dict[str, str]]:
     """What the compiler of a backend makes of a program's custom call, shape by shape."""
-    row = backend(name)
     found = []
-    with AheadOfTime(row) as process:
+    with AheadOfTime(backend(name)) as process:
         for shape in shapes:
-            specs = [jax.ShapeDtypeStruct(shape, p.dtype.numpy) for p in program.parameters]
-            texts = process.compile(lower_for(row, as_custom_call(program), specs))
+            texts = process.compile(lowered(name, program, shape))
             found.append({key: text.decode(errors="replace") for key, text in texts.items()})
     return found
 
@@ -157,6 +170,54 @@ def test_mosaic_compiles(name) -> None:
     for texts in ahead(name, mixed(), [(5000,), (3, 7), (2, 512, 1200), ()]):
         assert "tpu_custom_call" in texts["optimized"]
         assert texts["llo"]
+
+
+@pytest.mark.parametrize("name", installed("cuda:sm_90"))
+def test_triton_keeps_nan_in_extremes(name) -> None:
+    b = Builder("held", x=F32)
+    (texts,) = ahead(name, b.build(b.apply("max", 0, b.const(1.5, F32))), [(64,)])
+    assert re.search(r"setp\.(nan|num)|(max|min)\.NaN", texts["ptx"])
+
+
+def test_an_extreme_beside_nan_is_nan() -> None:
+    a, b = np.float32([np.nan, 1, np.nan, 2]), np.float32([1, np.nan, np.nan, 3])
+    for drops, other in ((jnp.fmax, 3), (jnp.fmin, 2)):
+        assert not np.isnan(drops(a, b)[:2]).any()
+        np.testing.assert_array_equal(pallas._keeping_nan(drops)(a, b), [*[np.nan] * 3, other])
+    np.testing.assert_array_equal(
+        pallas._keeping_nan(lax.max)(np.arange(3), np.ones(3, int)), [1, 1, 2]
+    )
+
+
+@pytest.mark.parametrize("dtype", [F16, BF16, F32, F64])
+@pytest.mark.parametrize("op", ["div", "sqrt", "rsqrt", "round_even", "mul", "min", "clamp"])
+def test_triton_has_every_operation_in_every_format(op, dtype) -> None:
+    b = Builder("one", x=dtype)
+    program = b.build(b.apply(op, *[0] * OPS[op].arity))
+    with jax.enable_x64(dtype is F64):
+        lowered("cuda:sm_90", program)
+
+
+def test_operations_by_float32_round_once() -> None:
+    x, y = (values(F16, 4096, seed) for seed in (0, 1))
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(pallas._by_float32(lax.div)(x, y), x / y)
+        np.testing.assert_array_equal(pallas._by_float32(lax.sqrt)(x), np.sqrt(x))
+
+
+def test_triton_takes_large_unsigned_constants() -> None:
+    b = Builder("sign", x=F64)
+    sign = b.apply("and", b.apply("bitcast", 0, dtype=U64), b.const(1 << 63, U64))
+    program = b.build(b.apply("bitcast", sign, dtype=F64))
+    with jax.enable_x64(True):
+        lowered("cuda:sm_90", program)
+        function = pallas.triton_function(program, interpret=True)
+        np.testing.assert_array_equal(np.signbit(function(jnp.float64([-2, 3]))), [True, False])
+
+
+def test_a_fused_product_that_triton_lacks_is_told() -> None:
+    with pytest.raises(CompileError, match="no fused multiply-add for float16"):
+        lowered("cuda:sm_90", product_and_sum("fma", F16))
 
 
 def test_symbolic_shapes_are_refused_by_kernels() -> None:
