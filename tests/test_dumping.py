@@ -40,6 +40,15 @@ def test_a_library_function_is_the_one_for_the_backend():
     assert text("tpu:v5e") == text("cuda:sm_90") != text("cpu")
 
 
+def test_of_the_library_a_program_in_formats_of_the_backend_comes_first():
+    def text(backend):
+        return str(jax.make_jaxpr(resolve("exp2", backend=backend).function)(np.float32(1)))
+
+    assert "f64" in text("cpu")
+    assert text("cuda:sm_90") == text("cpu")
+    assert "f64" not in text("tpu:v5e")
+
+
 def test_float64_needs_no_mode():
     assert "f64" in dump(jnp.exp, jax.ShapeDtypeStruct((64,), np.float64)).text("stablehlo")
 

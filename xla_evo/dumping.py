@@ -23,6 +23,7 @@ from xla_evo.store import Key, Store
 from xla_evo_lowering.artifacts import Artifacts, lower_for, make_artifacts
 from xla_evo_lowering.backends import Backend, fingerprint
 from xla_evo_lowering.backends import backend as backend_row
+from xla_evo_lowering.dtypes import DType
 from xla_evo_lowering.dtypes import dtype as dtype_named
 from xla_evo_lowering.program import Program
 from xla_evo_lowering.sass import find_tool
@@ -325,7 +326,10 @@ def _default_specs(function: Callable[..., Any], name: str, dtype: str) -> tuple
 
 
 def _library_program(name: str, dtype: str, backend: str) -> Program:
-    """The most accurate of those for a device, where there are any; else the library's first."""
+    """The most accurate of those for a device, where there are any; else the library's first.
+
+    Of the library's, those come first that keep to formats that the backend computes in.
+    """
     from xla_evo.library.loader import MODELLED, entries
     from xla_evo.targets.catalogue import function as catalogue_function
 
@@ -348,4 +352,10 @@ def _library_program(name: str, dtype: str, backend: str) -> Program:
     if not found:
         hint = f"; {builtin.replace('jax.numpy', 'jnp')} shows the built-in" if builtin else ""
         raise ConfigError(f"the library has no program for {name} in {dtype}{hint}")
-    return found[0].program
+    formats = backend_row(backend).formats
+    return min(found, key=lambda entry: _missing(entry.program, formats)).program
+
+
+def _missing(program: Program, formats: Sequence[DType]) -> bool:
+    """Whether a program has values of a float format that is not among some."""
+    return any(one.is_float and one not in formats for one in program.types)

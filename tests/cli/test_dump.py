@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from xla_evo.cli.main import main
+from xla_evo.dumping import resolve
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +27,18 @@ def test_counts_of_every_stage(capsys):
 
 def test_one_stage(capsys):
     assert printed(capsys, "jnp.exp", "--stage", "stablehlo").startswith("module @")
+
+
+def test_the_other_function_is_one_for_the_same_backend(capsys, monkeypatch):
+    asked = []
+
+    def resolved(name, specs=(), **settings):
+        asked.append(settings["backend"])
+        return resolve(name, specs, **settings)
+
+    monkeypatch.setattr("xla_evo.dumping.resolve", resolved)
+    printed(capsys, "exp", "--backend", "cpu:sse4", "--stage", "stablehlo", "--against", "log")
+    assert asked == ["cpu:sse4"] * 2
 
 
 def test_two_side_by_side(capsys, tmp_path):

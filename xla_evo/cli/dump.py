@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     specs = parse_specs(args.spec)
     subjects = [resolve(args.function, specs, dtype=args.dtype, backend=row.name)]
     if args.against:
-        subjects.append(_other(args.against, args.function, subjects[0], args.dtype))
+        subjects.append(_other(args.against, args.function, subjects[0], args.dtype, row.name))
     store = _store()
     try:
         dumps = [
@@ -102,13 +102,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _other(against: str, name: str, subject: "Subject", dtype: str) -> "Subject":
+def _other(against: str, name: str, subject: "Subject", dtype: str, backend: str) -> "Subject":
     """The function to compare with, on the arrays of the first."""
     from xla_evo.dumping import resolve
     from xla_evo.targets.catalogue import CATALOGUE
 
     if against != "jnp":
-        return resolve(against, subject.specs, dtype=dtype)
+        return resolve(against, subject.specs, dtype=dtype, backend=backend)
     stem = subject.name.rpartition(".")[2]
     row = CATALOGUE.get(stem)
     if row is None or not row.builtin:
