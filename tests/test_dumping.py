@@ -53,6 +53,21 @@ def test_float64_needs_no_mode():
     assert "f64" in dump(jnp.exp, jax.ShapeDtypeStruct((64,), np.float64)).text("stablehlo")
 
 
+@pytest.mark.parametrize(
+    ("argument", "mode", "wide"),
+    [
+        ({"a": np.ones(4)}, False, True),
+        (jax.ShapeDtypeStruct((4,), "complex64"), False, False),
+        (jax.random.key(0), False, False),
+        (np.ones(4, np.float32), True, True),
+    ],
+)
+def test_the_mode_is_that_of_the_process_or_of_the_arrays(argument, mode, wide):
+    with jax.enable_x64(mode):
+        made = dump(lambda _: jnp.arange(3.0), argument)
+    assert ("f64" in made.text("stablehlo").split("->")[1]) == wide
+
+
 def test_the_store_is_asked_first(tmp_path, monkeypatch):
     with Store.open(tmp_path) as store:
         first = dump("jnp.cosh", store=store)

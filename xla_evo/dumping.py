@@ -33,6 +33,7 @@ from xla_evo_lowering.text import parse_program
 
 DEFAULT_SHAPE = (16384,)
 _MODULES = {"jnp": "jax.numpy", "lax": "jax.lax", "jax": "jax"}
+_WIDE = frozenset({"float64", "int64", "uint64", "complex128"})
 _READING = "2"
 """Of what this project makes of a compilation's files; another number finds no older dump."""
 _SPEC = re.compile(r"(\w+)\[([\d,\s]*)\]")
@@ -189,7 +190,9 @@ def dump_subject(
 
 
 def _is_wide(specs: Sequence[Any]) -> bool:
-    return any(getattr(spec, "dtype", None) and spec.dtype.itemsize == 8 for spec in specs)
+    """Whether to trace in JAX's x64 mode: it is on, or an array would lose half of its bits."""
+    names = {str(getattr(leaf, "dtype", "")) for leaf in jax.tree.leaves(specs)}
+    return bool(jax.config.read("jax_enable_x64")) or not names.isdisjoint(_WIDE)
 
 
 def _key(stablehlo: str, row: Backend, options: Mapping[str, object], target_config: str) -> Key:
