@@ -201,7 +201,7 @@ def require(row: Backend) -> None:
     """Checks that what a backend needs is installed and fits this JAX.
 
     Raises:
-        BackendError: it is missing, or of another version; the message names the extra.
+        BackendError: it is missing, or of another version; the message says what to install.
     """
     plugin = row.plugin
     if plugin is None:
@@ -211,10 +211,11 @@ def require(row: Backend) -> None:
             f"backend {row.name} needs an extra: pip install 'xla-evo[{plugin.extra}]'"
         )
     found = importlib.metadata.version(plugin.versioned) if plugin.versioned else ""
-    if found and found != jaxlib.version.__version__:
+    wanted = jaxlib.version.__version__
+    if found and found != wanted:
         raise BackendError(
-            f"backend {row.name}: {plugin.versioned} is {found} but jaxlib is"
-            f" {jaxlib.version.__version__}; install xla-evo[{plugin.extra}] anew"
+            f"backend {row.name}: {plugin.versioned} is {found} but jaxlib is {wanted};"
+            f" pip install {plugin.versioned}=={wanted}"
         )
 
 
