@@ -29,7 +29,7 @@ _ARITHMETIC = ("add", "sub", "mul", "div", "fma", "neg", "guard")
 CUTS = {
     "atan-wide": ("atan/float32/7c8743545eca9952", 11, 45),
     "atan2": ("atan2/float32/7692bd3529bc180b", 24, 58),
-    "atan2-short": ("atan2/float32/97485b9b3641eee5", 48, 77),
+    "atan2-short": ("atan2/float32/3ea861f0cd6392b2", 39, 68),
     "cosh": ("cosh/float32/c0f868e2e15c2eae", 22, 36),
     "digamma": ("digamma/float32/3647bb9a168631c3", 44, 58),
     "erf-inv": ("erf_inv/float32/93e74df5653c86b9", 16, 42),

@@ -2,8 +2,8 @@
 
 The result is a multiple of pi / 2 and atan t, |t| up to 1. What t joins the multiple with is h, so
 that their sum is exact, and what the quotient has beyond h is a residual, which is exact by the
-contraction of a*b + c. It counts by 1 / (1 + t^2) where t is near 1 and h is t, and whole where
-the sum is rounded, and t far smaller: a factor between serves both.
+contraction of a*b + c. It counts by 1 / (1 + t^2), and whole where the sum is rounded: for atan a
+factor between serves both, for atan2 the former does, whose t is small where the sum is rounded.
 """
 
 import functools
@@ -22,8 +22,6 @@ _LOST = _HALF_PI[1] / _HALF_PI[0]
 """What a multiple of pi / 2 in float32 lacks, relative to it."""
 _SHARE = 0.65
 """The factor on a residual."""
-_INVERSE = 0x7E9C0000
-"""Less the bits of a positive number, this has those of about its inverse times `_SHARE`."""
 _RECIPROCAL = 0x7EE00000
 """The same without a factor, or up to 1/8 less."""
 _INFINITE = 0x7F800000
@@ -96,7 +94,8 @@ def atan2(y: Value, x: Value) -> Value:
     t = top / bottom
     multiple = swapped.where(t.constant(_HALF_PI[0]), left.where(t.constant(2 * _HALF_PI[0]), 0.0))
     total, h = _joined(multiple, t)
-    inverse = (_INVERSE - bottom.signed()).floating()
+    # Of the bottom times 1 + t^2.
+    inverse = (_RECIPROCAL - (t * top + bottom).signed()).floating()
     rest = (top - h * bottom) * inverse + multiple * _LOST
     return with_sign(total + (_polynomial(t * t - _CENTRE) * t + rest), sign_of(y))
 
