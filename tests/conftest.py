@@ -1,5 +1,7 @@
 """For all tests: no deadline an example, and a store of their own."""
 
+import pwd
+
 import pytest
 from hypothesis import settings
 
@@ -25,3 +27,16 @@ def fresh_store(tmp_path, monkeypatch):
     forget_choices()
     yield
     forget_choices()
+
+
+@pytest.fixture
+def homeless(monkeypatch):
+    """A user whom the system does not know, as in a container with a user number of its own."""
+
+    def unknown(key):
+        raise KeyError(key)
+
+    for name in ("HOME", "XLA_EVO_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setattr(pwd, "getpwnam", unknown)

@@ -17,7 +17,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -35,7 +34,8 @@ from xla_evo_lowering.backends import instruction_set, processor
 from xla_evo_lowering.canonical import canonical, content_hash
 from xla_evo_lowering.cpp import emit_cpp
 from xla_evo_lowering.dtypes import F32, F64
-from xla_evo_lowering.errors import BackendError, CompileError
+from xla_evo_lowering.errors import BackendError, CompileError, StoreError
+from xla_evo_lowering.folders import default_path
 from xla_evo_lowering.interpret import contract
 from xla_evo_lowering.ordinary import Ordinary, ordinary
 from xla_evo_lowering.program import Program
@@ -59,16 +59,10 @@ def native_folder() -> Path:
     Raises:
         BackendError: there is no home folder to look in.
     """
-    chosen = os.environ.get("XLA_EVO_CACHE")
-    caches = os.environ.get("XDG_CACHE_HOME")
     try:
-        if chosen:
-            return Path(chosen).expanduser() / "native"
-        if sys.platform == "darwin":
-            return Path.home() / "Library" / "Caches" / "xla-evo" / "native"
-        return (Path(caches) if caches else Path.home() / ".cache") / "xla-evo" / "native"
-    except RuntimeError as error:
-        raise _unusable(chosen or "~", str(error)) from error
+        return default_path() / "native"
+    except StoreError as error:
+        raise BackendError(f"there is no place for machine code: {error}") from None
 
 
 def _unusable(folder: Path | str, why: str) -> BackendError:

@@ -222,3 +222,12 @@ def test_default_path(monkeypatch):
     assert default_path() == Path.home() / ".cache" / "xla-evo"
     monkeypatch.setattr("sys.platform", "darwin")
     assert default_path() == Path.home() / "Library" / "Caches" / "xla-evo"
+
+
+def test_a_user_without_a_home_folder_is_told_what_to_set(homeless, monkeypatch):
+    for call in (default_path, Store.open):
+        with pytest.raises(StoreError, match="no home folder ~; set XLA_EVO_CACHE"):
+            call()
+    monkeypatch.setenv("XLA_EVO_CACHE", "~nobody/cache")
+    with pytest.raises(StoreError, match="no home folder ~nobody/cache; set XLA_EVO_CACHE"):
+        default_path()

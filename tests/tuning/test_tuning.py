@@ -13,8 +13,7 @@ from xla_evo.errors import BackendError, ConfigError, StoreError, TargetError
 from xla_evo.library import choose, entries
 from xla_evo.library.modelled import prove_modelled
 from xla_evo.library.tuned import TIMES, record_ratios, tuned_ratios, user_library
-from xla_evo.store import Store
-from xla_evo.store.store import default_path
+from xla_evo.store import Store, default_path
 from xla_evo.targets.target import make_target
 from xla_evo.tuning import tune
 from xla_evo.tuning.assess import Contender, builtins_of

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xla_evo.errors import StoreError
 from xla_evo.library.certificate import (
     Lowering,
     Proof,
@@ -193,7 +194,16 @@ def _entries(function: str, dtype: str, backend: str, folder: Path) -> tuple[Ent
     if folder != DATA:
         return found
     modelled = entries(function, dtype, backend, folder=MODELLED)
-    return joined((*found, *entries(function, dtype, folder=user_library()), *modelled))
+    return joined((*found, *_own(function, dtype), *modelled))
+
+
+def _own(function: str, dtype: str) -> tuple[Entry, ...]:
+    """The programs of the user's library; none of a user without a home folder."""
+    try:
+        folder = user_library()
+    except StoreError:
+        return ()
+    return entries(function, dtype, folder=folder)
 
 
 def _problem(

@@ -13,7 +13,7 @@ from pathlib import Path
 from xla_evo.errors import StoreError
 from xla_evo.library.certificate import machine_identity
 from xla_evo.store.index import folder_lock
-from xla_evo.store.store import default_path
+from xla_evo_lowering.folders import default_path
 
 TIMES = "tuned.json"
 
@@ -43,12 +43,16 @@ def _heading(function: str, dtype: str, fingerprint: Mapping[str, str]) -> str:
 def tuned_ratios(function: str, dtype: str, fingerprint: Mapping[str, str]) -> dict[str, float]:
     """Returns program hash to speed-up over the built-in, as `tune` measured it on this machine.
 
-    Empty where nothing was tuned, or the folder is none that can be entered.
+    Empty where nothing was tuned, or there is no folder that can be entered.
 
     Raises:
         StoreError: the record is damaged.
     """
-    return _times(default_path() / TIMES).get(_heading(function, dtype, fingerprint), {})
+    try:
+        path = default_path() / TIMES
+    except StoreError:
+        return {}
+    return _times(path).get(_heading(function, dtype, fingerprint), {})
 
 
 def record_ratios(
@@ -72,5 +76,9 @@ def record_ratios(
 
 
 def user_library() -> Path:
-    """The folder of programs that `tune` evolved and certified on this machine."""
+    """The folder of programs that `tune` evolved and certified on this machine.
+
+    Raises:
+        StoreError: the user has no home folder, and XLA_EVO_CACHE is not set.
+    """
     return default_path() / "library"

@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,20 +18,10 @@ from xla_evo.store.index import Index
 from xla_evo.store.key import Entry, Json, Key
 from xla_evo.store.reports import ImportReport, PruneReport, Stats
 from xla_evo.store.rows import DamagedRowError, Row
+from xla_evo_lowering.folders import default_path
 
 _FLUSH_S = 5.0
 Item = tuple[Key, Mapping[str, Json], Mapping[str, bytes]]
-
-
-def default_path() -> Path:
-    """Returns ``XLA_EVO_CACHE``, or the folder for xla-evo among the user's caches."""
-    chosen = os.environ.get("XLA_EVO_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "xla-evo"
-    caches = os.environ.get("XDG_CACHE_HOME")
-    return (Path(caches) if caches else Path.home() / ".cache") / "xla-evo"
 
 
 class Store:
@@ -56,7 +45,7 @@ class Store:
         A damaged index is set aside, with a notice, and a new one takes what could be read of it.
 
         Raises:
-            StoreError: a newer xla-evo wrote it, or the folder cannot be used.
+            StoreError: a newer xla-evo wrote it, or the folder cannot be used or is not known.
         """
         return cls(default_path() if path is None else Path(path))
 
