@@ -116,3 +116,14 @@ def test_rounding_inward_is_tight(value, dtype):
     assert down <= value <= up
     assert ordinal(up, dtype) - ordinal(down, dtype) <= 1
     assert number(ordinal(up, dtype), dtype) == up
+
+
+@pytest.mark.parametrize(
+    ("dtype", "narrow"),
+    [("float32", True), ("bfloat16", True), ("float64", False), ("real", False)],
+)
+def test_references_of_expressions_are_as_exact_as_the_format_needs(dtype, narrow):
+    target = make_target(expr="(1-cos(x))/x**2", dtype=dtype, low=0.01, high=1.0)
+    for one in (target, Target.from_json(target.to_json()), pickle.loads(pickle.dumps(target))):
+        assert one == target
+        assert one.function.narrow is narrow

@@ -18,7 +18,7 @@ from mpmath.libmp import NoConvergence
 
 from xla_evo.errors import TargetError
 from xla_evo.targets import extended
-from xla_evo.targets.expression_values import ERROR_ULP, ExpressionValues, Specials
+from xla_evo.targets.expression_values import NARROW_ULP, WIDE_ULP, ExpressionValues, Specials
 from xla_evo.targets.function import Function, Special, Symmetry
 from xla_evo.targets.parity import symmetry_of
 from xla_evo.targets.reliable import MPMATH, Mp, reliable, working_precision
@@ -130,7 +130,9 @@ _BINARY: dict[type[ast.operator], Callable[[Mp, Any], Any]] = {
 _Node = Callable[[Any], Any]
 
 
-def function_from_expression(text: str, specials: tuple[Special, ...] = ()) -> Function:
+def function_from_expression(
+    text: str, specials: tuple[Special, ...] = (), *, narrow: bool = False
+) -> Function:
     """Returns the function that ``text`` describes, named by the text.
 
     Whether it is odd or even is proven from its form (`xla_evo.targets.parity`), not declared.
@@ -140,6 +142,8 @@ def function_from_expression(text: str, specials: tuple[Special, ...] = ()) -> F
             numbers, ``+ - * / **``, parentheses, mpmath's functions and constants.
         specials: inputs with the value that they are to have, e.g. ``((inf, 0.0),)``; nan gives nan
             without being named.
+        narrow: the float64 form is for formats of at most 32 bits: it may be off by `NARROW_ULP`,
+            so that fewer values need mpmath.
 
     Raises:
         TargetError: a syntax error, an unknown name, two variables or none; a special value that is
@@ -150,13 +154,14 @@ def function_from_expression(text: str, specials: tuple[Special, ...] = ()) -> F
         if isinstance(x, tuple) or math.isnan(x):
             raise TargetError(f"{x!r} is no input of {text!r} that can have a special value")
         found.append((float(x).hex(), float(y).hex()))
-    return _build(text.strip(), tuple(found))
+    return _build(text.strip(), tuple(found), narrow)
 
 
 @cache
-def _build(text: str, declared: tuple[tuple[str, str], ...]) -> Function:
+def _build(text: str, declared: tuple[tuple[str, str], ...], narrow: bool) -> Function:
     """Of hexadecimal numbers, which tell -0 from 0."""
     form, wide, symmetry = _parse(text)
+    tolerance = NARROW_ULP if narrow else WIDE_ULP
     specials = tuple((float.fromhex(x), float.fromhex(y)) for x, y in declared)
     mp_function = _with_limits(form, text)
     for x, y in specials:
@@ -164,11 +169,12 @@ def _build(text: str, declared: tuple[tuple[str, str], ...]) -> Function:
     return Function(
         name=text,
         mp=mp_function,
-        f64=ExpressionValues(mp_function, specials, wide),
-        f64_error_ulp=ERROR_ULP,
+        f64=ExpressionValues(mp_function, specials, wide, tolerance),
+        f64_error_ulp=0.5 + tolerance,
         symmetry=symmetry if _is_symmetric(mp_function, specials, symmetry) else "none",
         specials=((np.nan, np.nan), *specials),
         expression=text,
+        narrow=narrow,
     )
 
 
@@ -228,7 +234,9 @@ def _parse(text: str) -> _Parsed:
     try:
         node = _compile(tree.body, text, variable)
         symmetry = symmetry_of(tree.body, text, variable)
-        form = extended.extended_form(tree.body, variable, lambda part: _exact(part, text))
+        form = extended.extended_form(
+            tree.body, variable, lambda part: _exact(part, text), _CONSTANTS
+        )
     except RecursionError:
         raise TargetError(f"expression {text[:40]!r}... is nested too deeply") from None
     if not variables:

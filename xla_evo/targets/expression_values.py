@@ -15,9 +15,9 @@ from xla_evo.targets.reliable import MPMATH
 Specials = tuple[tuple[float, float], ...]
 """Inputs with the values that they are to have."""
 
-_TOLERANCE_ULP = 2.0**-3
-ERROR_ULP = 0.5 + _TOLERANCE_ULP
-"""Of float64, of the float64 form: its rounding, and what it may be off before."""
+WIDE_ULP, NARROW_ULP = 2.0**-3, 2.0**10
+"""What the float64 form may be off before its rounding, in ULP of float64; the second is 2^-19 ULP
+of float32, for formats of at most 32 bits."""
 _REMEMBERED = 32
 """Arrays whose values are kept."""
 
@@ -33,14 +33,16 @@ class ExpressionValues:
         form: Callable[[Any], Any],
         specials: Specials,
         wide: extended.Form | None,
+        tolerance_ulp: float,
     ) -> None:
         self._form = form
+        self._tolerance_ulp = tolerance_ulp
         self._wide = wide
         self._specials = {x.hex(): y for x, y in specials}
         self._results: OrderedDict[bytes, Array64] = OrderedDict()
 
     def __call__(self, x: Array64) -> Array64:
-        """Returns values at inputs of any shape, within `ERROR_ULP`; nan where there is none."""
+        """Returns values at inputs of any shape, within the tolerance; nan where there is none."""
         x = np.ascontiguousarray(x, dtype=np.float64)
         key = blake2b(x.tobytes(), digest_size=16).digest()
         found = self._results.get(key)
@@ -56,7 +58,7 @@ class ExpressionValues:
         found = np.full(x.shape, np.nan)
         open_ = ~np.isnan(x)
         if self._wide is not None:
-            found, sure = extended.values(self._wide, x, _TOLERANCE_ULP)
+            found, sure = extended.values(self._wide, x, self._tolerance_ulp)
             open_ &= ~sure
         for place in map(float.fromhex, self._specials):
             open_ |= x == place

@@ -8,19 +8,23 @@ section 3.3). Where the bound is small the value serves; elsewhere mpmath has to
 
 import ast
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import cache
 from typing import Any, NamedTuple
 
+import mpmath as mp
 import numpy as np
 from numpy.typing import NDArray
 
+from xla_evo.targets.catalogue import function as catalogue_function
 from xla_evo.targets.function import Array64
 
 _UNIT = np.longdouble(2.0) ** -64
 _LEAST = np.ldexp(np.longdouble(1.0), -16445)
 """The least positive x87 number; results that are not normal are rounded to its multiples."""
+_LEAST_64 = np.longdouble(2.0) ** -1070
+"""More than float64 loses of a result that is not normal."""
 _OF_LIBRARY = 16
 """Error allowed a function of glibc, in units of 2^-64: more than twice what its tests find.
 
@@ -75,7 +79,10 @@ def values(form: Form, x: Array64, tolerance: float) -> tuple[Array64, NDArray[n
 
 
 def extended_form(
-    tree: ast.expr, variable: str, number: Callable[[ast.Constant], Fraction]
+    tree: ast.expr,
+    variable: str,
+    number: Callable[[ast.Constant], Fraction],
+    constants: Mapping[str, Any],
 ) -> Form | None:
     """Returns the `Form` of an expression, or None where it has a part that is not known here.
 
@@ -83,29 +90,39 @@ def extended_form(
         tree: of numbers, names, ``+ - * / **`` and calls of functions.
         variable: the name that stands for the input.
         number: the exact value of a constant.
+        constants: names of others and mpmath's numbers.
     """
+
+    def known(node: ast.Constant | ast.Name) -> Fraction:
+        if isinstance(node, ast.Constant):
+            return number(node)
+        with mp.workprec(200):
+            return Fraction(int(mp.ldexp(constants[node.id], 190)), 1 << 190)
+
     try:
-        return _form(tree, variable, number) if is_extended() else None
+        return _form(tree, variable, known) if is_extended() else None
     except LookupError:
         return None
 
 
-def _form(node: ast.expr, variable: str, number: Callable[[ast.Constant], Fraction]) -> Form:
+def _form(
+    node: ast.expr, variable: str, number: Callable[[ast.Constant | ast.Name], Fraction]
+) -> Form:
     def inner(part: ast.expr) -> Form:
         return _form(part, variable, number)
 
     match node:
         case ast.Name(id=name) if name == variable:
             return lambda x: x
-        case ast.Constant():
+        case ast.Constant() | ast.Name():
             return _constant(number(node))
         case ast.UnaryOp(op=op, operand=operand):
             one = inner(operand)
             return _negated(one) if isinstance(op, ast.USub) else one
         case ast.BinOp(left=ast.Constant(value=2), op=ast.Pow(), right=right):
             return _applied(_FUNCTIONS["exp2"], inner(right))
-        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int() as power)):
-            return _power(inner(left), power)
+        case ast.BinOp(left=left, op=ast.Pow(), right=right):
+            return _power(inner(left), _exponent(right, number))
         case ast.BinOp(left=left, op=op, right=right):
             apply, one, two = _BINARY[type(op)], inner(left), inner(right)
             return lambda x: apply(one(x), two(x))
@@ -172,10 +189,35 @@ _BINARY: dict[type[ast.operator], Callable[[Bounded, Bounded], Bounded]] = {
 }  # fmt: skip
 
 
-def _power(inner: Form, power: int) -> Form:
-    if not 1 <= power <= _LONGEST_POWER:
-        raise LookupError
+def _exponent(node: ast.expr, number: Callable[[ast.Constant | ast.Name], Fraction]) -> Fraction:
+    match node:
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() as one):
+            return -number(one)
+        case ast.Constant():
+            return number(node)
+        case _:
+            raise LookupError
 
+
+def _power(inner: Form, power: Fraction) -> Form:
+    """By products where the power is a small integer, else of positive numbers by the C library."""
+    if power.denominator == 1 and 1 <= abs(power) <= _LONGEST_POWER:
+        whole = _by_products(inner, abs(int(power)))
+        one = _constant(Fraction(1))
+        return whole if power > 0 else lambda x: _quotient(one(x), whole(x))
+    exponent = float(power)
+    if Fraction(exponent) != power or abs(power) > _LONGEST_POWER:
+        raise LookupError
+    size = abs(exponent)
+    known = _Known(
+        apply=lambda a: np.power(a, np.longdouble(exponent)),
+        slope=lambda a, y: 2 * size * y / a,
+        reach=lambda a: a / (4 + 4 * size),
+    )
+    return _applied(known, inner)
+
+
+def _by_products(inner: Form, power: int) -> Form:
     def form(x: Bounded) -> Bounded:
         base = total = inner(x)
         for digit in f"{power:b}"[1:]:
@@ -188,28 +230,35 @@ def _power(inner: Form, power: int) -> Form:
 
 
 class _Known(NamedTuple):
-    """A function of the C library.
+    """A function of the C library, or of the catalogue in float64.
 
     Attributes:
         apply: on extended numbers.
         slope: of (argument, result), a bound of the derivative as far from the argument as `reach`.
         reach: of the argument, how far.
+        units: its error, in units of 2^-64 of the result.
+        least: of the error, where results are subnormal.
+        given: what it is given of an argument.
     """
 
     apply: Callable[[Array80], Array80]
     slope: Callable[[Array80, Array80], Array80]
     reach: Callable[[Array80], Array80]
+    units: float = _OF_LIBRARY
+    least: np.longdouble = _OF_LIBRARY * _LEAST
+    given: Callable[[Array80], Array80] = np.asarray
 
 
 def _applied(known: _Known, inner: Form) -> Form:
     def form(x: Bounded) -> Bounded:
         argument = inner(x)
-        a, error = argument.value, argument.error
+        a = known.given(argument.value)
+        error = argument.error + np.abs(argument.value - a)
         value = known.apply(a)
         # Where an argument is exact its slope may be infinite.
         carried = np.where(error > 0, known.slope(a, value) * error, 0.0)
         carried = np.where(error <= known.reach(a), carried, np.inf)
-        return Bounded(value, carried + _OF_LIBRARY * _rounding(value))
+        return Bounded(value, carried + np.abs(value) * (known.units * _UNIT) + known.least)
 
     return form
 
@@ -225,6 +274,19 @@ def _anywhere(a: Array80) -> Array80:
 def _half_to(end: float) -> Callable[[Array80], Array80]:
     """Half the way from a size to an end that it is below, or above."""
     return lambda a: np.abs(end - np.abs(a)) / 2
+
+
+def _catalogued(name: str, slope: Callable[[Array80, Array80], Array80]) -> _Known:
+    """A function of the catalogue, by its float64 form, whose error is stated there."""
+    row = catalogue_function(name)
+    return _Known(
+        apply=lambda a: row.f64(a.astype(np.float64)).astype(np.longdouble),
+        slope=slope,
+        reach=lambda a: 0.125 / (1 + np.abs(a)),
+        units=row.f64_error_ulp * 2.0**12,
+        least=_LEAST_64,
+        given=lambda a: a.astype(np.float64).astype(np.longdouble),
+    )
 
 
 _LN2, _LN10 = np.log(np.longdouble(2)), np.log(np.longdouble(10))
@@ -252,6 +314,9 @@ _FUNCTIONS: dict[str, _Known] = {
     "asinh": _Known(np.arcsinh, lambda a, y: 2 / np.sqrt(1 + a * a), _half),
     "acosh": _Known(np.arccosh, lambda a, y: 2 / np.sqrt(a - 1), _half_to(1.0)),
     "atanh": _Known(np.arctanh, lambda a, y: 2 / (1 - np.abs(a)), _half_to(1.0)),
+    "erf": _catalogued("erf", lambda a, y: np.full_like(a, 1.2)),
+    # -erfc'(a) is at most erfc(a) times a and the root of a^2 + 2 (DLMF 7.8.2).
+    "erfc": _catalogued("erfc", lambda a, y: y * (4 * np.maximum(a, 0.0) + 3)),
     "fabs": _Known(np.abs, lambda a, y: np.ones_like(a), _anywhere),
     "abs": _Known(np.abs, lambda a, y: np.ones_like(a), _anywhere),
 }

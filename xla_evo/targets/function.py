@@ -51,6 +51,7 @@ class Function:
         builtin_arguments: keyword arguments of that call which select this function.
         primitive: JAX primitive that the built-in binds, None when it is composed of several.
         expression: the user's text when the function was made from one.
+        narrow: whether ``f64`` of an expression serves formats of at most 32 bits alone.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Function:
     builtin_arguments: tuple[tuple[str, Any], ...] = ()
     primitive: str | None = None
     expression: str | None = None
+    narrow: bool = False
 
     def builtin_function(self) -> Callable[..., Any]:
         """Returns the JAX function of the same meaning, importing jax when first asked.
@@ -89,11 +91,14 @@ class Function:
 
     def __reduce__(self) -> tuple[Callable[..., "Function"], tuple[Any, ...]]:
         """Pickles by name, so that a worker process gets the same row and not a copy of code."""
-        return resolve, (self.name, self.expression, self.declared_specials())
+        return resolve, (self.name, self.expression, self.declared_specials(), self.narrow)
 
 
 def resolve(
-    name: str, expression: str | None = None, specials: tuple[Special, ...] = ()
+    name: str,
+    expression: str | None = None,
+    specials: tuple[Special, ...] = (),
+    narrow: bool = False,
 ) -> Function:
     """Returns the catalogue's function ``name``, or the one that ``expression`` describes.
 
@@ -101,6 +106,7 @@ def resolve(
         name: in the catalogue.
         expression: a user's text in its place.
         specials: values of the expression at inputs where the user wants them so.
+        narrow: as for `function_from_expression`.
 
     Raises:
         TargetError: neither exists.
@@ -109,7 +115,7 @@ def resolve(
     if expression is not None:
         from xla_evo.targets.expression import function_from_expression
 
-        return function_from_expression(expression, specials)
+        return function_from_expression(expression, specials, narrow=narrow)
     from xla_evo.targets.catalogue import function
 
     return function(name)

@@ -122,9 +122,12 @@ class Target:
             specials = tuple(
                 (float.fromhex(x), float.fromhex(y)) for x, y in data.get("specials", ())
             )
+            dtype = dtype_named(data["dtype"])
             return Target(
-                function=resolve(data["function"], data.get("expression"), specials),
-                dtype=dtype_named(data["dtype"]),
+                function=resolve(
+                    data["function"], data.get("expression"), specials, is_narrow(dtype)
+                ),
+                dtype=dtype,
                 low=float.fromhex(data["low"]),
                 high=float.fromhex(data["high"]),
                 measure=data["measure"],
@@ -133,6 +136,11 @@ class Target:
             raise TargetError(
                 f"not a target: field {error} is missing or of a wrong type"
             ) from None
+
+
+def is_narrow(dtype: DType) -> bool:
+    """Whether a float64 reference may be off by `NARROW_ULP` in a format of at most 32 bits."""
+    return dtype is not REAL and dtype.bits <= 32
 
 
 def make_target(
@@ -170,7 +178,9 @@ def make_target(
             raise TargetError(
                 f"the expression {expr!r} needs a domain; give its lower and upper end"
             )
-        function = function_from_expression(expr, tuple((specials or {}).items()))
+        function = function_from_expression(
+            expr, tuple((specials or {}).items()), narrow=is_narrow(row)
+        )
     elif specials:
         raise TargetError(f"the catalogue has the special values of {name}; give none")
     else:
