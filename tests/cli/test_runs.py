@@ -2,10 +2,12 @@ import json
 
 import pytest
 
-from xla_evo.cli.evolve import _beginning
+from xla_evo.accuracy import references
+from xla_evo.cli.evolve import _beginning, _tell_slow_references
 from xla_evo.cli.main import main
 from xla_evo.library import entries
 from xla_evo.scaffolds import hole_of, scaffold
+from xla_evo.targets.target import make_target
 from xla_evo_lowering.text import print_program
 
 PROGRAM = """\
@@ -75,6 +77,25 @@ def test_what_a_run_begins_with(tmp_path):
     assert {_beginning(str(path), "exp") for path in paths} == {hole}
     assert _beginning("3c660df2", "") == print_program(entry.program)
     assert _beginning("", "exp") == ""
+
+
+def test_evolve_tells_of_proofs_that_mpmath_makes_long(capsys):
+    slow = make_target(expr="besselj(0, x)", low=0.0, high=10.0)
+    _tell_slow_references(slow)
+    err = capsys.readouterr().err
+    assert err.startswith("xla-evo: a proof over the 1,092,616,193 inputs of besselj(0, x) takes")
+    assert err.endswith("since mpmath says what is right; a smaller --domain takes less\n")
+    for quick in (make_target(expr="sin(x)/x", low=0.5, high=0.6), make_target("exp")):
+        _tell_slow_references(quick)
+    assert capsys.readouterr().err == ""
+
+
+def test_time_of_references_is_of_the_whole_domain(monkeypatch):
+    target = make_target(expr="x", low=0.5, high=0.6)
+    clock = iter([0.0, 1e-3, 0.0, 0.5])
+    monkeypatch.setattr(references.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(references, "references", lambda *_: None)
+    assert references.reference_seconds(target) == pytest.approx(0.5 / 65536 * target.count(), 0.02)
 
 
 def test_runs_that_are_not_there(capsys, tmp_path):

@@ -4,11 +4,13 @@ They are computed once for all functions that are measured at these inputs.
 """
 
 import copy
+import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xla_evo.accuracy.inputs import sample_inputs
 from xla_evo.accuracy.kernels import compute_errors, has_below
 from xla_evo.accuracy.rounded import NOT_ROUNDED, negated, rounded
 from xla_evo.accuracy.statistics import Statistics, widened_results
@@ -22,9 +24,28 @@ _CHUNK = 1 << 15
 """References that are computed at a time, so that what their functions pass on stays in cache."""
 
 
+_BY_MPMATH_S = 2e-5
+"""A number takes longer by mpmath, and less by arithmetic over arrays, few ones too."""
+
+
 def references(target: Target, arguments: Arguments) -> Array:
     """Returns float64 references at inputs of the target's format (not flushed)."""
     return target.function.f64(*_widened(arguments))
+
+
+def reference_seconds(target: Target) -> float:
+    """Returns how long the references of a sweep take, about: where mpmath is asked, for hours.
+
+    Of a function of one argument, from up to 65,536 of its inputs.
+    """
+    for count in (1 << 8, 1 << 16):
+        inputs = sample_inputs(target, count)
+        started = time.perf_counter()
+        references(target, (inputs,))
+        each = (time.perf_counter() - started) / len(inputs)
+        if each > _BY_MPMATH_S:
+            break
+    return each * target.count()
 
 
 def _widened(arguments: Arguments) -> Arguments:

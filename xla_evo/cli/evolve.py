@@ -2,7 +2,9 @@
 
 import argparse
 import re
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xla_evo._files import read_text
 from xla_evo.budget import parse_budget
@@ -14,6 +16,9 @@ from xla_evo.errors import ConfigError
 from xla_evo.runs import resume_command
 from xla_evo.scaffolds import SCAFFOLDS, hole_of, scaffold
 from xla_evo_lowering.text import parse_program, print_program
+
+if TYPE_CHECKING:
+    from xla_evo.targets.target import Target
 
 _HASH = re.compile("[0-9a-f]{6,64}")
 
@@ -108,6 +113,24 @@ def _beginning(given: str, frame: str) -> str:
     return print_program(hole)
 
 
+_LONG_S = 120.0
+
+
+def _tell_slow_references(target: "Target") -> None:
+    """Says beforehand that proofs of an expression will take long, and why."""
+    from xla_evo.accuracy.references import reference_seconds
+
+    if target.function.expression is None:
+        return
+    seconds = reference_seconds(target)
+    if seconds > _LONG_S:
+        sys.stderr.write(
+            f"xla-evo: a proof over the {target.count():,} inputs of {target.function.name} takes"
+            f" about {seconds / 60:,.0f} minutes, since mpmath says what is right; a smaller"
+            " --domain takes less\n"
+        )
+
+
 def run(args: argparse.Namespace) -> int:
     """Starts a run and prints how it ended."""
     if args.dtype == "real":
@@ -130,6 +153,7 @@ def run(args: argparse.Namespace) -> int:
         begin=_beginning(args.begin or "", scaffold_name),
         ops=parse_ops(args.only) if args.only else dict(DEFAULT_OPS),
     )
+    _tell_slow_references(config.target)
     out = args.out or default_folder(config)
     with Progress(config) as progress:
         try:
