@@ -232,7 +232,7 @@ def test_a_cache_that_cannot_be_used_is_an_error_of_one_line(tmp_path, monkeypat
         monkeypatch.setenv("XLA_EVO_CACHE", chosen)
         with pytest.raises(BackendError, match="set XLA_EVO_CACHE to") as raised:
             native.build("int nothing;")
-        assert str(raised.value).startswith(chosen)
+        assert chosen in str(raised.value)
         assert "\n" not in str(raised.value)
 
 
