@@ -236,6 +236,11 @@ def test_a_cache_that_cannot_be_used_is_an_error_of_one_line(tmp_path, monkeypat
         assert "\n" not in str(raised.value)
 
 
+def test_a_user_without_a_home_folder_is_told_where_machine_code_may_be(homeless) -> None:
+    with pytest.raises(BackendError, match="no place for machine code: there is no home folder ~;"):
+        native.native_folder()
+
+
 def test_a_compiler_that_takes_too_long_is_ended_with_all_that_it_started(
     tmp_path, monkeypatch
 ) -> None:
