@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_evolve_tells_of_proofs_that_mpmath_makes_long(capsys):
 def test_time_of_references_is_of_the_whole_domain(monkeypatch):
     target = make_target(expr="x", low=0.5, high=0.6)
     clock = iter([0.0, 1e-3, 0.0, 0.5])
-    monkeypatch.setattr(references.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(references, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     monkeypatch.setattr(references, "references", lambda *_: None)
     assert references.reference_seconds(target) == pytest.approx(0.5 / 65536 * target.count(), 0.02)
 

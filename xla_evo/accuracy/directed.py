@@ -10,7 +10,6 @@ climbers). Both are the same for the same seed, on any number of threads.
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from xla_evo._processors import usable
 from xla_evo.accuracy.inputs import sample_inputs
 from xla_evo.accuracy.measurement import ErrorMeasurement
-from xla_evo.accuracy.references import add_results
+from xla_evo.accuracy.references import Arguments, add_results
 from xla_evo.accuracy.statistics import Statistics
 from xla_evo.accuracy.sweep import Evaluate
 from xla_evo.errors import TargetError
@@ -32,8 +31,10 @@ STEPS = range(51, -1, -1)
 """Logarithms to 2 of the distances of a climb, in units in the last place."""
 
 _BLOCK = 1 << 20
-_PIECE = 1 << 14
-"""Pairs of which the worst are kept."""
+_NEIGHBOURS = 1 << 17
+"""Inputs of one round of a climb."""
+_PIECE, _PAIRS_NEAR = 1 << 14, 1 << 22
+"""Pairs of a block, and of a round: with 2^17 what a climb ends at depends on the seed."""
 _LEAST = 2.0**-60
 _REACHES = (1.0, 8.0, 40.0, 800.0)
 """Half of a sample is uniform in value between these and their negatives, as many in each."""
@@ -70,120 +71,109 @@ def measure_directed(
     """
     if target.dtype is not F64 or target.function.arity != 1 or target.function.pair is None:
         raise TargetError(f"{target.describe()} has no reference for 10^8 float64 inputs")
-    started = time.perf_counter()
     blocks = -(-samples // _BLOCK)
 
-    def block(number: int) -> Statistics:
-        return _measured(evaluate, target, flush_to_zero, _drawn(target, seed, number))
+    def report(done: int) -> None:
+        if progress is not None:
+            progress(min(done * _BLOCK, samples), samples)
 
-    merged = Statistics(target, flush_to_zero)
-    worst: list[tuple[float, float]] = []
-    with ThreadPoolExecutor(threads or usable()) as pool:
-        for number, part in enumerate(pool.map(block, range(blocks))):
-            worst += _points(part)
-            merged.merge(part)
-            if progress is not None:
-                progress(min((number + 1) * _BLOCK, samples), samples)
-    random = np.random.default_rng((seed, blocks))
-    for step in climb:
-        worst = sorted(set(worst), reverse=True)[:CLIMBERS]
-        centres = np.asarray([x for _, x in worst])
-        if not centres.size:
-            break
-        part = _Rounds(evaluate, target, flush_to_zero, random)
-        worst += part.around(centres, step, merged)
-    return merged.finish(exhaustive=False, seconds=time.perf_counter() - started)
+    found = _Directed(evaluate, target, flush_to_zero=flush_to_zero)
+    found.sample(lambda number: (_drawn(target, seed, number),), blocks, threads, report)
+    found.climb(climb, _NEIGHBOURS, np.random.default_rng((seed, blocks)))
+    return found.finish()
 
 
 def measure_pairs(
     evaluate: Evaluate,
     target: Target,
-    pairs: tuple[NDArray[Any], ...],
+    pairs: Arguments,
     *,
     flush_to_zero: bool,
     seed: int = 0,
+    threads: int | None = None,
 ) -> ErrorMeasurement:
     """Measures a compiled function of two arguments on given pairs and around the worst of them.
 
     Args:
-        evaluate: the compiled function.
+        evaluate: the compiled function; safe to call from several threads.
         target: what it should compute.
         pairs: an array of the format for each argument, of one length.
         flush_to_zero: whether subnormal numbers do not exist.
-        seed: of what is drawn.
+        seed: of the climb.
+        threads: of the given pairs; one per processor when left out.
 
     Returns:
         The measurement, sampled; ``count`` includes the climb.
     """
-    started = time.perf_counter()
-    merged = Statistics(target, flush_to_zero)
-    worst: set[tuple[float, tuple[float, ...]]] = set()
+    pieces = -(-len(pairs[0]) // _PIECE)
 
-    def meet(arguments: tuple[NDArray[Any], ...]) -> None:
-        results = np.asarray(evaluate(*arguments))
-        for start in range(0, len(results), _PIECE):
-            part = slice(start, start + _PIECE)
-            piece = Statistics(target, flush_to_zero)
-            add_results(piece, tuple(a[part] for a in arguments), results[part])
-            worst.update((error, point) for error, (point, _) in piece.worst)
-            merged.merge(piece)
+    def piece(number: int) -> Arguments:
+        return tuple(column[number * _PIECE :][:_PIECE] for column in pairs)
 
-    meet(pairs)
-    dtype, random = target.dtype, np.random.default_rng(seed)
-    low, high = ordinal(target.low, dtype), ordinal(target.high, dtype)
-    for step in range(dtype.mantissa_bits - 1, -1, -1):
-        climbers = sorted(worst, reverse=True)[:CLIMBERS]
-        worst = set(climbers)
-        if not climbers:
-            break
-        columns = np.asarray([point for _, point in climbers]).T.astype(dtype.numpy)
-        centres = to_ordinal(columns, dtype)[:, np.arange(_BLOCK // 8) % len(climbers)]
-        places = centres + random.integers(-(1 << step), (1 << step) + 1, centres.shape)
-        first, second = from_ordinal(np.clip(places, low, high), dtype)
-        meet((first, second))
-    return merged.finish(exhaustive=False, seconds=time.perf_counter() - started)
+    found = _Directed(evaluate, target, flush_to_zero=flush_to_zero)
+    found.sample(piece, pieces, threads)
+    steps = range(target.dtype.mantissa_bits - 1, -1, -1)
+    found.climb(steps, _PAIRS_NEAR, np.random.default_rng(seed))
+    return found.finish()
 
 
-class _Rounds:
-    """One round of the climb: neighbours of the climbers, measured climber by climber."""
+class _Directed:
+    """A sample and a climb from its worst inputs, both in the same statistics."""
 
-    def __init__(
-        self,
-        evaluate: Evaluate,
-        target: Target,
-        flush_to_zero: bool,
-        random: np.random.Generator,
-    ) -> None:
+    def __init__(self, evaluate: Evaluate, target: Target, *, flush_to_zero: bool) -> None:
         self._evaluate, self._target, self._flush = evaluate, target, flush_to_zero
-        self._random = random
+        self._started = time.perf_counter()
+        self._merged = Statistics(target, flush_to_zero)
+        self._worst: list[tuple[float, tuple[float, ...]]] = []
 
-    def around(
-        self, centres: NDArray[np.float64], step: int, merged: Statistics
-    ) -> list[tuple[float, float]]:
-        """Adds what is found up to 2^step ULP from the centres; the worst of each sixteenth."""
-        each = _BLOCK // 8 // len(centres)
-        distance = self._random.integers(-(1 << step), (1 << step) + 1, (len(centres), each))
-        places = to_ordinal(centres, F64)[:, None] + distance
-        low, high = ordinal(self._target.low, F64), ordinal(self._target.high, F64)
-        found: list[tuple[float, float]] = []
-        for rows in np.array_split(np.clip(places, low, high), 16):
-            inputs = np.resize(from_ordinal(rows.ravel(), F64), _BLOCK // 128)
-            part = _measured(self._evaluate, self._target, self._flush, inputs)
-            found += _points(part)
-            merged.merge(part)
-        return found
+    def sample(
+        self,
+        draw: Callable[[int], Arguments],
+        blocks: int,
+        threads: int | None,
+        report: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Measures numbered blocks of inputs; the climb may begin with the worst of each."""
+        with ThreadPoolExecutor(threads or usable()) as pool:
+            parts = pool.map(lambda number: self._measured(draw(number)), range(blocks))
+            for number, part in enumerate(parts):
+                self._keep(part)
+                report(number + 1)
 
+    def climb(self, steps: Iterable[int], count: int, random: np.random.Generator) -> None:
+        """Measures neighbours of the worst inputs, and of the worst of what it meets, see `STEPS`.
 
-def _measured(
-    evaluate: Evaluate, target: Target, flush_to_zero: bool, inputs: NDArray[Any]
-) -> Statistics:
-    statistics = Statistics(target, flush_to_zero)
-    add_results(statistics, (inputs,), np.asarray(evaluate(inputs)))
-    return statistics
+        As many as `count` for each step, climber by climber, so that the worst of each sixteenth of
+        them are kept.
+        """
+        dtype = self._target.dtype
+        low, high = ordinal(self._target.low, dtype), ordinal(self._target.high, dtype)
+        for step in steps:
+            self._worst = sorted(set(self._worst), reverse=True)[:CLIMBERS]
+            if not self._worst:
+                break
+            centres = np.asarray([point for _, point in self._worst], dtype.numpy).T
+            each = count // len(self._worst)
+            distance = random.integers(-(1 << step), (1 << step) + 1, (*centres.shape, each))
+            places = np.clip(to_ordinal(centres, dtype)[..., None] + distance, low, high)
+            for part in np.array_split(places, 16, axis=1):
+                columns = (np.resize(column.ravel(), count // 16) for column in part)
+                inputs = tuple(from_ordinal(column, dtype) for column in columns)
+                self._keep(self._measured(inputs))
 
+    def finish(self) -> ErrorMeasurement:
+        """Returns what was found, sampled."""
+        seconds = time.perf_counter() - self._started
+        return self._merged.finish(exhaustive=False, seconds=seconds)
 
-def _points(statistics: Statistics) -> list[tuple[float, float]]:
-    return [(error, arguments[0]) for error, (arguments, _) in statistics.worst]
+    def _measured(self, arguments: Arguments) -> Statistics:
+        part = Statistics(self._target, self._flush)
+        add_results(part, arguments, np.asarray(self._evaluate(*arguments)))
+        return part
+
+    def _keep(self, part: Statistics) -> None:
+        self._worst += [(error, arguments) for error, (arguments, _) in part.worst]
+        self._merged.merge(part)
 
 
 def _drawn(target: Target, seed: int, number: int) -> NDArray[np.float64]:

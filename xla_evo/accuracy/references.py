@@ -22,8 +22,6 @@ Arguments = tuple[Array, ...]
 
 _CHUNK = 1 << 15
 """References that are computed at a time, so that what their functions pass on stays in cache."""
-
-
 _BY_MPMATH_S = 2e-5
 """A number takes longer by mpmath, and less by arithmetic over arrays, few ones too."""
 

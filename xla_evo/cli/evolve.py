@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from xla_evo.targets.target import Target
 
 _HASH = re.compile("[0-9a-f]{6,64}")
+_LONG_S = 120.0
+"""A proof that takes longer is told beforehand."""
 
 NAME = "evolve"
 HELP = "Evolves a program for a function from nothing and proves it over every input."
@@ -111,9 +113,6 @@ def _beginning(given: str, frame: str) -> str:
     if hole is None:
         raise ConfigError(f"{found[0].name} was not made in scaffold {frame}; choose another")
     return print_program(hole)
-
-
-_LONG_S = 120.0
 
 
 def _tell_slow_references(target: "Target") -> None:

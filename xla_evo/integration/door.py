@@ -30,6 +30,8 @@ from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.stablehlo import as_function
 
 _ROUND_OFF = 1.001
+_CHECKS = "2"
+"""Of what is tried; another number finds no older verdict."""
 
 _verdicts: dict[tuple[str, str], str] = {}
 _lock = threading.RLock()
@@ -76,6 +78,7 @@ def _remembered(choice: Choice, lowering: Lowering) -> str:
     live = code_fingerprint(choice.entry.program, lowering, fingerprint(row))
     key = Key.of(
         "door",
+        checks=_CHECKS,
         program=choice.entry.certificate.program_hash,
         function=choice.function,
         lowering=lowering,

@@ -233,7 +233,7 @@ def _measurement(
     # What the door will sample elsewhere is part of what is certified.
     first, second = zip(*(sample_pairs(target, n) for n in (_SAMPLES, DOOR_SAMPLES)), strict=True)
     pair = np.concatenate(first), np.concatenate(second)
-    return measure_pairs(run, target, pair, flush_to_zero=flush)
+    return measure_pairs(run, target, pair, flush_to_zero=flush, threads=threads)
 
 
 def sweep_together(

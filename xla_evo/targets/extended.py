@@ -23,7 +23,7 @@ from xla_evo.targets.function import Array64
 _UNIT = np.longdouble(2.0) ** -64
 _LEAST = np.ldexp(np.longdouble(1.0), -16445)
 """The least positive x87 number; results that are not normal are rounded to its multiples."""
-_LEAST_64 = np.longdouble(2.0) ** -1070
+_LEAST_64 = np.longdouble(2.0) ** -1064
 """More than float64 loses of a result that is not normal."""
 _OF_LIBRARY = 16
 """Error allowed a function of glibc, in units of 2^-64: more than twice what its tests find.
