@@ -1,17 +1,29 @@
 """Random programs as hypothesis strategies, input samples, and comparison by bits."""
 
+import shutil
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from xla_evo_lowering.dtypes import BOOL, DTYPES, F16, F32, I32, U32, DType, Kind
 from xla_evo_lowering.generate import Generator, random_program, special_bits
 from xla_evo_lowering.ops import OPS
-from xla_evo_lowering.program import Program
+from xla_evo_lowering.program import Builder, Program
 
 TYPED = tuple(dtype for dtype in DTYPES if dtype.kind is not Kind.REAL)
 MIX = (F16, F32, I32, U32, BOOL)
+
+needs_compiler = pytest.mark.skipif(
+    not any(shutil.which(name) for name in ("c++", "g++", "clang++")),
+    reason="no C++ compiler on this machine",
+)
+
+
+def square_plus(constant: float = 1.5, name: str = "square_plus") -> Program:
+    b = Builder(name, x=F32)
+    return b.build(b.apply("add", b.apply("mul", 0, 0), b.const(constant, F32)))
 
 
 @st.composite

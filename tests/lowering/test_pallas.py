@@ -11,8 +11,8 @@ from jax import lax
 from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
 from tests.lowering.plugins import installed
-from tests.lowering.programs import values
-from tests.lowering.test_native import assert_same_bits, inputs, needs_compiler
+from tests.lowering.programs import needs_compiler, values
+from tests.lowering.test_native import assert_same_bits, inputs
 from xla_evo_lowering import pallas
 from xla_evo_lowering.ahead import AheadOfTime, lower_for
 from xla_evo_lowering.backends import backend
