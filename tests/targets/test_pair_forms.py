@@ -6,6 +6,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+from xla_evo.targets import pair_forms
 from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo.targets.pair_forms import ERROR_ULP
 
@@ -65,3 +66,18 @@ def test_it_agrees_with_the_float64_form(row):
     ordinary = np.isfinite(other) & (np.abs(other) >= 2.0**-1022)
     distance = np.abs(high[ordinary] - other[ordinary])
     assert (distance <= (row.f64_error_ulp + 1) * np.spacing(np.abs(other[ordinary]))).all()
+
+
+def test_tables_are_made_while_no_other_thread_sets_the_precision(monkeypatch):
+    held = []
+
+    class Lock:
+        def __enter__(self):
+            held.append(self)
+
+        def __exit__(self, *_):
+            held.clear()
+
+    monkeypatch.setattr(pair_forms, "MPMATH", Lock())
+    table = pair_forms._series_table(lambda _: [mp.mpf(len(held))], 0.1)
+    assert (table[:, 0, 0] == 1).all()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from xla_evo.targets.catalogue import function as catalogue_function
 from xla_evo.targets.function import Array64
+from xla_evo.targets.reliable import MPMATH
 
 _UNIT = np.longdouble(2.0) ** -64
 _LEAST = np.ldexp(np.longdouble(1.0), -16445)
@@ -96,7 +97,7 @@ def extended_form(
     def known(node: ast.Constant | ast.Name) -> Fraction:
         if isinstance(node, ast.Constant):
             return number(node)
-        with mp.workprec(200):
+        with MPMATH, mp.workprec(200):
             return Fraction(int(mp.ldexp(constants[node.id], 190)), 1 << 190)
 
     try:

@@ -25,7 +25,7 @@ from xla_evo._numba import njit_with
 from xla_evo.targets import double_double as dd
 from xla_evo.targets.double_double import Pair
 from xla_evo.targets.function import Array64
-from xla_evo.targets.reliable import Mp
+from xla_evo.targets.reliable import MPMATH, Mp
 
 Table = NDArray[np.float64]
 Settled = tuple[float, float]
@@ -74,7 +74,7 @@ def _erf_series(centre: Mp) -> list[Mp]:
 
 def _series_table(series: Callable[[Mp], list[Mp]], end: float) -> Table:
     """Coefficients in double-double, shape (centres, terms, 2)."""
-    with mp.workprec(400):
+    with MPMATH, mp.workprec(400):
         centres = [mp.mpf(_SPACING) * k for k in range(int(end / _SPACING) + 2)]
         return np.asarray([dd.constant_pairs(series(centre)) for centre in centres])
 
