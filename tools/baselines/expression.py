@@ -193,6 +193,11 @@ def estrin(x: Value, coefficients: Sequence[float | Value]) -> Value:
     return tree(coefficients)
 
 
+def horner_over_tree(x: Value, coefficients: Sequence[float], steps: int) -> Value:
+    """The last `steps` of the nested form, whose roundings show, over a tree of the rest."""
+    return horner(x, [*coefficients[:steps], estrin(x, coefficients[steps:])])
+
+
 def selected(
     which: Value, like: Value, first: Sequence[float], second: Sequence[float]
 ) -> tuple[Value, ...]:

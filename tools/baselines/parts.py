@@ -2,7 +2,7 @@
 
 XLA contracts what it likes, so products that must be exact are made of halves of 26 bits (Dekker
 1971, without his reliance on the order of operations); sums keep their roundings by guards (Knuth,
-TAOCP 2, 4.2.2).
+TAOCP 2, 4.2.2). Those named so count on contraction and are shorter (Ogita, Rump, Oishi 2005).
 """
 
 import mpmath as mp
@@ -43,6 +43,21 @@ def any_sum(a: Value, b: Value) -> Parts:
     total = (a + b).guard()
     from_b = (total - a).guard()
     return total, (a - (total - from_b).guard()) + (b - from_b)
+
+
+def contracted_product(a: Value, b: Value) -> Parts:
+    """(product, its rounding error), where XLA contracts the second into a sum.
+
+    The second is of doubled and halved factors, so that it is not taken for the first.
+    """
+    product = (a * b).guard()
+    return product, (a + a) * (b * 0.5) - product
+
+
+def contracted_sum(a: Value, b: Value | float, c: float) -> Parts:
+    """(a b + c, its rounding error) under contraction, where c is not the smaller."""
+    total = (a * b + c).guard()
+    return total, (a + a) * (b * 0.5) + (c - total).guard()
 
 
 def short_product(a: Parts, b: Parts) -> Parts:

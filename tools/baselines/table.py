@@ -76,8 +76,8 @@ WIDE_FORMS = {
     "log1p": (wide_logarithm.log1p,),
     "sinh": (wide_exponential.sinh,),
     "cosh": (wide_exponential.cosh,),
-    "tanh": (wide_exponential.tanh,),
-    "erfc": (wide_errors.erfc,),
+    "tanh": (wide_exponential.tanh, wide_exponential.tanh_in_parts),
+    "erfc": (wide_errors.erfc, wide_errors.erfc_in_parts),
     "erf_inv": (wide_errors.erf_inv,),
 }
 """Forms of float64 functions; where there are several, the first is faster."""

@@ -5,11 +5,13 @@ import math
 
 import mpmath as mp
 from cores import LN2, power_of_two, rounded, split_exponent
-from expression import Value, horner, sign_of, with_sign
-from fit import Fit, shortest
+from expression import Value, estrin, horner, horner_over_tree, sign_of, with_sign
+from fit import Fit, fit, shortest
 from parts import (
     any_sum,
     constant_parts,
+    contracted_product,
+    contracted_sum,
     halves,
     ordered_sum,
     short_product,
@@ -29,6 +31,7 @@ _NEAR = 0.8427007929497149
 """erf(1): a unit in the last place is twice as large from there on, and so is the far form's error.
 """
 _NEAR_MIDDLE = 0.62125
+_LN2, _LN2_REST = constant_parts(lambda: mp.log(2), 53)
 _GRID = 1.5 * 2.0 ** (52 - 11)
 """Adding it rounds to multiples of 2^-11."""
 
@@ -61,7 +64,71 @@ def erfc_fits() -> tuple[float, float, Fit]:
     return alpha, beta, rest
 
 
+@functools.cache
+def contracted_erfc_fits() -> tuple[tuple[float, ...], Fit, tuple[float, ...]]:
+    """(a + k) e^(a^2) erfc(a) as alpha + beta v + gamma v^2 + p(w), v = 1 / (a + k), w = 1 - 2 k v.
+
+    Returns:
+        (alpha, beta, gamma), which touch the function where w is 0 and are short; the rest p; and
+        the slope of e^(a^2) erfc(a) by v as a polynomial in w, to 1/25.
+    """
+    k = mp.mpf(_CENTRE)
+
+    def scaled(w):
+        with mp.workdps(120):
+            a = k * (1 + w) / (1 - w)
+            return mp.exp(a * a) * mp.erfc(a) * (a + k)
+
+    with mp.workdps(40):
+        value, slope, bend = (mp.diff(scaled, 0, n) / math.factorial(n) for n in range(3))
+        exact = value + slope + bend, -2 * k * (slope + 2 * bend), 4 * k * k * bend
+        alpha, beta, gamma = (constant_parts(c, 26)[0] for c in exact)
+
+    def touching(w):
+        v = (1 - w) / (2 * k)
+        return alpha + v * (beta + v * gamma)
+
+    ends = mp.mpf(-1), (_ERFC_END - k) / (_ERFC_END + k)
+    rest = shortest(
+        lambda w: scaled(w) - touching(w), *ends, 58.9, weight=lambda w: 1 / scaled(w), least=29
+    )
+    by_v = fit(lambda w: scaled(w) - (1 - w) * mp.diff(scaled, w), *ends, range(3), points=60)
+    return (alpha, beta, gamma), rest, by_v.numerator
+
+
 def erfc(x: Value, working: DType, bits: float) -> Value:
+    """E^(-a^2) (alpha + beta v + gamma v^2 + p(w)) v of v = 1 / (a + k), by contracted products."""
+    a = abs(x).min(27.0)
+    square, square_low = contracted_product(a, a)
+    n, low_bits = rounded(square * (-1.0 / LN2))
+    # Exact where the product is contracted.
+    top = (n * -_LN2 - square).guard()
+    r, low = ordered_sum(top, n * -_LN2_REST - square_low)
+    one, error = ordered_sum(x.constant(1.0), r)
+    power_rest = exp_tail(r, low + error)
+    d, d_low = ordered_sum(a.constant(_CENTRE), a)
+    v = (1.0 / d).guard()
+    v_low = ((1.0 - v * d) - v * d_low) * v
+    w = v * (-2.0 * _CENTRE) + 1.0
+    (alpha, beta, gamma), found, slope = contracted_erfc_fits()
+    inner, inner_low = contracted_sum(v, gamma, beta)
+    touching, touching_low = contracted_sum(v, inner, alpha)
+    bracket, bracket_low = ordered_sum(touching, estrin(w, found.numerator))
+    rest = bracket_low + (touching_low + v * inner_low)
+    scaled, scaled_low = contracted_product(v, bracket)
+    scaled_low = scaled_low + (v * rest + v_low * horner(w, slope))
+    large, lost = contracted_product(one, scaled)
+    small = power_rest * scaled + (one * scaled_low + lost)
+    return _below_one(x, large + small, low_bits)
+
+
+def _below_one(x: Value, size: Value, exponent: Value) -> Value:
+    """Erfc of x from size 2^exponent of |x|, which may be subnormal."""
+    tail = (size * power_of_two(exponent + 64, F64)).guard() * 2.0**-64
+    return (x < 0.0).where(2.0 - tail, tail)
+
+
+def erfc_in_parts(x: Value, working: DType, bits: float) -> Value:
     """E^(-a^2) (alpha + beta / (a + k) + p(w)) / (a + k), every factor in two parts."""
     a = abs(x).min(27.0)
     first, rest = halves(a)
@@ -78,7 +145,7 @@ def erfc(x: Value, working: DType, bits: float) -> Value:
     start = inverse[0] * (-2.0 * _CENTRE) + (1.0 - _MIDDLE)
     w = (start + inverse[1] * (-2.0 * _CENTRE)).guard()
     w_low = (start - w) + inverse[1] * (-2.0 * _CENTRE)
-    slope = w * horner(w, [(k + 2) * c for k, c in enumerate(found.numerator[2:5])])
+    slope = w * estrin(w, [(k + 2) * c for k, c in enumerate(found.numerator[2:5])])
     # The square in two parts too: its term is nearly all of p.
     (constant, linear_term, square_term), others = found.numerator[:3], found.numerator[3:]
     w_first, w_rest = halves(w)
@@ -86,13 +153,12 @@ def erfc(x: Value, working: DType, bits: float) -> Value:
     square_rest = (w_first * w_first - w_square) + (w + w_first) * w_rest
     short, short_rest = constant_parts(square_term, 26)
     sum_so_far, lost_too = any_sum(linear, w_square * short)
-    p = (w * linear_term + constant) + (w * w) * (w * horner(w, others))
+    p = (w * linear_term + constant) + (w * w) * (w * estrin(w, others))
     p = p + (square_rest * square_term + w_square * short_rest) + w_low * slope
     bracket = shortened(sum_so_far, (lost_too + lost + inverse[1] * beta) + p)
     scaled = shortened(*short_product(inverse, bracket))
     large, small = short_product(power, scaled)
-    tail = ((large + small) * power_of_two(low_bits + 64, F64)).guard() * 2.0**-64
-    return (x < 0.0).where(2.0 - tail, tail)
+    return _below_one(x, large + small, low_bits)
 
 
 @functools.cache
@@ -154,7 +220,7 @@ def erf_inv(x: Value, working: DType, bits: float) -> Value:
     v_short = (v + _GRID).guard() - _GRID
     line = v_short * slope + offset
     rest = (
-        horner(v, found.numerator)
+        estrin(v, found.numerator)
         + ((v - v_short) + (low + v_low - lost * (high * 2.0 + 1.0))) * slope
     )
     # A product with less than 1 would leave the normal numbers before the result does.
@@ -168,6 +234,7 @@ def erf_inv(x: Value, working: DType, bits: float) -> Value:
     residual = (high - s_first * s_first) - (s + s_first) * s_second
     inverse = 1.0 / (s * (s + 2.0))
     root_rest = (residual + low) * ((s + 2.0) * inverse * 0.5)
-    outer = s + (root_rest + horner((s - 2.0) * (s * inverse), far_erf_inv_fit().numerator))
+    t = (s - 2.0) * (s * inverse)
+    outer = s + (root_rest + horner_over_tree(t, far_erf_inv_fit().numerator, 1))
     y = with_sign(near.where(inner, outer), sign_of(x))
     return (a < 1.0).where(y, (a.equals(1.0)).where(with_sign(x.constant(INF), sign_of(x)), NAN))

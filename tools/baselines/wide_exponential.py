@@ -9,7 +9,7 @@ import math
 
 import mpmath as mp
 from cores import LN2, power_of_two, rounded
-from expression import Value, horner, sign_of, with_sign
+from expression import Value, estrin, horner, horner_over_tree, sign_of, with_sign
 from fit import Fit, shortest
 from parts import FIT_BITS, Parts, any_sum, constant_parts, halves, ordered_sum, quotient
 
@@ -21,6 +21,7 @@ _LN2_BITS = 42
 LN2_HIGH, LN2_LOW = constant_parts(lambda: mp.log(2), _LN2_BITS)
 """n LN2_HIGH is exact for the exponents n of float64."""
 _LN2_HALVES = constant_parts(lambda: mp.log(2), 26)
+_HALF_LN2, _HALF_LN2_REST = constant_parts(lambda: mp.log(2) / 2, 53)
 
 
 def reduced(x: Value) -> tuple[Value, Value, Value]:
@@ -44,7 +45,7 @@ def exp_tail_fit() -> Fit:
 
 def exp_tail(r: Value, low: Value) -> Value:
     """E^(r + low) - 1 - r."""
-    return r * r * horner(r, exp_tail_fit().numerator) + low
+    return r * r * horner_over_tree(r, exp_tail_fit().numerator, 1) + low
 
 
 @functools.cache
@@ -61,7 +62,7 @@ def exp2(x: Value, working: DType, bits: float) -> Value:
     """1 + f q(f), which is within 1 ULP where the product is contracted into the sum."""
     n, low_bits = rounded(x.clamp(-1022.0, 1024.0))
     f = x - n
-    return _with_exponent(f * horner(f, exp2_fit().numerator) + 1.0, low_bits, x)
+    return _with_exponent(f * horner_over_tree(f, exp2_fit().numerator, 3) + 1.0, low_bits, x)
 
 
 def exp2_in_parts(x: Value, working: DType, bits: float) -> Value:
@@ -114,7 +115,8 @@ def expm1(x: Value, working: DType, bits: float) -> Value:
     r, low, n = reduced(x.clamp(-60.0, 710.0))
     first, rest = halves(r)
     scale = power_of_two(n - 1, F64)
-    tail = (r * r) * (r * horner(r, exp_cube_fit().numerator)) + ((r + first) * rest * 0.5 + low)
+    cube = (r * r) * (r * horner_over_tree(r, exp_cube_fit().numerator, 1))
+    tail = cube + ((r + first) * rest * 0.5 + low)
     large, small = _offset_sum(scale, scale * r, scale * tail, -0.5)
     large, error = ordered_sum(large, (first * first) * (scale * 0.5))
     y = large + (error + small)
@@ -173,8 +175,48 @@ def cosh(x: Value, working: DType, bits: float) -> Value:
     return y + y
 
 
+@functools.cache
+def half_tanh_fit() -> Fit:
+    """(tanh(h) - h) / h^3 in h^2 for half of half an octave."""
+
+    def value(z):
+        h = mp.sqrt(z)
+        with mp.workdps(60):
+            return (mp.tanh(h) - h) / (h * z) if z > 1e-20 else z * 2 / 15 - mp.mpf(1) / 3
+
+    end = mp.mpf(_END) / 2
+    return shortest(value, 0, end * end, 56.0, weight=lambda z: z + mp.mpf(2) ** -22, least=5)
+
+
 def tanh(x: Value, working: DType, bits: float) -> Value:
-    """(e^2a - 1) / (e^2a + 1), both in two parts."""
+    """T + s over 1 + T s, T and s the hyperbolic tangents of n ln 2 / 2 and of the rest of |x|.
+
+    Both times 1 + u for u = 2^-n, as T is (1 - u) / (1 + u). Each sum keeps its rounding; the
+    quotient's is a product contracted into a sum, and h is exact where its product is contracted.
+    """
+    a = abs(x).min(19.5)
+    n, low_bits = rounded(a * (2 / LN2))
+    h = (n * -_HALF_LN2 + a).guard()
+    square = h * h
+    rest = (h * square) * estrin(square, half_tanh_fit().numerator) + n * -_HALF_LN2_REST
+    u = power_of_two(-low_bits, F64)
+    less, more = 1.0 - u, u + 1.0
+    # Where n is 53 or more these are 1; a unit in the last place of the result shows it.
+    lost = (more - less) - u * 2.0
+    first, error = ordered_sum(less, h)
+    top = (more * h + less).guard()
+    top_rest = (error + lost) + ((first - top).guard() + h * u) + more * rest
+    s = (h + rest).guard()
+    bottom = (less * s + more).guard()
+    bottom_rest = ((more - bottom).guard() + s) - s * u
+    inverse = 1.0 / bottom
+    q = (top * inverse).guard()
+    y = ((top - q * bottom) + (top_rest - q * bottom_rest)) * inverse + q
+    return with_sign(y, sign_of(x))
+
+
+def tanh_in_parts(x: Value, working: DType, bits: float) -> Value:
+    """(e^2a - 1) / (e^2a + 1), both in two parts: under contraction or without."""
     a = abs(x).min(19.5)
     r, low, n = reduced(a + a)
     scale = power_of_two(n, F64)

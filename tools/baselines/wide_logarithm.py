@@ -5,7 +5,7 @@ import math
 
 import mpmath as mp
 from cores import power_of_two, split_exponent
-from expression import Value, horner
+from expression import Value, horner_over_tree
 from fit import Fit, shortest
 from parts import FIT_BITS, Parts, any_sum, halves, ordered_sum
 from wide_exponential import LN2_HIGH, LN2_LOW, itself_if_tiny
@@ -35,7 +35,8 @@ def log_parts(exponent: Value, f: Value) -> Parts:
     large, first = ordered_sum(exponent * LN2_HIGH, f)
     f_first, f_rest = halves(f)
     large, second = ordered_sum(large, (f_first * f_first) * -0.5)
-    tail = (f * f) * (f * horner(f, log_tail_fit().numerator)) + (f + f_first) * f_rest * -0.5
+    cube = (f * f) * (f * horner_over_tree(f, log_tail_fit().numerator, 1))
+    tail = cube + (f + f_first) * f_rest * -0.5
     return large, (first + second + exponent * LN2_LOW) + tail
 
 
