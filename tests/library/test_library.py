@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -327,6 +328,18 @@ def test_a_program_that_ends_in_a_product_is_refused() -> None:
 def test_results_beside_a_subtraction_are_those_alone() -> None:
     saturated = next(e for e in entries("tanh", "float32") if e.name.endswith("0c42b3adc7c1b1de"))
     assert not changed_beside(as_function(saturated.program), make_target("tanh"))
+
+
+def test_a_result_outside_those_of_the_function_is_refused() -> None:
+    """By less than its error in ULP: a root of 1 - tanh(x)^2 is nan there."""
+    entry = entries("tanh", "bfloat16")[0]
+    right, target = as_function(entry.program), make_target("tanh", "bfloat16")
+
+    def beyond(x: jax.Array) -> jax.Array:
+        return jnp.where(x == 4.0, jnp.asarray(1.0078125, x.dtype), right(x))
+
+    with pytest.raises(CertificationError, match=r"f\(4.0\) is 1.0078125, above all results"):
+        prove(entry.program, target, "inline", beyond, time=False, contexts=False)
 
 
 def test_infinite_error_beside_other_operations_is_not_written(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import numpy as np
 from xla_evo.accuracy.directed import measure_directed, measure_pairs
 from xla_evo.accuracy.lengths import DEFAULT_LENGTHS, check_length_invariance
 from xla_evo.accuracy.measurement import ErrorMeasurement
+from xla_evo.accuracy.results import outside
 from xla_evo.accuracy.specials import check_specials, special_inputs
 from xla_evo.accuracy.sweep import (
     Watch,
-    measure_exhaustive,
     measure_exhaustive_together,
     measure_inputs,
     measure_sampled,
@@ -99,7 +99,8 @@ def certify(
 
     Raises:
         CertificationError: a special value is wrong, a result depends on the array's length or on
-            a subtraction that follows, or an error is above `max_ulp`.
+            a subtraction that follows, one of a sweep lies outside those of the function, or an
+            error is above `max_ulp`.
         TargetError: there is no such function.
         CompileError: XLA refused it.
     """
@@ -220,10 +221,20 @@ def _measurement(
 ) -> ErrorMeasurement:
     flush = backend_row("cpu").flushes(target.dtype)
     if is_swept(target):
-        return measure_exhaustive(
-            run, target, flush_to_zero=flush, threads=threads, limit_ulp=max_ulp,
-            progress=progress, every_pattern=True,
+        beyond: list[str] = []
+
+        def watch(_: int, inputs: np.ndarray[Any, Any], results: np.ndarray[Any, Any]) -> None:
+            problem = outside(target.function, inputs, results)
+            if problem:
+                beyond.append(problem)
+
+        (found,) = measure_exhaustive_together(
+            [run], target, flush_to_zero=flush, threads=threads, limit_ulp=max_ulp,
+            progress=progress, every_pattern=True, watch=watch,
         )  # fmt: skip
+        if beyond:
+            raise CertificationError(f"{target.describe()}: {beyond[0]}")
+        return found
     if target.dtype is F64 and target.function.pair is not None:
         return measure_directed(
             run, target, flush_to_zero=flush, threads=threads, progress=progress

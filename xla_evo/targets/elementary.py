@@ -48,15 +48,18 @@ def _within_one(form: Callable[..., Any], tiny: fast.Series | None = None) -> fa
 ROWS: tuple[Function, ...] = (
     Function(
         name="exp", mp=mp.exp, f64=_EXP64, f64_error_ulp=4.0,
-        specials=_EXP, builtin="jax.numpy.exp", primitive="exp",
+        specials=_EXP, results=(0.0, _INF),
+        builtin="jax.numpy.exp", primitive="exp",
     ),
     Function(
         name="exp2", mp=exact.exp2, f64=_EXP264, f64_error_ulp=4.0, pair=pair.exp2,
-        specials=(*_EXP, (1.0, 2.0), (-1.0, 0.5)), builtin="jax.numpy.exp2", primitive="exp2",
+        specials=(*_EXP, (1.0, 2.0), (-1.0, 0.5)), results=(0.0, _INF),
+        builtin="jax.numpy.exp2", primitive="exp2",
     ),
     Function(
         name="expm1", mp=mp.expm1, f64=_EXPM164, f64_error_ulp=4.0, pair=pair.expm1,
         specials=(*_ODD_ZERO, (_INF, _INF), (-_INF, -1.0)), zeros=(0.0,),
+        results=(-1.0, _INF),
         builtin="jax.numpy.expm1", primitive="expm1",
     ),
     Function(
@@ -88,6 +91,7 @@ ROWS: tuple[Function, ...] = (
         name="sin", mp=guarded(mp.sin), f64=fast.short_cut(trigonometric.sin, tiny=fast.itself),
         f64_error_ulp=6.0, symmetry="odd",
         specials=(*_ODD_ZERO, *_TRIGONOMETRIC), zeros=_PI_ZEROS,
+        results=(-1.0, 1.0),
         builtin="jax.numpy.sin", primitive="sin",
     ),
     Function(
@@ -95,6 +99,7 @@ ROWS: tuple[Function, ...] = (
         f64=fast.short_cut(trigonometric.cos, tiny=fast.constant(1.0)),
         f64_error_ulp=6.0, symmetry="even",
         specials=((0.0, 1.0), (-0.0, 1.0), (_NAN, _NAN), *_TRIGONOMETRIC), zeros=_HALF_PI,
+        results=(-1.0, 1.0),
         builtin="jax.numpy.cos", primitive="cos",
     ),
     Function(
@@ -128,12 +133,14 @@ ROWS: tuple[Function, ...] = (
         name="cosh", mp=guarded(mp.cosh), f64=_COSH64, f64_error_ulp=4.0, pair=pair.cosh,
         symmetry="even",
         specials=((0.0, 1.0), (-0.0, 1.0), (_INF, _INF), (-_INF, _INF), (_NAN, _NAN)),
+        results=(1.0, _INF),
         builtin="jax.numpy.cosh", primitive="cosh",
     ),
     Function(
         name="tanh", mp=guarded(mp.tanh), f64=fast.quiet(np.tanh), f64_error_ulp=4.0,
         pair=pair.tanh,
         symmetry="odd", specials=(*_ODD_ZERO, (_INF, 1.0), (-_INF, -1.0)), zeros=(0.0,),
+        results=(-1.0, 1.0),
         builtin="jax.numpy.tanh", primitive="tanh",
     ),
     Function(
@@ -147,6 +154,7 @@ ROWS: tuple[Function, ...] = (
         name="acosh", mp=guarded(mp.acosh), f64=_nan_below(1.0, np.arccosh),
         f64_error_ulp=4.0, domain=(1.0, _INF), zeros=(1.0,), poles=(1.0,),
         specials=((1.0, 0.0), (_INF, _INF), (0.0, _NAN), (-0.0, _NAN), *_NAN_BELOW_ZERO),
+        results=(0.0, _INF),
         builtin="jax.numpy.arccosh", primitive="acosh",
     ),
     Function(

@@ -42,6 +42,7 @@ class Function:
         pair: reference for float64 results, within `xla_evo.targets.pair_forms.ERROR_ULP`; None
             where there is none and mpmath has to serve.
         domain: largest interval on which the function is real, ends included.
+        results: interval, of ends that every format has, which no result of a program may leave.
         symmetry: whether f(-x) is -f(x) or f(x).
         specials: inputs whose output is fixed bit by bit (sign of zero, infinities, nan).
         zeros: float64 numbers nearest to zeros worth testing around.
@@ -60,6 +61,7 @@ class Function:
     f64_error_ulp: float
     pair: PairFunction | None = None
     domain: tuple[float, float] = (-np.inf, np.inf)
+    results: tuple[float, float] = (-np.inf, np.inf)
     symmetry: Symmetry = "none"
     specials: tuple[Special, ...] = ()
     zeros: tuple[float, ...] = ()

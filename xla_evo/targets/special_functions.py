@@ -46,6 +46,7 @@ ROWS: tuple[Function, ...] = (
             low=(-8.0, fast.constant(-1.0)), high=(8.0, fast.constant(1.0)),
         ), f64_error_ulp=4.0,
         symmetry="odd", specials=(*_ODD_ZERO, (_INF, 1.0), (-_INF, -1.0)), zeros=(0.0,),
+        results=(-1.0, 1.0),
         builtin="jax.lax.erf", primitive="erf",
     ),
     Function(
@@ -54,6 +55,7 @@ ROWS: tuple[Function, ...] = (
             low=(-8.0, fast.constant(2.0)), high=(28.0, fast.constant(0.0)),
         ), f64_error_ulp=16.0, pair=pair.erfc,
         specials=((0.0, 1.0), (-0.0, 1.0), (_INF, 0.0), (-_INF, 2.0), (_NAN, _NAN)),
+        results=(0.0, 2.0),
         builtin="jax.lax.erfc", primitive="erfc",
     ),
     Function(
@@ -73,6 +75,7 @@ ROWS: tuple[Function, ...] = (
             low=(-800.0, fast.constant(0.0)), high=(40.0, fast.constant(1.0)),
         ), f64_error_ulp=6.0,
         specials=((0.0, 0.5), (-0.0, 0.5), (_INF, 1.0), (-_INF, 0.0), (_NAN, _NAN)),
+        results=(0.0, 1.0),
         builtin="jax.lax.logistic", primitive="logistic",
     ),
     Function(
@@ -107,6 +110,7 @@ ROWS: tuple[Function, ...] = (
         ), f64_error_ulp=16.0,
         symmetry="even",
         specials=((0.0, 1.0), (-0.0, 1.0), (_INF, 0.0), (-_INF, 0.0), (_NAN, _NAN)),
+        results=(0.0, 1.0),
         builtin="jax.lax.bessel_i0e", primitive="bessel_i0e",
     ),
     Function(
@@ -145,7 +149,8 @@ ROWS: tuple[Function, ...] = (
             fast.softplus, tiny=lambda x: np.log(2.0) + x * (0.5 + 0.125 * x),
             low=(-800.0, fast.constant(0.0)), high=(40.0, fast.itself),
         ), f64_error_ulp=8.0,
-        specials=((_INF, _INF), (-_INF, 0.0), (_NAN, _NAN)), builtin="jax.nn.softplus",
+        specials=((_INF, _INF), (-_INF, 0.0), (_NAN, _NAN)), results=(0.0, _INF),
+        builtin="jax.nn.softplus",
     ),
     Function(
         name="mish", mp=exact.mish, f64=fast.short_cut(
