@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from xla_evo.accuracy.results import outside
 from xla_evo.accuracy.sweep import measure_sampled
 from xla_evo.errors import ConfigError, TargetError
 from xla_evo.library import (
@@ -328,6 +329,18 @@ def test_a_program_that_ends_in_a_product_is_refused() -> None:
 def test_results_beside_a_subtraction_are_those_alone() -> None:
     saturated = next(e for e in entries("tanh", "float32") if e.name.endswith("0c42b3adc7c1b1de"))
     assert not changed_beside(as_function(saturated.program), make_target("tanh"))
+
+
+SATURATING = {"tanh": 7.5, "erf": 3.5, "logistic": 15.0}
+"""From here on the function rounds to 1, or nearly."""
+
+
+@pytest.mark.parametrize("entry", [e for e in SINGLE if e.function in SATURATING], ids=named)
+def test_a_saturated_program_stays_within_the_results_of_its_function(entry: Entry) -> None:
+    first = np.float32(SATURATING[entry.function]).view(np.uint32)
+    x = np.arange(first, first + (1 << 22), dtype=np.uint32).view(np.float32)
+    results = Executable.of_program(entry.program)(x)
+    assert not outside(catalogue_function(entry.function), x, results)
 
 
 def test_a_result_outside_those_of_the_function_is_refused() -> None:
