@@ -79,6 +79,13 @@ def test_good_expressions_pass(expr):
     assert make_target(expr=expr, low=-1, high=1).count() > 0
 
 
+def test_a_declared_value_serves_where_the_expression_has_none():
+    target = make_target(expr="exp(-1/x)", low=0, high=4, specials={0.0: 0.0})
+    assert target.function.f64(np.array([0.0, 4.0])).tolist() == [0.0, math.exp(-0.25)]
+    with pytest.raises(TargetError, match="pole"):
+        make_target(expr="1/x", low=0, high=1, specials={0.0: math.inf})
+
+
 @pytest.mark.parametrize(
     "target",
     [make_target("exp2", "f32", 0, 1), make_target("log", "bf16"),

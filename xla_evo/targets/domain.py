@@ -23,7 +23,8 @@ def check_domain(function: Function, low: float, high: float) -> None:
 
     A catalogue function is only checked against its stated domain: its poles and special values
     are known. Any other is evaluated in mpmath at both ends, on a uniform and a geometric grid,
-    and refined between neighbours where a pole may hide.
+    and refined between neighbours where a pole may hide. Inputs with a finite value that
+    the user declared are left out.
 
     Raises:
         TargetError: says at which input the function has a pole or is not real.
@@ -36,7 +37,8 @@ def check_domain(function: Function, low: float, high: float) -> None:
         )
     if function.expression is None or function.arity != 1:
         return
-    points = _points(low, high)
+    declared = {x for x, y in function.declared_specials() if math.isfinite(y)}
+    points = [point for point in _points(low, high) if point not in declared]
     with MPMATH, mp.workprec(80):
         values = [_value(function, point) for point in points]
         for position in range(1, len(points)):
