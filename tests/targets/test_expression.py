@@ -45,6 +45,10 @@ def test_decimals_are_exact_at_any_precision():
         ("x*log(x)", 0, lambda: 0),
         ("(exp(x)-1-x)/x**2", 0, lambda: mp.mpf(1) / 2),
         ("(cos(x)-1+x**2/2-x**4/24)/x**6", 0, lambda: -mp.mpf(1) / 720),
+        ("(sqrt(1+x)-1)/sqrt(x)", 0, lambda: 0),
+        ("log(x)/sqrt(x-1)", 1, lambda: 0),
+        ("sqrt(x)*log(x)", 0, lambda: 0),
+        ("log(1+sqrt(x))/sqrt(x)", 0, lambda: 1),
     ],
 )
 def test_removable_singularities_have_their_limit(text, x, expected):
@@ -62,6 +66,8 @@ def test_removable_singularities_have_their_limit(text, x, expected):
         ("1+(x-sin(x))/x**3", lambda x: 7 / mp.mpf(6)),
         ("(sin(x)-x+x**3/6)/x**5", lambda x: 1 / mp.mpf(120)),
         ("coth(x)-1/x", lambda x: x / 3),
+        ("2-(1-cos(x**3))/x**6", lambda x: mp.mpf(3) / 2),
+        ("2+(sin(tan(x))-tan(sin(x)))/x**7", lambda x: mp.mpf(59) / 30),
     ],
 )
 def test_cancellation_near_a_removable_singularity_costs_no_digit(text, expected, x):
@@ -82,6 +88,31 @@ def test_what_is_left_of_large_terms_is_not_taken_for_zero(text, x, expected):
     with mp.workdps(20):
         value = function_from_expression(text).mp(mp.mpf(x))
         assert abs(value / expected(mp.mpf(x)) - 1) < mp.mpf(10) ** -19
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "expected"),
+    [
+        ("exp(-exp(x))", [1e5, 1e10, 3e38], [0.0, 0.0, 0.0]),
+        ("tanh(exp(x))", [1e10], [1.0]),
+        ("1/(1+exp(exp(x)))", [1e10], [0.0]),
+        ("exp(exp(x))", [1e10], [math.inf]),
+        ("2**-exp(x)", [1e10], [0.0]),
+        ("erfc(exp(x))+1", [1e5], [1.0]),
+        ("log(exp(exp(x)))", [700.0], [math.exp(700.0)]),
+        ("log(1+exp(x))", [1e30], [1e30]),
+    ],
+)
+def test_exponentials_of_exponentials_take_no_long_numbers(text, at, expected):
+    assert function_from_expression(text, narrow=True).f64(np.array(at)).tolist() == expected
+
+
+def test_the_cube_root_is_the_real_one():
+    row = function_from_expression("cbrt(x)", narrow=True)
+    x = np.array([-8.0, -0.3, 0.0, 0.3])
+    exact = [float(row.mp(mp.mpf(v))) for v in x.tolist()]
+    np.testing.assert_allclose(row.f64(x), exact, rtol=1e-15)
+    np.testing.assert_allclose(exact, np.cbrt(x), rtol=1e-15)
 
 
 def test_what_vanishes_is_zero():

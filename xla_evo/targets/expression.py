@@ -17,18 +17,30 @@ import numpy as np
 from mpmath.libmp import NoConvergence
 
 from xla_evo.errors import TargetError
-from xla_evo.targets import extended
+from xla_evo.targets import exact_forms, extended
 from xla_evo.targets.expression_values import NARROW_ULP, WIDE_ULP, ExpressionValues, Specials
 from xla_evo.targets.function import Function, Special, Symmetry
 from xla_evo.targets.parity import symmetry_of
 from xla_evo.targets.reliable import MPMATH, Mp, reliable, working_precision
 
 _LONGEST = 2_000
+
+
+def _near(x: Any, bits: int) -> Any:
+    """An mpmath number, or 2^bits with its sign where it is finite and larger."""
+    far = isinstance(x, mp.mpf) and mp.isfinite(x) and abs(x) > mp.ldexp(1, bits)
+    return mp.sign(x) * mp.ldexp(1, bits) if far else x
+
+
+def _clamped(form: Callable[..., Any], bits: int) -> Callable[..., Any]:
+    return lambda x, *more: form(_near(x, bits), *more)
+
+
 _CONSTANTS: dict[str, Any] = {
     "pi": mp.pi, "e": mp.e, "euler": mp.euler, "catalan": mp.catalan, "phi": mp.phi,
     "ln2": mp.ln2, "ln10": mp.ln10, "glaisher": mp.glaisher, "apery": mp.apery,
 }  # fmt: skip
-_FUNCTIONS: dict[str, Any] = {
+_UNCLAMPED: dict[str, Any] = {
     name: getattr(mp, name)
     for name in [
         "exp",
@@ -119,13 +131,32 @@ _FUNCTIONS: dict[str, Any] = {
         "sign",
         "barnesg",
     ]
-} | {"abs": mp.fabs, "exp2": lambda x: mp.power(2, x), "log2": lambda x: mp.log(x) / mp.log(2)}
+} | {
+    "abs": mp.fabs,
+    "cbrt": lambda x: exact_forms.cbrt(x) if isinstance(x, mp.mpf) else mp.cbrt(x),
+    "exp2": lambda x: mp.power(2, x),
+    "log2": lambda x: mp.log(x) / mp.log(2),
+}
+_FARTHEST, _FARTHEST_SQUARED = 2048, 500
+"""Logarithms to 2 of the largest arguments of what grows or falls as an exponential does, of the
+argument or its square: mpmath needs as many bits, and no float64 number comes back from there."""
+_FUNCTIONS: dict[str, Any] = (
+    _UNCLAMPED
+    | {
+        name: _clamped(_UNCLAMPED[name], _FARTHEST)
+        for name in ("exp", "expm1", "exp2", "sinh", "cosh", "tanh", "sech", "csch", "coth")
+    }
+    | {
+        name: _clamped(_UNCLAMPED[name], _FARTHEST_SQUARED)
+        for name in ("erfc", "erfi", "npdf", "ncdf")
+    }
+)
 _BINARY: dict[type[ast.operator], Callable[[Mp, Any], Any]] = {
     ast.Add: lambda a, b: a + b,
     ast.Sub: lambda a, b: a - b,
     ast.Mult: lambda a, b: a * b,
     ast.Div: lambda a, b: a / b,
-    ast.Pow: lambda a, b: mp.power(a, b),
+    ast.Pow: lambda a, b: mp.power(a, _near(b, _FARTHEST)),
 }
 _Node = Callable[[Any], Any]
 
@@ -332,7 +363,7 @@ def _with_limits(form: _Node, text: str) -> Callable[[Any], Any]:
         except TypeError as error:
             raise TargetError(f"expression {text!r} cannot be evaluated: {error}") from None
 
-    settled = reliable(attempt, f"expression {text!r}", bits_per_exponent=2)
+    settled = reliable(attempt, f"expression {text!r}", bits_per_exponent=4)
 
     def evaluate(x: Mp) -> Mp:
         with MPMATH:
@@ -345,17 +376,17 @@ def _with_limits(form: _Node, text: str) -> Callable[[Any], Any]:
 def _limit(form: _Node, x: Mp) -> Mp:
     """Limit of ``form`` at a finite x from both sides (or from the one where it is real), or nan.
 
-    The mean of f(x+h) and f(x-h) is within O(h^2) of a limit that is smooth; h is small enough
-    for the working precision, and the precision is high enough for what cancels in f up to the
-    seventh order.
+    The mean of f(x+h) and f(x-h) is within O(h^2) of a limit that is smooth. The second h is so
+    small that what vanishes as sqrt(h) log(h) does is below the working precision, and the
+    precision is high enough for what cancels in f up to the seventh order.
     """
     if not mp.isfinite(x):
         return mp.nan
     precision = working_precision()
-    with mp.workprec(12 * precision + 60):
+    with mp.workprec(22 * precision + 100):
         size = mp.mag(x) if x else 0
         values = []
-        for extra in (0, precision // 2):
+        for extra in (0, 2 * precision):
             h = mp.ldexp(1, size - precision - 10 - extra)
             sides = [v for v in (form(x + h), form(x - h)) if mp.isfinite(v)]
             if not sides:
