@@ -5,11 +5,19 @@ import pytest
 
 from xla_evo.search import rewrite
 from xla_evo.search.config import DEFAULT_OPS
-from xla_evo.search.genome import ADD, MUL, float_constant, node, to_program
+from xla_evo.search.genome import (
+    ADD,
+    BY_CODE,
+    CONST,
+    MUL,
+    float_constant,
+    node,
+    to_program,
+)
 from xla_evo.search.mutate import Mutator
 from xla_evo.search.structure import simplify
 
-from .genomes import horner, random_genomes
+from .genomes import random_genomes
 from .test_structure import run
 
 
@@ -24,12 +32,18 @@ def test_the_same_seed_makes_the_same_children():
     assert list(random_genomes(50, 6)) != list(random_genomes(50, 7))
 
 
-def test_operations_without_weight_do_not_occur():
-    mutator = Mutator(random.Random(0), {"add": 1.0, "mul": 1.0})
-    nodes = horner(0.5, 1.0)
+@pytest.mark.parametrize(
+    "names", ["add", "mul", "add,mul", "add,sub", "mul,div", "add,mul,select,lt", "add,sub,neg"]
+)
+def test_operations_without_weight_do_not_occur(names):
+    mutator = Mutator(random.Random(0), dict.fromkeys(names.split(","), 1.0))
+    pool = [(), (float_constant(0.5),)]
     for _ in range(300):
-        child, _ = simplify(*mutator.mutate(nodes, horner(0.1, 0.2)))
-        assert {item.code for item in child} <= {1, ADD, MUL}
+        parent, mate = mutator.random.choices(pool, k=2)
+        child, _ = simplify(*mutator.mutate(parent, mate))
+        used = {BY_CODE[item.code].op for item in child if item.code != CONST}
+        assert used <= set(names.split(","))
+        pool += [child] if len(child) < 25 else []
 
 
 def test_a_population_of_nothing_grows():

@@ -61,6 +61,31 @@ def parse_ops(text: str) -> Mapping[str, float]:
     return {name: DEFAULT_OPS[name] for name in names}
 
 
+_NEEDED: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
+    (("sub",), ("add",), "a - 2 is written a + (-2)"),
+    (("div",), ("mul",), "a / 2 is written a * 0.5"),
+    (("add", "neg"), ("sub",), "a + (-b) is written a - b"),
+    (("select",), ("lt", "le"), "it chooses by a comparison"),
+)
+"""Operations, those of which one must be there beside them, and why."""
+
+
+def _check_ops(ops: Mapping[str, float]) -> None:
+    """Refuses operations that mutation cannot do with alone.
+
+    Raises:
+        ConfigError: there is no arithmetic, or one of `_NEEDED` is missing.
+    """
+    there = {name for name, weight in ops.items() if weight > 0}
+    if there.isdisjoint(("add", "sub", "mul", "div")):
+        raise ConfigError("ops must allow at least one of add, sub, mul and div")
+    for names, needed, why in _NEEDED:
+        if there.issuperset(names) and there.isdisjoint(needed):
+            raise ConfigError(
+                f"ops with {' and '.join(names)} need {' or '.join(needed)} too: {why}"
+            )
+
+
 _ON_BITS = ("convert", "bitcast", "and", "or", "xor", "shl", "shr_logical", "shr_arith")
 
 
@@ -133,8 +158,7 @@ class SearchConfig:
         if min(self.offspring, self.bucket, self.test_points, self.workers) < 1:
             raise ConfigError("offspring, bucket, test points and workers must be at least 1")
         self.beginning()
-        if not any(self.ops.get(name, 0) > 0 for name in ("add", "sub", "mul", "div")):
-            raise ConfigError("ops must allow at least one of add, sub, mul and div")
+        _check_ops(self.mutation_ops())
 
     def beginning(self) -> Nodes:
         """Returns the genome of `begin`, none where the search begins from nothing.

@@ -194,7 +194,7 @@ def _insert_term(self: Mutator, nodes: Nodes, mate: Nodes) -> tuple[list[Node], 
     edge = self.pick_edge(nodes)
     value = edge[2]
     types = value_types(nodes)
-    if types[value] != FLOAT:
+    if types[value] != FLOAT or not self.allows(ADD, MUL):
         return None
     work = list(nodes)
     other = self.random.choice([v for v in _before(edge, nodes) if types[v] == FLOAT])
