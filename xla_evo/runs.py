@@ -1,10 +1,40 @@
-"""Folders of runs, of both kinds: what they are called, and how a user goes on with one."""
+"""Folders of runs, of both kinds: their names, their locks, and how a user goes on with one."""
 
+import fcntl
 import re
 import shlex
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
+from xla_evo.errors import RunError
+
 _LONGEST = 40
+
+
+@contextmanager
+def locked(path: Path) -> Generator[None]:
+    """Keeps other processes off a run within the context; makes its folder where there is none.
+
+    Raises:
+        RunError: another process works on it, or the folder cannot be made or written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make {path}: {error.strerror}; choose --out") from None
+    try:
+        file = (path / "lock").open("w")
+    except OSError as error:
+        raise RunError(f"cannot lock {path}: {error.strerror}; choose --out") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"another process works on {path}; wait for it or end it") from None
+        except OSError as error:
+            raise RunError(f"cannot lock {path}: {error.strerror}; choose --out") from None
+        yield
 
 
 def default_folder(function: str, suffix: str) -> Path:

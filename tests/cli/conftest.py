@@ -16,6 +16,7 @@ def _finished(tmp_path_factory):
     state = State(Population(4))
     state.population.front.append(Measured("a", 1, 3.0, (), (), 2.0, 0.4, "a"))
     state.counters.spend("screen", 2.0)
+    folder.path.mkdir()
     folder.create(CONFIG)
     write_state(folder.checkpoint, state)
     folder.write_result(CONFIG, winner("a", 9.0))

@@ -13,6 +13,7 @@ from xla_evo.discovery.checkpoint import State, is_discovery, read_config, read_
 from xla_evo.discovery.evolve import evolve
 from xla_evo.discovery.reference import Reference
 from xla_evo.errors import RunError
+from xla_evo.runs import locked
 
 SMALL = DiscoveryConfig(function="exp2", candidates=3000, max_ops=3, seed=1)
 
@@ -169,3 +170,16 @@ def test_what_young_islands_found_is_left_to_the_old_ones_when_they_begin_anew(m
     assert (old.error.min(axis=1)[1:3] <= found[1:3]).all()
     assert not np.isfinite(young.error).any()
     assert not np.array_equal(young.rng, stream)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_run_is_worked_on_by_one_process(tmp_path):
+    """Two that go on with one run would each replace the other's checkpoints."""
+    short = dataclasses.replace(SMALL, candidates=200)
+    with locked(tmp_path), pytest.raises(RunError, match="another process works on"):
+        run(short, out=tmp_path)
+    assert not is_discovery(tmp_path)
+    run(short, out=tmp_path)
+    with locked(tmp_path), pytest.raises(RunError, match="another process works on"):
+        resume(tmp_path, budget=Budget(candidates=400))
+    assert read_config(tmp_path) == short

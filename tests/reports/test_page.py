@@ -35,6 +35,7 @@ def test_the_page_says_what_was_found(outcome):
 
 def test_the_command_reads_a_run_without_a_winner(outcome, capsys):
     folder = RunFolder(outcome.path / "run")
+    folder.path.mkdir()
     folder.create(outcome.config)
     write_state(folder.checkpoint, outcome.state)
     assert main(["report", str(folder.path)]) == 0
@@ -47,6 +48,7 @@ def test_without_matplotlib_there_is_a_page_and_a_line(outcome, capsys, monkeypa
     assert [path.name for path in write_page(outcome)] == ["report.md"]
     assert "![" not in (outcome.path / "report.md").read_text()
     folder = RunFolder(outcome.path / "run")
+    folder.path.mkdir()
     folder.create(outcome.config)
     write_state(folder.checkpoint, outcome.state)
     assert main(["report", str(folder.path)]) == 0

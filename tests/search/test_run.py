@@ -12,6 +12,7 @@ import xla_evo
 from xla_evo.budget import Budget
 from xla_evo.cli.main import main
 from xla_evo.errors import ConfigError, RunError
+from xla_evo.runs import locked
 from xla_evo.search import run as run_module
 from xla_evo.search.checkpoint import State, read_state, state_from_json, state_to_json
 from xla_evo.search.config import SearchConfig
@@ -175,6 +176,7 @@ def test_damage_is_told_in_one_line_that_names_the_file(
 
 def test_a_run_that_was_killed_before_its_first_checkpoint(small_config, tmp_path, capsys):
     out = tmp_path / "a run"
+    out.mkdir()
     RunFolder(out).create(small_config)
     for command in (
         ["show", str(out)],
@@ -193,7 +195,7 @@ def test_a_new_budget_is_kept_at_once(small_config, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         resume(tmp_path, budget=Budget(seconds=60.0))
     assert RunFolder(tmp_path).config().budget == Budget(seconds=60.0)
-    with RunFolder(tmp_path).locked():
+    with locked(tmp_path):
         pass
 
 
@@ -217,11 +219,12 @@ def test_kill_loses_at_most_seconds(tmp_path):
     state = read_state(out / CHECKPOINT)
     assert state.counters.screened > 0
     assert json.loads((out / CONFIG).read_text())["seed"] == 0
-    folder = RunFolder(out)
-    folder.lock()  # the lock went with the process
-    with pytest.raises(RunError, match="another process"):
-        RunFolder(out).lock()
-    folder.unlock()
+    with (
+        locked(out),  # the lock went with the process
+        pytest.raises(RunError, match="another process"),
+        locked(out),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -232,12 +235,23 @@ def test_kill_loses_at_most_seconds(tmp_path):
         ({"offspring": 0}, "at least 1"),
         ({"seed": -1}, "--seed"),
         ({"ops": {"sqrt": 1.0}}, "at least one of"),
+        ({"ops": {"add": 1.0, "select": 1.0}}, "select need lt or le too"),
+        ({"ops": {"sub": 1.0, "mul": 1.0}}, "sub need add too"),
+        ({"ops": {"add": 1.0, "div": 1.0}}, "div need mul too"),
+        ({"ops": {"add": 1.0, "neg": 1.0}}, "add and neg need sub too"),
+        ({"ops": {"div": 1.0, "mul": 0.0}, "backend": "tpu:v5e"}, "at least one of"),
     ],
 )
 def test_settings_are_checked(small_config, change, message):
     fields = {name: getattr(small_config, name) for name in SearchConfig.__slots__}
     with pytest.raises((ConfigError, RuntimeError), match=message):
         SearchConfig(**{**fields, **change})
+
+
+def test_two_that_begin_in_one_folder_keep_the_settings_of_the_first(small_config, tmp_path):
+    with locked(tmp_path), pytest.raises(RunError, match="another process"):
+        evolve(small_config, tmp_path)
+    assert not (tmp_path / CONFIG).exists()
 
 
 def test_settings_round_trip(small_config):

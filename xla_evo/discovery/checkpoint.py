@@ -79,20 +79,16 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def start_run(out: Path, config: DiscoveryConfig) -> None:
-    """Makes the run directory and writes the settings.
+    """Writes the settings of a new run; the directory must be there.
 
     Raises:
-        RunError: there is a run already, or the directory cannot be made.
+        RunError: there is a run already, or it cannot be written.
     """
     if (out / CONFIG).exists():
         raise RunError(
             f"{out} holds a run already; go on with `{resume_command(out)}` or choose another"
             " directory"
         )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot write to {out}: {error.strerror}") from None
     write_config(out, config)
 
 

@@ -42,7 +42,7 @@ from xla_evo.discovery.reference import Reference, checking_points, fitting_node
 from xla_evo.discovery.selection import select
 from xla_evo.discovery.verify import Verifier
 from xla_evo.errors import RunError, XlaEvoError
-from xla_evo.runs import resume_command
+from xla_evo.runs import locked, resume_command
 
 EPOCH = 2000
 """Candidates an island fits in an epoch."""
@@ -90,10 +90,12 @@ def run(
         RunError: the run directory exists or cannot be written.
         TargetError: the function cannot be used under the error measure.
     """
-    reference = Reference(config)
-    if out is not None:
+    reference, state = Reference(config), State.fresh(config)
+    if out is None:
+        return _Search(config, reference, state, None, progress).complete()
+    with locked(out):
         start_run(out, config)
-    return _Search(config, reference, State.fresh(config), out, progress).complete()
+        return _Search(config, reference, state, out, progress).complete()
 
 
 def resume(
@@ -104,14 +106,15 @@ def resume(
     Another budget is kept in its settings.
 
     Raises:
-        RunError: there is no run, or it is damaged.
+        RunError: there is no run, it is damaged, or another process works on it.
     """
     config = read_config(out)
-    state = read_state(out, config)
-    if budget is not None:
-        config = config.with_budget(budget)
-        write_config(out, config)
-    return _Search(config, Reference(config), state, out, progress).complete()
+    with locked(out):
+        state = read_state(out, config)
+        if budget is not None:
+            config = config.with_budget(budget)
+            write_config(out, config)
+        return _Search(config, Reference(config), state, out, progress).complete()
 
 
 def load_front(out: Path) -> Front:

@@ -4,12 +4,10 @@
 what happened since the last checkpoint, a few seconds.
 """
 
-import fcntl
 import hashlib
 import json
 import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -81,11 +79,10 @@ class Outcome:
 
 
 class RunFolder:
-    """The files of one run; held under a lock while it is worked on."""
+    """The files of one run; `runs.locked` while it is worked on."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock: Any = None
 
     @property
     def checkpoint(self) -> Path:
@@ -93,7 +90,7 @@ class RunFolder:
         return self.path / CHECKPOINT
 
     def create(self, config: SearchConfig) -> None:
-        """Makes the folder and writes the settings.
+        """Writes the settings of a new run; the folder must be there.
 
         Raises:
             RunError: there is a run already, or it cannot be written.
@@ -103,41 +100,7 @@ class RunFolder:
                 f"{self.path} holds a run; go on with `{runs.resume_command(self.path)}`"
                 " or choose another --out"
             )
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"cannot make {self.path}: {error.strerror}; choose --out") from None
         self.write_config(config)
-
-    def lock(self) -> None:
-        """Keeps other processes off this run until this one ends.
-
-        Raises:
-            RunError: another process works on it.
-        """
-        try:
-            self._lock = (self.path / "lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.unlock()
-            raise RunError(f"another process works on {self.path}; wait for it or end it") from None
-        except OSError as error:
-            raise RunError(f"cannot lock {self.path}: {error.strerror}; choose --out") from None
-
-    def unlock(self) -> None:
-        """Lets other processes work on this run."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-    @contextmanager
-    def locked(self) -> Generator[None]:
-        """Keeps other processes off this run within the context (see `lock`)."""
-        self.lock()
-        try:
-            yield
-        finally:
-            self.unlock()
 
     def config(self) -> SearchConfig:
         """Reads the settings.
@@ -289,8 +252,8 @@ def evolve(
     """
     require(backend(config.backend))
     folder = RunFolder(out)
-    folder.create(config)
-    with folder.locked():
+    with runs.locked(out):
+        folder.create(config)
         return _locked_run(folder, config, None, store, observer or Silent())
 
 
@@ -309,7 +272,7 @@ def resume(
     folder = RunFolder(out)
     config = folder.config()
     require(backend(config.backend))
-    with folder.locked():
+    with runs.locked(out):
         state = read_state(folder.checkpoint) if folder.checkpoint.exists() else None
         if budget is not None:
             config = config.with_budget(budget)
