@@ -1,4 +1,5 @@
 from dataclasses import replace
+from random import Random
 from types import SimpleNamespace
 
 import pytest
@@ -56,6 +57,15 @@ def test_every_third_time_the_best_of_all_beginnings_meet(search):
             search.population.add_sketch(sketch(10 + number, 4000.0 - 100 * number))
     kept = [item.key for bucket in search.population.sketches.values() for item in bucket]
     assert kept == [11, 10, 1]
+
+
+def test_what_is_put_together_is_tested_again(search):
+    search._tested_at = (0.5,)
+    search.state.hard_points = [0.5]
+    for _ in range(engine._TOGETHER):
+        assert search._tested_at == (0.5,)
+        screen_without_progress(search)
+    assert search._tested_at == ()
 
 
 def test_beginnings_are_kept_in_checkpoints(search):
@@ -138,3 +148,37 @@ def test_a_refuted_candidate_puts_the_others_to_the_test(search):
     assert search._pool.jobs[:3] == ["specials", "prove", "retest"]
     assert search.state.hard_points == [0.5]
     assert [item.ulp for item in front] == [200.0, 170.0, 50.0, 50.0, 300.0]
+
+
+class InterruptedPool:
+    """The user interrupts at the first job."""
+
+    def run(self, jobs, **_):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_loses_no_candidate(search):
+    """What was about to be screened or compiled is not counted, and comes again on resuming."""
+    search._pool = search._evaluator._pool = InterruptedPool()
+    search.population.add_sketch(holding(5.0, 2))
+    search.state.offspring = [((float_constant(1.0),), 1)]
+    before = state_to_json(search.state)
+    with pytest.raises(KeyboardInterrupt):
+        search._screen(Random(0))
+    with pytest.raises(KeyboardInterrupt):
+        search._measure(search._queue())
+    after = state_to_json(search.state)
+    after["counters"]["proposed"] = before["counters"]["proposed"]
+    assert after == before
+
+
+def test_structures_are_fitted_again_when_there_are_no_others(config, store):
+    """Else a budget of candidates would never end where few operations are allowed."""
+    few = replace(config, ops={"add": 1.0}, max_cost=1.0)
+    found = Search(few, store, None, None)
+    fitted = []
+    for found.state.counters.generation in range(60):
+        found._follow(found._offspring())
+        fitted.append(len(found.state.offspring))
+    assert 0 in fitted
+    assert sum(fitted[fitted.index(0) :]) > 0

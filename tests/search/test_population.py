@@ -66,6 +66,17 @@ def test_a_sampled_error_hides_nothing_that_is_proven():
     assert best_known([]) == []
 
 
+def test_what_is_proven_stays_in_a_front_of_better_samples():
+    population = Population(bucket=4)
+    names = [f"sampled {number}" for number in range(4)]
+    population.add_measured(measured("slow", 0.9, 0.6, proven=True), 4)
+    population.add_measured(measured("proven", 0.95, 0.5, proven=True), 4)
+    for number, name in enumerate(names):
+        population.add_measured(measured(name, 0.9 - number / 100, 0.49 - number / 1000), 4)
+    front = [item.program for item in population.front]
+    assert sorted(front) == ["proven", *names[1:]]
+
+
 def test_selection_keeps_both_ends():
     items = [measured(str(i), 2.0**-i, 1.0 + i) for i in range(10)]
     kept = {item.program for item in nsga_select(items, 4)}

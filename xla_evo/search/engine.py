@@ -153,6 +153,7 @@ class Search:
         if state.beginnings % _TOGETHER == 0:
             for sketch in state.reserve:
                 self.population.add_sketch(sketch)
+            self._tested_at = ()  # some points are younger than what was put together
         state.least_ulp, state.progress_at = float("inf"), state.counters.screened
 
     def _offspring(self) -> list[tuple[Nodes, int]]:
@@ -176,9 +177,21 @@ class Search:
             if key in fresh or often >= _FITS_A_STRUCTURE or self._cost(nodes) > limit:
                 continue
             fresh.add(key)
-            self.state.seen[key] = often + 1
             made.append((nodes, key))
         return made
+
+    def _follow(self, made: list[tuple[Nodes, int]]) -> None:
+        """Makes these the next generation, and counts that they will be fitted.
+
+        Where every structure in reach was fitted as often as it may be, all may be fitted again:
+        else a budget of candidates would never end.
+        """
+        seen = self.state.seen
+        self.state.offspring = made
+        for _, key in made:
+            seen[key] = seen.get(key, 0) + 1
+        if not made:
+            seen.clear()
 
     def _screen(self, random: Random) -> None:
         """Screens this generation on the workers while this process makes the next one."""
@@ -193,11 +206,11 @@ class Search:
             for start in range(0, len(batch), _SHARD)
         ]
         counters = self.state.counters
-        counters.screened += len(batch)
         with ThreadPoolExecutor(1) as maker:
             following = maker.submit(self._offspring)
             answers = self._pool.run(jobs)
-            self.state.offspring = following.result()
+            self._follow(following.result())
+        counters.screened += len(batch)
         failures = 0
         for index, (answer, _) in enumerate(answers):
             if isinstance(answer, Failure):
@@ -250,20 +263,22 @@ class Search:
             holding, leading = (
                 [sketch for sketch in found if sketch.cost <= dear] for found in (holding, leading)
             )
-        queue: list[Candidate] = []
+        queue: dict[str, Candidate] = {}
         for sketch in (*holding, *leading):
             if not sketch.rounded:
                 continue
             item = candidate(sketch, self.config)
             if item.hash not in self.state.tried:
-                self.state.tried.add(item.hash)
-                queue.append(item)
+                queue.setdefault(item.hash, item)
                 if len(queue) == self._batch:
                     break
-        return queue
+        return list(queue.values())
 
     def _measure(self, queue: list[Candidate]) -> None:
-        for item in self._evaluator.measure(queue):
+        """Compiles and times; what an interrupt keeps from that is not tried yet."""
+        measured = self._evaluator.measure(queue)
+        self.state.tried.update(item.hash for item in queue)
+        for item in measured:
             self.population.add_measured(item, _FRONT)
         self._note_hard(self._evaluator.surprises)
 
@@ -326,7 +341,7 @@ class Search:
             )
             for item in items
         ]  # fmt: skip
-        sketches: list[Candidate] = []
+        polished: dict[str, Candidate] = {}
         for item, (answer, _) in zip(items, self._pool.run(jobs), strict=True):
             if isinstance(answer, Failure):
                 self.state.counters.fail(f"screening {answer.reason}")
@@ -335,10 +350,9 @@ class Search:
             sketch = Sketch(item.key, item.cost, item.nodes, rounded, ulp, ulp, ulp)
             fresh = candidate(sketch, self.config)
             if fresh.hash not in self.state.tried:
-                self.state.tried.add(fresh.hash)
-                sketches.append(fresh)
+                polished.setdefault(fresh.hash, fresh)
         self.state.counters.spend("polish", time.monotonic() - started)
-        self._measure(sketches)
+        self._measure(list(polished.values()))
 
     def prove_leader(self, report: Report | None = None) -> None:
         """Sweeps the fastest candidate that holds on the sample, if it clearly beats the proven."""

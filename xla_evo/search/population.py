@@ -214,11 +214,18 @@ class Population:
         return min(holding) + slack if holding else float("inf")
 
     def add_measured(self, item: Measured, size: int) -> None:
-        """Adds a measured candidate, of equal machine code the first, and keeps the best `size`."""
+        """Adds a measured candidate, a program once, and keeps the best `size`.
+
+        The fastest that is proven is among them: what dominates it by its error on a sample may
+        be refuted yet.
+        """
         if any(other.program == item.program for other in self.front):
             return
         self.front.append(item)
+        proven = fastest([one for one in self.front if one.proven], math.inf)[:1]
         self.front = nsga_select(self.front, size)
+        if proven and not any(one is proven[0] for one in self.front):
+            self.front[-1] = proven[0]
 
     def least_ulp(self) -> float:
         """Least error of a sketch."""
