@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from xla_evo._fields import check_fields
 from xla_evo.errors import RunError
 from xla_evo.runs import resume_command
-from xla_evo.search.genome import Node, Nodes
+from xla_evo.search.genome import BY_CODE, CONST, Node, Nodes
 from xla_evo.search.population import Measured, Population, Sketch, place_of
 
 FORMAT = 2
@@ -101,7 +101,13 @@ def _nodes_to_json(nodes: Nodes) -> list[list[Any]]:
 def _nodes_from_json(data: Sequence[Sequence[Any]]) -> Nodes:
     if not all(type(number) is int for row in data for number in row[:5]):
         raise TypeError("a genome has other things than numbers")
-    return tuple(Node(*row[:5], value=float.fromhex(row[5])) for row in data)
+    nodes = tuple(Node(*row[:5], value=float.fromhex(row[5])) for row in data)
+    for number, item in enumerate(nodes):
+        if item.code != CONST and item.code not in BY_CODE:
+            raise ValueError(f"a genome has operation {item.code}")
+        if not all(0 <= operand <= number for operand in item.operands):
+            raise ValueError(f"value {number + 1} of a genome is of values that are not before it")
+    return nodes
 
 
 def _row(item: Sketch | Measured) -> dict[str, Any]:

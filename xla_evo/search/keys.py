@@ -4,7 +4,7 @@ import hashlib
 import json
 
 from xla_evo.search.config import SearchConfig
-from xla_evo.search.points import HARD_ROWS, NEAR_ROWS, UNIFORM_ROWS
+from xla_evo.search.points import sample_size
 from xla_evo.store.key import Key
 from xla_evo.targets.target import Target
 from xla_evo_lowering.backends import Backend, fingerprint
@@ -28,9 +28,10 @@ def compile_key(text: str, target: Target, config: SearchConfig, row: Backend) -
     """
     parts = {"program": hashlib.sha256(text.encode()).hexdigest(), **_machine(row)}
     sample = {"target": json.dumps(target.to_json(), sort_keys=True), "seed": str(config.seed)}
-    sample["rows"] = f"{UNIFORM_ROWS} and {HARD_ROWS}"
+    size = sample_size(target)
+    sample["rows"] = f"{size.uniform_rows} and {size.hard_rows}"
     if row.live:
-        sample["near"] = str(NEAR_ROWS)
+        sample["near"] = str(size.near_rows)
     return Key.of("compile", **parts, **sample)
 
 

@@ -19,11 +19,39 @@ from xla_evo.targets.target import Target
 Floats = npt.NDArray[np.float64]
 
 FIT_POINTS = 40
-UNIFORM_ROWS, HARD_ROWS = 44, 20
-"""Rows of the sample that a compiled program meets, uniform in value and in every binade: about a
-million inputs, so that few candidates pass here and fail the sweep."""
-NEAR_ROWS = 4
-"""Rows of inputs next to the worst of the sample, which it meets as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleSize:
+    """How many inputs candidates meet before a sweep.
+
+    Attributes:
+        uniform_rows: rows of the sample that a compiled program meets, uniform in value, beside the
+            two that are timed.
+        hard_rows: those uniform in every binade.
+        near_rows: rows of inputs next to the worst of the sample, which it meets as well.
+        near_most: of these at most so many differ.
+        fresh: inputs of a set that polishing meets.
+    """
+
+    uniform_rows: int
+    hard_rows: int
+    near_rows: int
+    near_most: int
+    fresh: int
+
+
+_MANY = SampleSize(uniform_rows=44, hard_rows=20, near_rows=4, near_most=1 << 17, fresh=1 << 17)
+"""About a million inputs, so that few candidates pass here and fail the sweep."""
+_FEW = SampleSize(uniform_rows=0, hard_rows=1, near_rows=1, near_most=1 << 10, fresh=1 << 13)
+"""Where mpmath takes minutes for a million: sweeps find what these do not."""
+
+
+def sample_size(target: Target) -> SampleSize:
+    """Returns how many inputs candidates for a target meet."""
+    return _FEW if target.function.pointwise else _MANY
+
+
 _NEAR_ZERO = 12
 _FEWEST, _BY_BINADE = FIT_POINTS // 2, 1024
 """With fewer points to fit at, so many inputs, as many of each binade, tell where to look."""

@@ -19,13 +19,11 @@ from xla_evo.scaffolds import scaffold as find_scaffold
 from xla_evo.search.frame import Frame
 from xla_evo.search.genome import Nodes
 from xla_evo.search.points import (
-    HARD_ROWS,
-    NEAR_ROWS,
-    UNIFORM_ROWS,
     Points,
     around,
     fit_points,
     format_points,
+    sample_size,
 )
 from xla_evo.search.screen import Screened, improve, improve_afresh, screen_batch
 from xla_evo.targets.target import Target
@@ -38,8 +36,8 @@ Report = Callable[[int, int], None]
 _KEPT = 256
 _WORST = 64
 """From how many of the worst inputs of a sample those next to them are taken."""
-_AFRESH, _MANY = 8, 1 << 17
-"""Sets of inputs that polishing meets one after the other, and the size of each."""
+_AFRESH = 8
+"""Sets of inputs that polishing meets one after the other."""
 _CHECKED = 16
 """How many times the test points there are to check at; a scaffold has its pool."""
 NANOSECONDS = "ns an element"
@@ -102,6 +100,7 @@ class Tasks:
         self._target = target
         self._seed = seed
         self._goal = goal_ulp
+        self._size = sample_size(target)
         self._hard: tuple[float, ...] = ()
         self._frame: Frame | None = None
         if scaffold:
@@ -147,9 +146,9 @@ class Tasks:
         if number not in self._many:
             seed = self._seed + 1 + number
             if self._frame is None:
-                made = format_points(self._target, _MANY, seed)
+                made = format_points(self._target, self._size.fresh, seed)
             else:
-                made = self._frame.many(self._target, seed, _MANY)
+                made = self._frame.many(self._target, seed, self._size.fresh)
             self._many[number] = made
         return self._many[number]
 
@@ -180,7 +179,9 @@ class Tasks:
         self._keep(name, stages.call)
         inputs, reference = self._inputs()
         ulp, worst, hard = self._errors(stages.call, inputs, reference)
-        near = around(hard, NEAR_ROWS * inputs.shape[1], self._target).reshape(NEAR_ROWS, -1)
+        shape = self._size.near_rows, inputs.shape[1]
+        most = min(self._size.near_most, shape[0] * shape[1])
+        near = np.resize(around(hard, most, self._target), shape)
         reference = self._reference(near.reshape(-1))
         near_ulp, near_worst, _ = self._errors(stages.call, near, reference)
         if near_ulp > ulp:
@@ -286,14 +287,15 @@ class Tasks:
                 low, high = timed_range(target.function.name)
             uniform = random.uniform(low, high, 2 * ELEMENTS)
             uniform = uniform.astype(target.dtype.numpy)
-            hard = sample_inputs(target, HARD_ROWS * ELEMENTS, self._seed)
+            hard_count = self._size.hard_rows * ELEMENTS
+            hard = sample_inputs(target, hard_count, self._seed)
             # A subnormal input may be read as zero; the sweep takes either reading, this does not.
             hard = hard[(np.abs(hard) >= 2.0**target.dtype.emin) | (hard == 0)]
-            hard = np.resize(hard, HARD_ROWS * ELEMENTS)
+            hard = np.resize(hard, hard_count)
             ranges = ((low, high),) if self._frame is None else self._frame.scaffold.ranges
             more = [
                 random.uniform(*ranges[row % len(ranges)], ELEMENTS).astype(target.dtype.numpy)
-                for row in range(UNIFORM_ROWS)
+                for row in range(self._size.uniform_rows)
             ]
             inputs = np.concatenate([uniform, *more]).clip(target.low, target.high)
             inputs = np.concatenate([inputs, hard])

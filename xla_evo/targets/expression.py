@@ -206,6 +206,7 @@ def _build(text: str, declared: tuple[tuple[str, str], ...], narrow: bool) -> Fu
         specials=((np.nan, np.nan), *specials),
         expression=text,
         narrow=narrow,
+        pointwise=wide is None,
     )
 
 

@@ -53,6 +53,7 @@ class Function:
         primitive: JAX primitive that the built-in binds, None when it is composed of several.
         expression: the user's text when the function was made from one.
         narrow: whether ``f64`` of an expression serves formats of at most 32 bits alone.
+        pointwise: whether mpmath gives ``f64`` of an expression number by number, in 0.04 to 1 ms.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Function:
     primitive: str | None = None
     expression: str | None = None
     narrow: bool = False
+    pointwise: bool = False
 
     def builtin_function(self) -> Callable[..., Any]:
         """Returns the JAX function of the same meaning, importing jax when first asked.
