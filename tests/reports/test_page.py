@@ -5,7 +5,9 @@ import pytest
 from tests.winners import CONFIG, TEXT, winner
 from xla_evo.cli.main import main
 from xla_evo.reports.page import write_page
+from xla_evo.reports.summary import refusals
 from xla_evo.search.checkpoint import State, write_state
+from xla_evo.search.finish import OUT_OF_TIME
 from xla_evo.search.population import Measured, Population
 from xla_evo.search.run import Outcome, RunFolder
 
@@ -31,6 +33,15 @@ def test_the_page_says_what_was_found(outcome):
     assert "| timeout | 1 |" in text
     assert TEXT.strip() in text
     assert "![errors](errors.png)" in text
+
+
+def test_a_summary_says_what_failed(outcome):
+    """Where all candidates end as timeouts, a person should know why nothing holds."""
+    outcome.state.counters.fail("timeout")
+    outcome.state.counters.fail(OUT_OF_TIME)
+    held, failed = refusals(outcome)
+    assert held.startswith("hold on the sample")
+    assert failed == "failed: 2 timeout"
 
 
 def test_the_command_reads_a_run_without_a_winner(outcome, capsys):

@@ -41,7 +41,7 @@ def rival(target: Target) -> str:
 
 
 def refusals(outcome: Outcome) -> list[str]:
-    """Lines on programs that hold the bound as far as is known and are no winner for all that."""
+    """Lines on programs that are no winner though they hold as far as is known, or that failed."""
     failures = outcome.state.counters.failures
     lines: list[str] = []
     if count := failures.get(FAILED_SPECIALS):
@@ -50,6 +50,9 @@ def refusals(outcome: Outcome) -> list[str]:
         lines.append(f"refused for special inputs, not swept: {count}{example}")
     if count := failures.get(OUT_OF_TIME):
         lines.append(f"hold on the sample, but the budget was spent before a sweep: {count}")
+    others = sorted(failures.keys() - {FAILED_SPECIALS, OUT_OF_TIME})
+    if others:
+        lines.append(f"failed: {', '.join(f'{failures[reason]} {reason}' for reason in others)}")
     return lines
 
 

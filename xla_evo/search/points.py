@@ -43,7 +43,7 @@ class SampleSize:
 
 _MANY = SampleSize(uniform_rows=44, hard_rows=20, near_rows=4, near_most=1 << 17, fresh=1 << 17)
 """About a million inputs, so that few candidates pass here and fail the sweep."""
-_FEW = SampleSize(uniform_rows=0, hard_rows=1, near_rows=1, near_most=1 << 10, fresh=1 << 13)
+_FEW = SampleSize(uniform_rows=0, hard_rows=1, near_rows=1, near_most=1 << 10, fresh=1 << 12)
 """Where mpmath takes minutes for a million: sweeps find what these do not."""
 
 
