@@ -53,6 +53,9 @@ def test_a_worker_that_dies_or_hangs_is_replaced(pool):
     # Loading JAX is not what the limit is for.
     ((compiled, _),) = pool.run([Job("compile", ("x", PROGRAM), 0.0)])
     assert isinstance(compiled, tasks.Compiled)
+    worker.stop()
+    ((race, _),) = pool.run([Job("race", ({"x": PROGRAM}, 1), 0.0)])
+    assert set(race) == {"x"}
 
 
 def test_an_interrupt_while_a_worker_starts_is_not_for_it(pool):

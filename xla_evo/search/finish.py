@@ -77,7 +77,7 @@ def finish(
     refused: set[str] = set()
     late = 0
     # A static cost does not vary, so there is nothing to repeat.
-    timings = {} if search.config.modelled else _retime(search, refused)
+    timings = {} if search.config.modelled else _retime(search)
     while (choice := _next(search, timings, refused)) is not None:
         over = time.monotonic() > deadline
         if over and not choice.proven:
@@ -105,8 +105,11 @@ def finish(
     return None
 
 
-def _retime(search: Search, refused: set[str]) -> dict[str, Timed]:
-    """Longer timings of the fastest candidates that hold, all in turn, so that they compare."""
+def _retime(search: Search) -> dict[str, Timed]:
+    """Longer timings of the fastest candidates that hold, all in turn, so that they compare.
+
+    None where one of them, or the machine, takes too long: each is timed once more by itself.
+    """
     search.phase = "timing the best again"
     items = fastest(search.population.front, search.config.max_ulp)[:_RETIMED]
     if not items:
@@ -114,7 +117,6 @@ def _retime(search: Search, refused: set[str]) -> dict[str, Timed]:
     answer = search.evaluator.race({item.program: search.text(item) for item in items}, _ROUNDS)
     if isinstance(answer, Failure):
         search.state.counters.fail(answer.reason)
-        refused.update(item.program for item in items)
         return {}
     for item in items:
         item.time = relative_time(answer[item.program])

@@ -26,7 +26,7 @@ _RECYCLE_AFTER = 600
 """Jobs that compile, after which a worker is replaced: XLA keeps some memory for each."""
 
 _LOADING_S = 120.0
-"""Seconds more for the first compilation of a process, which loads JAX and makes its sample."""
+"""Seconds more until a process has compiled once: it loads JAX and makes its sample first."""
 
 Settings = tuple[float, int, int, str]
 """Further arguments of `Tasks`: goal, number of test points, seed, scaffold."""
@@ -125,7 +125,8 @@ class Worker:
         """Gives the worker a job."""
         if self._process is None:
             self._spawn()
-        loading = _LOADING_S if job.method == "compile" and not self._compiled else 0.0
+        loads = job.method in ("compile", "race") and not self._compiled
+        loading = _LOADING_S if loads else 0.0
         self._compiled += job.method == "compile"
         self._deadline = time.monotonic() + job.limit_s + loading
         try:
