@@ -182,3 +182,17 @@ def test_structures_are_fitted_again_when_there_are_no_others(config, store):
         fitted.append(len(found.state.offspring))
     assert 0 in fitted
     assert sum(fitted[fitted.index(0) :]) > 0
+
+
+def test_what_is_kept_of_structures_and_beginnings_has_an_end(search, monkeypatch):
+    """Else the checkpoints of a long run take more time than its search."""
+    monkeypatch.setattr(engine, "_SEEN", 100)
+    for number in range(300):
+        search._follow([((), number)])
+    assert 50 <= len(search.state.seen) <= 100
+    assert 299 in search.state.seen
+    for number in range(200):
+        search.population.add_sketch(sketch(number, 5000.0 - number))
+        screen_without_progress(search)
+    assert search.state.beginnings == 200
+    assert len(search.state.reserve) == search.config.bucket

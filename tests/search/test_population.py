@@ -9,6 +9,7 @@ from xla_evo.search.population import (
     Population,
     Sketch,
     best_known,
+    best_of_places,
     fastest,
     nsga_select,
     pareto_fronts,
@@ -100,6 +101,16 @@ def test_equal_programs_enter_once(size):
     for _ in range(2):
         population.add_measured(measured("a", 1.0, 1.0), size)
     assert len(population.front) == 1
+
+
+def test_of_many_beginnings_the_best_of_each_place_are_left():
+    found = [sketch(key, cost, ulp) for cost in (3.0, 4.0) for key, ulp in ((1, 9.0), (2, 7.0))]
+    found += [sketch(1, 3.0, 5.0), sketch(3, 3.0, 8.0)]
+    kept = best_of_places(found, 2)
+    assert [(item.key, item.cost, item.ulp) for item in kept] == [
+        (2, 3.0, 7.0), (1, 4.0, 9.0), (2, 4.0, 7.0), (1, 3.0, 5.0),
+    ]  # fmt: skip
+    assert best_of_places([*kept, *kept], 2) == kept
 
 
 def test_sketches_with_new_errors_are_put_in_order_again():

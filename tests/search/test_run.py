@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -200,6 +202,26 @@ def test_a_new_budget_is_kept_at_once(small_config, tmp_path, monkeypatch):
     assert RunFolder(tmp_path).config().budget == Budget(seconds=60.0)
     with locked(tmp_path):
         pass
+
+
+@pytest.mark.parametrize(("cost", "checkpoints"), [(0.0, 25), (2.0, 3)])
+def test_checkpoints_take_a_small_share_of_the_time(monkeypatch, cost, checkpoints):
+    """Generations of a second, and states that take so many seconds to write."""
+    now, written = [0.0], []
+
+    def spend(seconds):
+        now[0] += seconds
+
+    def write(*_):
+        written.append(now[0])
+        spend(cost)
+
+    search = SimpleNamespace(start=lambda: None, generation=lambda _: spend(1.0), state=None)
+    clock = SimpleNamespace(over=lambda: now[0] >= 100.0)
+    monkeypatch.setattr(run_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(run_module, "write_state", write)
+    run_module._generations(search, RunFolder(Path("run")), clock, run_module.Silent())
+    assert len(written) == checkpoints
 
 
 def test_kill_loses_at_most_seconds(tmp_path):

@@ -72,11 +72,11 @@ class State:
     Attributes:
         population: the archives.
         counters: what has been done.
-        seen: hash of a structure to how often it was fitted.
+        seen: hash of a structure to how often it was fitted, of the youngest structures.
         tried: content hashes of programs that were compiled.
         hard_points: worst inputs of sweeps.
         offspring: candidates of the next generation, with the hashes of their structures.
-        reserve: the best sketches of earlier beginnings.
+        reserve: the best sketches of earlier beginnings, as many as buckets hold.
         beginnings: how often the search began anew.
         least_ulp: least error of a sketch of this beginning when progress was last made.
         progress_at: candidates that had been screened then.

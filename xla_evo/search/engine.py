@@ -8,6 +8,7 @@ seed and a warm store repeats the first.
 """
 
 import functools
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from xla_evo.search.config import SearchConfig
 from xla_evo.search.evaluator import Candidate, Evaluator, candidate
 from xla_evo.search.genome import Nodes, float_constant, static_cost
 from xla_evo.search.mutate import Mutator
-from xla_evo.search.population import Measured, Population, Sketch, fastest
+from xla_evo.search.population import Measured, Population, Sketch, best_of_places, fastest
 from xla_evo.search.screen import Screened
 from xla_evo.search.structure import simplify
 from xla_evo.search.worker import Failure, Job, Pool
@@ -48,6 +49,8 @@ _PATIENCE, _PROGRESS, _TOGETHER = 25_000, 0.95, 3
 """Candidates without progress before the search begins anew; a lesser error that counts as
 progress; how many beginnings are then put together."""
 _HARD_POINTS = 512
+_SEEN = 1 << 20
+"""Structures whose fits are counted, those of a quarter of an hour; half of them go at a time."""
 FAILED_SPECIALS = "special inputs"
 """What candidates are counted under that hold on the inputs they met and fail a special one."""
 
@@ -145,7 +148,8 @@ class Search:
         stuck = state.counters.screened - state.progress_at >= _PATIENCE
         if not stuck or least <= self.config.max_ulp:
             return
-        state.reserve += self.population.best()
+        found = [*state.reserve, *self.population.best()]
+        state.reserve = best_of_places(found, self.config.bucket)
         self.population.forget()
         state.seen.clear()
         state.beginnings += 1
@@ -192,6 +196,8 @@ class Search:
             seen[key] = seen.get(key, 0) + 1
         if not made:
             seen.clear()
+        if len(seen) > _SEEN:
+            self.state.seen = dict(itertools.islice(seen.items(), len(seen) // 2, None))
 
     def _screen(self, random: Random) -> None:
         """Screens this generation on the workers while this process makes the next one."""

@@ -98,6 +98,20 @@ def _merit(sketch: Sketch) -> tuple[float, float, int]:
     return sketch.ulp, sketch.fit_ulp, sketch.key
 
 
+def best_of_places(sketches: Sequence[Sketch], size: int) -> list[Sketch]:
+    """The best `size` sketches of each place, a structure once, in the order given."""
+    best: dict[tuple[Place, int], Sketch] = {}
+    for sketch in sketches:
+        at = place_of(sketch), sketch.key
+        if at not in best or _merit(sketch) < _merit(best[at]):
+            best[at] = sketch
+    places: dict[Place, list[Sketch]] = {}
+    for sketch in sorted(best.values(), key=_merit):
+        places.setdefault(place_of(sketch), []).append(sketch)
+    kept = {id(sketch): sketch for items in places.values() for sketch in items[:size]}
+    return [sketch for sketch in sketches if kept.pop(id(sketch), None) is not None]
+
+
 def _quietness(sketch: Sketch) -> tuple[float, float, int]:
     return sketch.noise_ulp, sketch.fit_ulp, sketch.key
 

@@ -1,7 +1,7 @@
 """Runs: a folder with settings, checkpoint and result, and the loop that fills it.
 
 `evolve` starts a run, `resume` goes on with one. Both may be killed at any moment; what is lost is
-what happened since the last checkpoint, a few seconds.
+what happened since the last checkpoint: a few seconds, half a minute of a run of hours.
 """
 
 import hashlib
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 CONFIG, CHECKPOINT, RESULT = "config.json", "checkpoint.json", "result.json"
 PROGRAM, PROOF = "best.prog", "proof.json"
-_CHECKPOINT_EVERY_S = 3.0
+_CHECKPOINT_EVERY_S, _CHECKPOINT_SHARE = 3.0, 0.05
+"""How often the state is written, and at most how much of the time that may take."""
 _SWEPT_A_SECOND = 1.5e8
 _POLISH_GOAL = 0.55
 """Polishing stops at this share of the bound: a correctly rounded result has half a unit."""
@@ -335,13 +336,15 @@ class _Clock:
 def _generations(search: Search, folder: RunFolder, clock: _Clock, observer: Observer) -> None:
     observer.update(search)
     search.start()
-    saved = time.monotonic()
+    saved, cost = time.monotonic(), 0.0
     while not clock.over():
         search.generation(lambda done, total: observer.sweep(search, done, total))
         observer.update(search)
-        if time.monotonic() - saved > _CHECKPOINT_EVERY_S:
+        now = time.monotonic()
+        if now - saved > max(_CHECKPOINT_EVERY_S, cost / _CHECKPOINT_SHARE):
             write_state(folder.checkpoint, search.state)
             saved = time.monotonic()
+            cost = saved - now
 
 
 def default_folder(config: SearchConfig) -> Path:
