@@ -74,13 +74,19 @@ def test_a_proof_of_this_compiler_goes_before_a_faster_one_of_another() -> None:
     assert places([other], LIVE)["one"] is not None
 
 
-@pytest.mark.parametrize("function", sorted({e.function for e in entries(dtype="float32")}))
-def test_a_program_of_tier_near_is_proven_with_contraction_and_without(function: str) -> None:
+BOUNDS = {"float32": 0.51, "float64": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("function", "dtype"),
+    sorted({(e.function, dtype) for dtype in BOUNDS for e in entries(dtype=dtype)}),
+)
+def test_a_program_is_proven_with_contraction_and_without(function: str, dtype: str) -> None:
     held = {
         contracts(proof.fingerprint)
-        for entry in entries(function, "float32")
+        for entry in entries(function, dtype)
         for proof in entry.proofs("inline")
-        if proof.max_ulp <= 0.51
+        if proof.max_ulp <= BOUNDS[dtype]
     }
     assert held == {True, False}
 
