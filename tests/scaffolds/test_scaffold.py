@@ -53,7 +53,7 @@ BOUNDS = {
     "rsqrt-short": 0.47,
     "silu-fast": 0.9,
     "erf-fast": 1.2,
-    "tanh-fast": 2.6,
+    "tanh-fast": 3.2,
     "exp-fast": 3.9,
     "gelu-fast": 4.0,
     "erfc-fast": 4.5,
