@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from xla_evo.accuracy.sweep import measure_exhaustive_together
+from xla_evo.accuracy.sweep import measure_exhaustive
 from xla_evo.budget import Budget
 from xla_evo.errors import RunError
 from xla_evo.integration.dispatch import forget_choices
@@ -45,12 +45,12 @@ def short_function(monkeypatch):
 
     def sweep(*args, every_pattern, **others):
         assert every_pattern
-        return measure_exhaustive_together(*args, **others)
+        return measure_exhaustive(*args, **others)
 
     monkeypatch.setattr(MODULE, "make_target", narrow)
     monkeypatch.setattr(MODULE, "scaffolds_of", lambda *_: [scaffold("exp")])
     monkeypatch.setattr(CERTIFY, "make_target", narrow)
-    monkeypatch.setattr(CERTIFY, "measure_exhaustive_together", sweep)
+    monkeypatch.setattr(CERTIFY, "measure_exhaustive", sweep)
     # Of so few inputs a sample of millions of different ones would be looked for in vain.
     monkeypatch.setattr(CERTIFY, "_BUILTIN_SAMPLES", 4096)
 

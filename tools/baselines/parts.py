@@ -55,7 +55,7 @@ def contracted_product(a: Value, b: Value) -> Parts:
 
 
 def contracted_sum(a: Value, b: Value | float, c: float) -> Parts:
-    """(a b + c, its rounding error) under contraction, where c is not the smaller."""
+    """(a b + c, its rounding error) under contraction; c has few bits: c less the sum is exact."""
     total = (a * b + c).guard()
     return total, (a + a) * (b * 0.5) + (c - total).guard()
 

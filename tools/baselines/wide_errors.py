@@ -18,7 +18,7 @@ from parts import (
     short_reciprocal,
     shortened,
 )
-from wide_exponential import LN2_HIGH, LN2_LOW, exp_tail
+from wide_exponential import LN2_HIGH, LN2_LOW, LN2_REST, exp_tail
 from wide_logarithm import log_parts
 
 from xla_evo.targets.catalogue import CATALOGUE
@@ -31,7 +31,6 @@ _NEAR = 0.8427007929497149
 """erf(1): a unit in the last place is twice as large from there on, and so is the far form's error.
 """
 _NEAR_MIDDLE = 0.62125
-_LN2, _LN2_REST = constant_parts(lambda: mp.log(2), 53)
 _GRID = 1.5 * 2.0 ** (52 - 11)
 """Adding it rounds to multiples of 2^-11."""
 
@@ -101,11 +100,11 @@ def erfc(x: Value, working: DType, bits: float) -> Value:
     a = abs(x).min(27.0)
     square, square_low = contracted_product(a, a)
     n, low_bits = rounded(square * (-1.0 / LN2))
-    # Exact where the product is contracted.
-    top = (n * -_LN2 - square).guard()
-    r, low = ordered_sum(top, n * -_LN2_REST - square_low)
+    top = (n * -LN2 - square).guard()
+    r, low = ordered_sum(top, n * -LN2_REST - square_low)
     one, error = ordered_sum(x.constant(1.0), r)
     power_rest = exp_tail(r, low + error)
+    # In this order for any a: the centre is of so few bits that d less it is exact.
     d, d_low = ordered_sum(a.constant(_CENTRE), a)
     v = (1.0 / d).guard()
     v_low = ((1.0 - v * d) - v * d_low) * v

@@ -21,7 +21,8 @@ _LN2_BITS = 42
 LN2_HIGH, LN2_LOW = constant_parts(lambda: mp.log(2), _LN2_BITS)
 """n LN2_HIGH is exact for the exponents n of float64."""
 _LN2_HALVES = constant_parts(lambda: mp.log(2), 26)
-_HALF_LN2, _HALF_LN2_REST = constant_parts(lambda: mp.log(2) / 2, 53)
+LN2_REST = constant_parts(lambda: mp.log(2), 53)[1]
+"""What LN2 lacks; x - n LN2 is exact where the product is contracted and the rest is below 1/2."""
 
 
 def reduced(x: Value) -> tuple[Value, Value, Value]:
@@ -196,9 +197,9 @@ def tanh(x: Value, working: DType, bits: float) -> Value:
     """
     a = abs(x).min(19.5)
     n, low_bits = rounded(a * (2 / LN2))
-    h = (n * -_HALF_LN2 + a).guard()
+    h = (n * (LN2 / -2) + a).guard()
     square = h * h
-    rest = (h * square) * estrin(square, half_tanh_fit().numerator) + n * -_HALF_LN2_REST
+    rest = (h * square) * estrin(square, half_tanh_fit().numerator) + n * (LN2_REST / -2)
     u = power_of_two(-low_bits, F64)
     less, more = 1.0 - u, u + 1.0
     # Where n is 53 or more these are 1; a unit in the last place of the result shows it.

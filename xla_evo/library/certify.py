@@ -17,6 +17,7 @@ from xla_evo.accuracy.results import outside
 from xla_evo.accuracy.specials import check_specials, special_inputs
 from xla_evo.accuracy.sweep import (
     Watch,
+    measure_exhaustive,
     measure_exhaustive_together,
     measure_inputs,
     measure_sampled,
@@ -99,8 +100,8 @@ def certify(
 
     Raises:
         CertificationError: a special value is wrong, a result depends on the array's length or on
-            a subtraction that follows, one of a sweep lies outside those of the function, or an
-            error is above `max_ulp`.
+            a subtraction that follows, one lies outside those of the function, or an error is
+            above `max_ulp`.
         TargetError: there is no such function.
         CompileError: XLA refused it.
     """
@@ -219,32 +220,38 @@ def _measurement(
     threads: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> ErrorMeasurement:
+    """Measures as the target allows; every result has to lie within those of the function."""
+    beyond: list[str] = []
+
+    def watched(*inputs: Any) -> Any:
+        results = run(*inputs)
+        if target.function.arity == 1 and not beyond:
+            problem = outside(target.function, inputs[0], np.asarray(results))
+            beyond.extend([problem] if problem else [])
+        return results
+
     flush = backend_row("cpu").flushes(target.dtype)
     if is_swept(target):
-        beyond: list[str] = []
-
-        def watch(_: int, inputs: np.ndarray[Any, Any], results: np.ndarray[Any, Any]) -> None:
-            problem = outside(target.function, inputs, results)
-            if problem:
-                beyond.append(problem)
-
-        (found,) = measure_exhaustive_together(
-            [run], target, flush_to_zero=flush, threads=threads, limit_ulp=max_ulp,
-            progress=progress, every_pattern=True, watch=watch,
+        found = measure_exhaustive(
+            watched, target, flush_to_zero=flush, threads=threads, limit_ulp=max_ulp,
+            progress=progress, every_pattern=True,
         )  # fmt: skip
-        if beyond:
-            raise CertificationError(f"{target.describe()}: {beyond[0]}")
-        return found
-    if target.dtype is F64 and target.function.pair is not None:
-        return measure_directed(
-            run, target, flush_to_zero=flush, threads=threads, progress=progress
-        )  # fmt: skip
-    if target.function.arity == 1:
-        return measure_sampled(run, target, flush_to_zero=flush, samples=_SAMPLES)
-    # What the door will sample elsewhere is part of what is certified.
-    first, second = zip(*(sample_pairs(target, n) for n in (_SAMPLES, DOOR_SAMPLES)), strict=True)
-    pair = np.concatenate(first), np.concatenate(second)
-    return measure_pairs(run, target, pair, flush_to_zero=flush, threads=threads)
+    elif target.dtype is F64 and target.function.pair is not None:
+        found = measure_directed(
+            watched, target, flush_to_zero=flush, threads=threads, progress=progress
+        )
+    elif target.function.arity == 1:
+        found = measure_sampled(watched, target, flush_to_zero=flush, samples=_SAMPLES)
+    else:
+        # What the door will sample elsewhere is part of what is certified.
+        first, second = zip(
+            *(sample_pairs(target, n) for n in (_SAMPLES, DOOR_SAMPLES)), strict=True
+        )
+        pair = np.concatenate(first), np.concatenate(second)
+        found = measure_pairs(watched, target, pair, flush_to_zero=flush, threads=threads)
+    if beyond:
+        raise CertificationError(f"{target.describe()}: {beyond[0]}")
+    return found
 
 
 def sweep_together(

@@ -17,147 +17,14 @@ import numpy as np
 from mpmath.libmp import NoConvergence
 
 from xla_evo.errors import TargetError
-from xla_evo.targets import exact_forms, extended
+from xla_evo.targets import extended
+from xla_evo.targets.expression_names import BINARY, CONSTANTS, FUNCTIONS
 from xla_evo.targets.expression_values import NARROW_ULP, WIDE_ULP, ExpressionValues, Specials
 from xla_evo.targets.function import Function, Special, Symmetry
 from xla_evo.targets.parity import symmetry_of
 from xla_evo.targets.reliable import MPMATH, Mp, reliable, working_precision
 
 _LONGEST = 2_000
-
-
-def _near(x: Any, bits: int) -> Any:
-    """An mpmath number, or 2^bits with its sign where it is finite and larger."""
-    far = isinstance(x, mp.mpf) and mp.isfinite(x) and abs(x) > mp.ldexp(1, bits)
-    return mp.sign(x) * mp.ldexp(1, bits) if far else x
-
-
-def _clamped(form: Callable[..., Any], bits: int) -> Callable[..., Any]:
-    return lambda x, *more: form(_near(x, bits), *more)
-
-
-_CONSTANTS: dict[str, Any] = {
-    "pi": mp.pi, "e": mp.e, "euler": mp.euler, "catalan": mp.catalan, "phi": mp.phi,
-    "ln2": mp.ln2, "ln10": mp.ln10, "glaisher": mp.glaisher, "apery": mp.apery,
-}  # fmt: skip
-_UNCLAMPED: dict[str, Any] = {
-    name: getattr(mp, name)
-    for name in [
-        "exp",
-        "expm1",
-        "log",
-        "ln",
-        "log10",
-        "log1p",
-        "sqrt",
-        "cbrt",
-        "root",
-        "power",
-        "hypot",
-        "sin",
-        "cos",
-        "tan",
-        "sec",
-        "csc",
-        "cot",
-        "asin",
-        "acos",
-        "atan",
-        "atan2",
-        "sinh",
-        "cosh",
-        "tanh",
-        "sech",
-        "csch",
-        "coth",
-        "asinh",
-        "acosh",
-        "atanh",
-        "sinpi",
-        "cospi",
-        "sinc",
-        "sincpi",
-        "erf",
-        "erfc",
-        "erfi",
-        "erfinv",
-        "gamma",
-        "rgamma",
-        "loggamma",
-        "factorial",
-        "digamma",
-        "psi",
-        "harmonic",
-        "beta",
-        "gammainc",
-        "besselj",
-        "bessely",
-        "besseli",
-        "besselk",
-        "j0",
-        "j1",
-        "airyai",
-        "airybi",
-        "struveh",
-        "struvel",
-        "ellipk",
-        "ellipe",
-        "lambertw",
-        "zeta",
-        "altzeta",
-        "polylog",
-        "ei",
-        "e1",
-        "li",
-        "si",
-        "ci",
-        "shi",
-        "chi",
-        "expint",
-        "fresnels",
-        "fresnelc",
-        "npdf",
-        "ncdf",
-        "hyp0f1",
-        "hyp1f1",
-        "hyp2f1",
-        "legendre",
-        "chebyt",
-        "chebyu",
-        "hermite",
-        "laguerre",
-        "agm",
-        "fabs",
-        "sign",
-        "barnesg",
-    ]
-} | {
-    "abs": mp.fabs,
-    "cbrt": lambda x: exact_forms.cbrt(x) if isinstance(x, mp.mpf) else mp.cbrt(x),
-    "exp2": lambda x: mp.power(2, x),
-    "log2": lambda x: mp.log(x) / mp.log(2),
-}
-_FARTHEST, _FARTHEST_SQUARED = 2048, 500
-"""Logarithms to 2 of the largest arguments of what grows or falls as an exponential does, of the
-argument or its square: mpmath needs as many bits, and no float64 number comes back from there."""
-_FUNCTIONS: dict[str, Any] = (
-    _UNCLAMPED
-    | {
-        name: _clamped(_UNCLAMPED[name], _FARTHEST)
-        for name in ("exp", "expm1", "exp2", "sinh", "cosh", "tanh", "sech", "csch", "coth")
-    }
-    | {
-        name: _clamped(_UNCLAMPED[name], _FARTHEST_SQUARED)
-        for name in ("erfc", "erfi", "npdf", "ncdf")
-    }
-)
-_BINARY: dict[type[ast.operator], Callable[[Mp, Any], Any]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a / b,
-    ast.Pow: lambda a, b: mp.power(a, _near(b, _FARTHEST)),
-}
 _Node = Callable[[Any], Any]
 
 
@@ -253,10 +120,10 @@ def _parse(text: str) -> _Parsed:
         raise TargetError(f"expression {text!r} does not parse{at}: {reason}") from None
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called}
-    variables = sorted(names - _CONSTANTS.keys())
+    variables = sorted(names - CONSTANTS.keys())
     if len(variables) > 1:
         stray = next((v for v in variables if v != "x"), variables[1])
-        near = get_close_matches(stray, [*_CONSTANTS, *_FUNCTIONS], n=1)
+        near = get_close_matches(stray, [*CONSTANTS, *FUNCTIONS], n=1)
         hint = f"; {stray!r} is unknown, did you mean {near[0]}?" if near and "x" in names else ""
         raise TargetError(
             f"expression {text!r} has {len(variables)} variables ({', '.join(variables)});"
@@ -267,7 +134,7 @@ def _parse(text: str) -> _Parsed:
         node = _compile(tree.body, text, variable)
         symmetry = symmetry_of(tree.body, text, variable)
         form = extended.extended_form(
-            tree.body, variable, lambda part: _exact(part, text), _CONSTANTS
+            tree.body, variable, lambda part: _exact(part, text), CONSTANTS
         )
     except RecursionError:
         raise TargetError(f"expression {text[:40]!r}... is nested too deeply") from None
@@ -277,7 +144,7 @@ def _parse(text: str) -> _Parsed:
 
 
 def _unknown(name: str, text: str) -> TargetError:
-    near = get_close_matches(name, [*_FUNCTIONS, *_CONSTANTS], n=2)
+    near = get_close_matches(name, [*FUNCTIONS, *CONSTANTS], n=2)
     hint = f"; did you mean {' or '.join(near)}?" if near else "; mpmath's names are understood"
     return TargetError(f"unknown function {name!r} in expression {text!r}{hint}")
 
@@ -304,26 +171,26 @@ def _compile(node: ast.expr, text: str, variable: str) -> _Node:
     match node:
         case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
             return _number(node, text)
-        case ast.Name(id=name) if name == variable and name not in _CONSTANTS:
-            if name in _FUNCTIONS:
+        case ast.Name(id=name) if name == variable and name not in CONSTANTS:
+            if name in FUNCTIONS:
                 raise TargetError(f"{name!r} in {text!r} needs its argument, as {name}(x)")
             return lambda x: x
         case ast.Name(id=name):
-            constant = _CONSTANTS[name]
+            constant = CONSTANTS[name]
             return lambda _x: +constant
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             inner = _compile(operand, text, variable)
             return lambda x: -inner(x)
         case ast.UnaryOp(op=ast.UAdd(), operand=operand):
             return _compile(operand, text, variable)
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:
             one, two = _compile(left, text, variable), _compile(right, text, variable)
-            apply = _BINARY[type(op)]
+            apply = BINARY[type(op)]
             return lambda x: apply(one(x), two(x))
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if arguments:
-            if name not in _FUNCTIONS:
+            if name not in FUNCTIONS:
                 raise _unknown(name, text)
-            called = _FUNCTIONS[name]
+            called = FUNCTIONS[name]
             inners = [_compile(argument, text, variable) for argument in arguments]
             return lambda x: _call(called, name, [inner(x) for inner in inners], text)
         case _:
