@@ -29,6 +29,8 @@ def run(words):
         ("bench_cost.py --programs 0", "at least 2 --programs"),
         ("bench_real.py", "name a case, or give --table"),
         ("bench_real.py exp3", "no case exp3; choose of exp2, "),
+        ("model_library.py exp --backend tpu:v9", "unknown backend 'tpu:v9'"),
+        ("model_library.py expp --backend tpu:v5e", "unknown function 'expp'"),
         ("baselines/cut.py exp/float32", "programs are, not one"),
     ],
 )

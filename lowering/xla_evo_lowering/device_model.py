@@ -119,7 +119,7 @@ def device_model(row: Backend, texts: Mapping[str, bytes]) -> DeviceModel:
     arithmetic = ARITHMETIC[row.platform]
     if arithmetic.stage not in texts or "optimized" not in texts:
         raise BackendError(f"{row.name}: the compiler did not write {arithmetic.stage}; no model")
-    code = texts[arithmetic.stage].decode(errors="replace")
+    code = _without_selected_minima(texts[arithmetic.stage].decode(errors="replace"))
     unknown = re.search(arithmetic.unknown, code)
     if unknown is not None:
         raise BackendError(
@@ -127,3 +127,29 @@ def device_model(row: Backend, texts: Mapping[str, bytes]) -> DeviceModel:
         )
     program = program_of_hlo(texts["optimized"].decode())
     return DeviceModel(contract(program) if row.contracts else program, row.flushes_subnormals)
+
+
+_MINIMUM = re.compile(r"^[ \t]+(?:min|max)\.f64\s+(%\w+), ([%\w]+), ([%\w]+);\n", re.MULTILINE)
+
+
+def _without_selected_minima(code: str) -> str:
+    """PTX without those min.f64 and max.f64 whose result nan replaces where an operand is nan.
+
+    Alone they give the other operand then; what is left orders -0 below +0, as HLO does. float32
+    has ``min.NaN`` for both.
+    """
+
+    def kept(match: re.Match[str]) -> str:
+        result, *operands = match.groups()
+        registers = [operand for operand in operands if operand.startswith("%")]
+        first, last = re.escape(registers[0]), re.escape(registers[-1])
+        selected = re.search(
+            rf"\bselp\.f64\s+%\w+, 0d7FF8000000000000, {re.escape(result)}, (%\w+);", code
+        )
+        tested = selected and re.search(
+            rf"\bsetp\.nan\.f64\s+{re.escape(selected[1])}, {first}, {last};", code
+        )
+        alone = len(re.findall(rf"{re.escape(result)}\b", code)) == 2
+        return "" if tested and alone else match[0]
+
+    return _MINIMUM.sub(kept, code)

@@ -107,3 +107,39 @@ def test_times_of_a_processor_that_certificates_know(capsys, name):
     assert f"({name})" in row["tiers"]["one"]["processor"]
     assert main(command) == 0
     assert f"({name})\n" in capsys.readouterr().out
+
+
+def test_programs_for_a_device(capsys):
+    command = ["library", "sin", "--backend", "tpu:v5e"]
+    assert main(command) == 0
+    table, footer = capsys.readouterr().out.strip().rsplit("\n", 1)
+    assert "exhaustive, modelled" in table
+    assert footer.startswith("tpu:v5e: costs in bundles for 1,024 elements (jax ")
+    assert main([*command, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["fingerprint"]["backend"] for row in rows} == {"tpu:v5e"}
+    assert all(row["ratio"] == row["builtins"]["jax.numpy.sin"] / row["cost"] for row in rows)
+
+
+def test_tiers_on_a_device(capsys):
+    command = ["library", "sin", "sqrt", "--compare", "--backend", "tpu:v5e", "--dtype", "float32"]
+    assert main(command) == 0
+    assert "float32: tier one for" in capsys.readouterr().out
+    assert main([*command, "--json"]) == 0
+    sin, sqrt = json.loads(capsys.readouterr().out)
+    assert sin["published_ulp"] == 3.5
+    assert sin["tiers"]["fast"]["max_ulp"] <= 3.5
+    assert sin["tiers"]["fast"]["ratio"] > 1
+    assert sin["tiers"]["fast"]["modelled"]
+    assert sqrt["tiers"] == {"fast": None, "one": None, "near": None}
+
+
+def test_a_device_without_programs_or_with_times(capsys):
+    assert main(["library", "sqrt", "--backend", "tpu:v5e"]) == 0
+    assert "no such program ships for tpu:v5e" in capsys.readouterr().out
+    assert main(["library", "--compare", "--measure", "--backend", "tpu:v5e"]) == 2
+    assert "times on this CPU; leave --backend out" in capsys.readouterr().err
+    assert main(["library", "--backend", "tpu:v9"]) == 2
+    assert "unknown backend 'tpu:v9'" in capsys.readouterr().err
+    assert main(["library", "--backend", "tpu"]) == 2
+    assert "there is no TPU in this machine" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from xla_evo.library import (
     CertificationError,
     choose,
     entries,
+    modelled,
     read_entry,
     recheck_modelled,
     write_entry,
@@ -23,7 +24,7 @@ from xla_evo.targets.target import make_target
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.canonical import canonical
-from xla_evo_lowering.errors import BackendError
+from xla_evo_lowering.errors import BackendError, CompileError
 from xla_evo_lowering.program import Builder
 
 SHIPPED = entries(folder=MODELLED)
@@ -69,6 +70,30 @@ def test_a_modelled_proof_is_not_followed():
 def _modelled(process):
     proof = prove_modelled(LARGE.program, make_target("exp"), process, samples=SAMPLES)
     return replace(LARGE, certificate=replace(LARGE.certificate, proofs=(proof,)))
+
+
+def test_functions_of_two_arguments_are_modelled(process):
+    entry = entries("pow", "float32")[0]
+    proof = prove_modelled(entry.program, make_target("pow"), process, samples=SAMPLES)
+    assert proof.cost.builtins.keys() == {"jax.numpy.power"}
+    assert not proof.measurement.exhaustive
+
+
+def test_a_sweep_that_was_given_up_is_no_proof_for_a_wider_bound(process):
+    known = {}
+    target = make_target("log", "bfloat16")
+    with pytest.raises(CertificationError, match="more than 0"):
+        prove_modelled(SMALL.program, target, process, max_ulp=0.01, known=known)
+    assert not known
+
+
+def test_a_builtin_that_the_compiler_refuses_has_no_cost(process, monkeypatch):
+    def refused(row, function, types, running):
+        raise CompileError("LLO_CHECK failure")
+
+    monkeypatch.setattr(modelled, "static_cost", refused)
+    proof = prove_modelled(SMALL.program, make_target("log", "bfloat16"), process)
+    assert (proof.cost.builtins, proof.cost.ratio) == ({}, 0.0)
 
 
 def test_a_model_is_written_and_read(process, tmp_path):

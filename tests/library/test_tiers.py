@@ -5,7 +5,8 @@ import pytest
 
 from xla_evo.library import Entry, TimeRatio, entries
 from xla_evo.library.certificate import code_fingerprint, contracts
-from xla_evo.library.tiers import geometric_mean, places, tier
+from xla_evo.library.loader import MODELLED
+from xla_evo.library.tiers import builtin_ulp, geometric_mean, places, tier
 from xla_evo_lowering.backends import backend, fingerprint
 
 LIVE = fingerprint(backend("cpu"))
@@ -47,6 +48,20 @@ def test_fastest_of_each_tier() -> None:
     found = places([near, one, loose, wrong], LIVE)
     ratios = {name: place.ratio if place else None for name, place in found.items()}
     assert ratios == {"fast": 3.0, "one": 1.2, "near": 0.8}
+
+
+def test_costs_and_published_errors_count_for_a_device() -> None:
+    (entry,) = (
+        e for e in entries("sin", folder=MODELLED)
+        if e.certificate.program_hash.startswith("7ab807ba")
+    )  # fmt: skip
+    (proof,) = entry.proofs("inline", "tpu:v5e")
+    found = places([entry], proof.fingerprint)
+    assert found["one"] is None
+    assert found["fast"] is not None
+    assert found["fast"].ratio == proof.cost.builtins["jax.numpy.sin"] / proof.cost.value
+    assert builtin_ulp(entry, "tpu:v5e") == 3.5
+    assert builtin_ulp(entries("lgamma", "float32")[0], "tpu:v5e") == 1.0
 
 
 def test_fast_is_faster_than_the_builtin_and_as_accurate() -> None:

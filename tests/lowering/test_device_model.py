@@ -27,6 +27,11 @@ program product(x: f32) -> f32 {
 QUOTIENT = parse_program(
     "program q(x: f32) -> f32 { %0: f32 = mul x, x %1: f32 = div x, %0 return %1 }"
 )
+MINIMUM = b"""\
+\tsetp.nan.f64 \t%p4, %rd1, %rd1;
+\tmin.f64 \t%rd3, %rd1, 0d430C6BF526340000;
+\tselp.f64 \t%rd4, 0d7FF8000000000000, %rd3, %p4;
+"""
 HLO = b"""\
 ENTRY %main (x: f32[8]) -> f32[8] {
   %x = f32[8]{0} parameter(0)
@@ -57,6 +62,15 @@ def test_a_model_rounds_each_operation_and_costs_something(name):
         ("cuda:sm_90", b"\tsqrt.approx.f32 %r1, %r2;\n", "sqrt.approx.f32"),
         ("cuda:sm_90", b"\tmax.f32 %r1, %r2, %r3;\n", "max.f32"),
         ("cuda:sm_90", b"\tmax.NaN.f32 %r1, %r2, %r3;\n\tmad.lo.s32 %r1, %r2, %r3, %r4;\n", ""),
+        ("cuda:sm_90", b"\tmin.f64 \t%rd3, %rd1, %rd2;\n", "min.f64"),
+        ("cuda:sm_90", MINIMUM, ""),
+        (
+            "cuda:sm_90",
+            MINIMUM.replace(b"nan.f64 \t%p4, %rd1, %rd1", b"nan.f64 \t%p4, %rd1, %rd2"),
+            "min.f64",
+        ),
+        ("cuda:sm_90", MINIMUM.replace(b"0d430C6BF526340000", b"%rd2"), "min.f64"),
+        ("cuda:sm_90", MINIMUM + b"\tmul.rn.f64 \t%rd5, %rd3, %rd3;\n", "min.f64"),
         ("tpu:v5e", b" 0x1 : { %v1 = vmul.f32 %v0, %v0 }", ""),
         ("tpu:v5e", b" 0x1 : { %v1 = vrcp.f32 %v0 }", "vrcp"),
     ],

@@ -28,6 +28,7 @@ EXAMPLES = """\
   xla-evo library --compare
   xla-evo library --compare --dtype bfloat16
   xla-evo library --compare --measure --dtype float32
+  xla-evo library --compare --backend tpu:v5e --dtype float32
   xla-evo library --json"""
 
 FORMATS = ("float32", "bfloat16", "float16", "float64")
@@ -52,6 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --compare: show the times of another processor, by a part of its name, e.g."
         " 25.17; all names are told when none has it",
     )  # fmt: skip
+    parser.add_argument(
+        "--backend", metavar="B",
+        help="programs for a device, such as tpu:v5e or cuda:sm_90, by static cost (default: cpu)",
+    )  # fmt: skip
     add_json(parser)
 
 
@@ -61,6 +66,10 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: options that do not go together, or no such processor.
     """
+    if args.backend not in (None, "cpu"):
+        from xla_evo.cli import library_devices
+
+        return library_devices.run(args)
     if (args.measure or args.processor) and not args.compare:
         raise ConfigError("--measure and --processor are of the times of --compare; give it too")
     if args.measure and args.processor:

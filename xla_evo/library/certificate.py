@@ -84,6 +84,11 @@ class StaticComparison:
     unit: str
     builtins: Mapping[str, float] = field(default_factory=dict[str, float])
 
+    @property
+    def ratio(self) -> float:
+        """Cost of the default built-in over that of the program; 0 where there is no built-in."""
+        return next(iter(self.builtins.values()), 0.0) / self.value
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:

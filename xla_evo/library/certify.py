@@ -191,9 +191,10 @@ def prove(
         raise CertificationError(f"{target.describe()}: {violation}")
     if measurement is None:
         alone = Executable(graph, types, SINGLE_THREAD)
-        measurement = _measurement(
-            alone, target, max_ulp=max_ulp, threads=threads, progress=progress
-        )
+        measurement = measure_domain(
+            alone, target,
+            flush_to_zero=flush, max_ulp=max_ulp, threads=threads, progress=progress,
+        )  # fmt: skip
     if max_ulp is not None and measurement.bound_ulp > max_ulp:
         raise CertificationError(
             f"{target.describe()}: {measurement.max_ulp:.4g} ULP at {measurement.worst_input_hex},"
@@ -212,15 +213,28 @@ def prove(
     )
 
 
-def _measurement(
-    run: Executable,
+def measure_domain(
+    run: Callable[..., Any],
     target: Target,
     *,
-    max_ulp: float | None,
-    threads: int | None,
-    progress: Callable[[int, int], None] | None,
+    flush_to_zero: bool,
+    max_ulp: float | None = None,
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> ErrorMeasurement:
-    """Measures as the target allows; every result has to lie within those of the function."""
+    """Measures a function over its whole domain, as `certify` says, every input where it can be.
+
+    Args:
+        run: takes and gives arrays, safe to call from several threads.
+        target: what it computes.
+        flush_to_zero: whether subnormal numbers are read and written as zeros.
+        max_ulp: give up as soon as an error is certainly above it.
+        threads: of the sweep.
+        progress: called with (inputs done, inputs in all).
+
+    Raises:
+        CertificationError: a result lies outside those of the function.
+    """
     beyond: list[str] = []
 
     def watched(*inputs: Any) -> Any:
@@ -230,7 +244,7 @@ def _measurement(
             beyond.extend([problem] if problem else [])
         return results
 
-    flush = backend_row("cpu").flushes(target.dtype)
+    flush = flush_to_zero
     if is_swept(target):
         found = measure_exhaustive(
             watched, target, flush_to_zero=flush, threads=threads, limit_ulp=max_ulp,

@@ -194,11 +194,11 @@ def _entries(function: str, dtype: str, backend: str, folder: Path) -> tuple[Ent
     if folder != DATA:
         return found
     modelled = entries(function, dtype, backend, folder=MODELLED)
-    return joined((*found, *_own(function, dtype), *modelled))
+    return joined((*found, *own_entries(function, dtype), *modelled))
 
 
-def _own(function: str, dtype: str) -> tuple[Entry, ...]:
-    """The programs of the user's library; none of a user without a home folder."""
+def own_entries(function: str, dtype: str) -> tuple[Entry, ...]:
+    """Returns the programs of the user's library; none of a user without a home folder."""
     try:
         folder = user_library()
     except StoreError:

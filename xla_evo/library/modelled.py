@@ -1,7 +1,8 @@
 """Certificates for devices that are not here, and their way to measured ones.
 
-A program is compiled ahead of time, its compiled form evaluated on this CPU over every input in the
-device's arithmetic (`xla_evo_lowering.device_model`), and costed. Such a proof is marked modelled;
+A program is compiled ahead of time, its compiled form evaluated on this CPU in the device's
+arithmetic (`xla_evo_lowering.device_model`), over every input where `certify` meets every one, and
+costed. Such a proof is marked modelled;
 `use` does not follow it. On a machine with the device `certify_on_device` measures the same
 program there, and what comes of it is followed.
 """
@@ -17,7 +18,7 @@ from xla_evo.accuracy.generated import generated
 from xla_evo.accuracy.lengths import DEFAULT_LENGTHS
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.specials import check_specials, special_inputs
-from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled
+from xla_evo.accuracy.sweep import measure_sampled
 from xla_evo.library.certificate import (
     Certificate,
     Proof,
@@ -25,7 +26,7 @@ from xla_evo.library.certificate import (
     StaticComparison,
     machine_identity,
 )
-from xla_evo.library.certify import CertificationError, add_proof
+from xla_evo.library.certify import CertificationError, add_proof, measure_domain
 from xla_evo.library.loader import Entry, program_text, text_hash
 from xla_evo.proof import examine, sweep
 from xla_evo.targets.builtins import builtins_of
@@ -34,6 +35,7 @@ from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import Backend, fingerprint
 from xla_evo_lowering.canonical import canonical, content_hash
 from xla_evo_lowering.costs import cost_and_model, static_cost
+from xla_evo_lowering.errors import CompileError
 from xla_evo_lowering.live import live_device
 from xla_evo_lowering.program import Program
 from xla_evo_lowering.stablehlo import as_function
@@ -59,8 +61,8 @@ def certify_modelled(
 
     Args:
         program: takes and gives the format.
-        function: name in the catalogue, of one argument.
-        dtype: the format, of at most 32 bits.
+        function: name in the catalogue.
+        dtype: the format.
         process: a running compiler of the backend.
         provenance: where the program came from.
         max_ulp: give up as soon as an error is certainly above it.
@@ -73,16 +75,22 @@ def certify_modelled(
         BackendError: the program has no model or no cost there.
         CompileError: the compiler refused it.
     """
+    proof = prove_modelled(
+        canonical(program), make_target(function, dtype), process,
+        max_ulp=max_ulp, samples=samples, known=known, report=report,
+    )  # fmt: skip
+    return modelled_entry(program, function, dtype, provenance, proof)
+
+
+def modelled_entry(
+    program: Program, function: str, dtype: str, provenance: Provenance, proof: Proof
+) -> Entry:
+    """Returns an entry of one proof that was made just now; takes what `certify_modelled` does."""
     target, form = make_target(function, dtype), canonical(program)
     certificate = Certificate(
         program_hash=content_hash(form), text_hash=text_hash(program_text(form)),
         function=function, dtype=target.dtype.name, low=target.low, high=target.high,
-        provenance=provenance,
-        proofs=(
-            prove_modelled(
-                form, target, process, max_ulp=max_ulp, samples=samples, known=known, report=report
-            ),
-        ),
+        provenance=provenance, proofs=(proof,),
         versions={
             "jax": jax.__version__, "jaxlib": jaxlib.version.__version__,
             "xla-evo": version("xla-evo"),
@@ -106,7 +114,8 @@ def prove_modelled(
     Takes and raises what `certify_modelled` does.
     """
     row = process.row
-    cost, model = cost_and_model(row, as_function(program), (target.dtype,), process)
+    types = (target.dtype,) * target.function.arity
+    cost, model = cost_and_model(row, as_function(program), types, process)
     run, flush = generated(model), row.flushes(target.dtype)
     failures = check_specials(
         run, target.function, target.dtype, target.low, target.high, flush_to_zero=flush
@@ -120,26 +129,31 @@ def prove_modelled(
     elif samples:
         found = measure_sampled(run, target, flush_to_zero=flush, samples=samples)
     else:
-        found = measure_exhaustive(
-            run, target, flush_to_zero=flush, limit_ulp=max_ulp, progress=report, every_pattern=True
-        )
-    known[key] = found
+        found = measure_domain(run, target, flush_to_zero=flush, max_ulp=max_ulp, progress=report)
     if max_ulp is not None and found.bound_ulp > max_ulp:
         raise CertificationError(
             f"{target.describe()} on {row.name}: {found.max_ulp:.4g} ULP at"
             f" {found.worst_input_hex}, more than {max_ulp:g}"
         )
-    return replace(
-        _proof(target, row, found),
-        modelled=True,
-        cost=StaticComparison(
-            value=cost.value, unit=cost.unit,
-            builtins={
-                name: static_cost(row, builtin, (target.dtype,), process).value
-                for name, builtin in builtins_of(target).items()
-            },
-        ),
-    )  # fmt: skip
+    known[key] = found
+    builtins = builtin_costs(target, process)
+    compared = StaticComparison(value=cost.value, unit=cost.unit, builtins=builtins)
+    return replace(_proof(target, row, found), modelled=True, cost=compared)
+
+
+def builtin_costs(target: Target, process: AheadOfTime) -> dict[str, float]:
+    """Returns the static cost of each built-in by name, the default first.
+
+    Empty where the backend's compiler cannot compile the default, or the function has none.
+    """
+    types = (target.dtype,) * target.function.arity
+    found: dict[str, float] = {}
+    for name, builtin in builtins_of(target).items():
+        try:
+            found[name] = static_cost(process.row, builtin, types, process).value
+        except CompileError:
+            break
+    return found
 
 
 def certify_on_device(entry: Entry, device: str, *, report: Report | None = None) -> Entry:

@@ -1,7 +1,8 @@
-"""Tiers of accuracy: for each function, format and compiler, the fastest program of each.
+"""Tiers of accuracy: for each function, format and backend, the fastest program of each.
 
 ``fast``: at most the error of the built-in, and faster than it; ``one``: at most 1 ULP over the
-whole domain; ``near``: at most 0.51 ULP. A program may serve several.
+whole domain; ``near``: at most 0.51 ULP. A program may serve several. On a backend that is not here
+the error of the built-in is the one that JAX publishes, and static cost stands for time.
 """
 
 import math
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xla_evo.library.certificate import Lowering, Proof, TimeRatio, same_processor
-from xla_evo.library.choice import best_proof
+from xla_evo.library.choice import DEFAULT_ULP, best_proof
 from xla_evo.library.loader import Entry
+from xla_evo.library.published import published_ulp
 
 Tier = Literal["fast", "one", "near"]
 
@@ -49,7 +51,9 @@ class Place:
 
     @property
     def ratio(self) -> float:
-        """Speed-up over the built-in; 0 where it was not timed."""
+        """Speed-up over the built-in, by times or else by static cost; 0 where neither is known."""
+        if self.time is None and self.proof.cost is not None:
+            return self.proof.cost.ratio
         return self.time.ratio if self.time else 0.0
 
 
@@ -60,26 +64,38 @@ def places(
 
     Args:
         found: the entries.
-        live: fingerprint of the compiler whose proofs count; another's where a tier has none.
+        live: fingerprint of the compiler whose proofs count, on its backend; another's where a tier
+            has none.
         lowering: how the programs are put into the compiled code.
     """
-    processor = live.get("device", "")
+    processor, backend = live.get("device", ""), live["backend"]
     proven: list[Place] = []
     for entry in found:
-        proof, exact = best_proof(entry, lowering, "cpu", live)
+        proof, exact = best_proof(entry, lowering, backend, live)
         if proof is not None:
             time = proof.time_on(processor)
             here = time is not None and same_processor(time.processor, processor)
             proven.append(Place(entry, proof, exact, time, here))
-    return {name: _fastest([p for p in proven if _belongs(p, name)]) for name in TIERS}
+    return {name: _fastest([p for p in proven if _belongs(p, name, backend)]) for name in TIERS}
 
 
-def _belongs(place: Place, name: Tier) -> bool:
+def _belongs(place: Place, name: Tier, backend: str) -> bool:
     if name in BOUNDS:
         return place.proof.max_ulp <= BOUNDS[name]
-    builtin = place.entry.certificate.builtin_max_ulp
-    bound = math.inf if builtin is None else builtin
-    return place.ratio > 1.0 and place.proof.max_ulp <= bound
+    return place.ratio > 1.0 and place.proof.max_ulp <= builtin_ulp(place.entry, backend)
+
+
+def builtin_ulp(entry: Entry, backend: str) -> float:
+    """Returns what a program of tier *fast* may err by: the error of the built-in, in ULP.
+
+    On the CPU it was measured with the program; infinite where the built-in is. Elsewhere it is the
+    published one, and `DEFAULT_ULP` where none is published.
+    """
+    if backend == "cpu":
+        measured = entry.certificate.builtin_max_ulp
+        return math.inf if measured is None else measured
+    published = published_ulp(entry.function, entry.dtype, backend)
+    return DEFAULT_ULP if published is None else published
 
 
 def _fastest(among: list[Place]) -> Place | None:
