@@ -4,37 +4,46 @@
     tools/model_library.py all --backend cuda:sm_90,cuda:sm_80
     tools/model_library.py exp2,log2 --backend tpu:v5e,tpu:v6e --dtype bfloat16
 
-Programs of the library for CPUs, and those for devices, are compiled for each backend, costed and
-modelled on a sample. Of those that hold a tier there (`xla_evo.library.tiers`) the cheapest are
-modelled on every input, or as `certify` does where inputs are too many, and join the library for
-devices. Programs that are there already stay and get a proof for each further backend that
-they hold a tier on. It needs the extras ``cuda`` or ``tpu``.
+Programs of the library for CPUs and those for devices are compiled for each backend, costed and
+modelled on a sample; for a 16-bit format also the float32 programs between conversions. Of those
+that hold a tier there (`xla_evo.library.tiers`) the cheapest are modelled on every input, or as
+`certify` does where inputs are too many, and join the library for devices. Programs that are there
+already stay, and proofs that they have of the compilers at hand are not made again. It needs the
+extras ``cuda`` or ``tpu``.
 """
 
 import argparse
+import math
 import sys
 from dataclasses import dataclass
+from typing import get_args
 
 from xla_evo.accuracy.generated import generated
-from xla_evo.accuracy.sweep import measure_sampled
+from xla_evo.accuracy.sweep import measure_exhaustive_together, measure_sampled
 from xla_evo.errors import BackendError, CompileError, TargetError
-from xla_evo.library import CertificationError, add_proof, entries, write_entry
+from xla_evo.library import CertificationError, Provenance, add_proof, entries, write_entry
 from xla_evo.library.certify import is_swept
-from xla_evo.library.loader import MODELLED, Entry, joined
+from xla_evo.library.loader import MODELLED
 from xla_evo.library.modelled import (
     builtin_costs,
     device_proof,
+    known_key,
     modelled_entry,
     prove_modelled,
 )
+from xla_evo.library.narrow import Ties, narrowed
 from xla_evo.library.tiers import BOUNDS, builtin_ulp
 from xla_evo.targets.catalogue import CATALOGUE, function
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.absent import settle_on_cpu
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend
+from xla_evo_lowering.canonical import content_hash
 from xla_evo_lowering.compile import dispatch_on_calling_thread
 from xla_evo_lowering.costs import cost_and_model
+from xla_evo_lowering.device_model import DeviceModel
+from xla_evo_lowering.dtypes import BF16
+from xla_evo_lowering.program import Program
 from xla_evo_lowering.stablehlo import as_function
 
 SAMPLES = 1 << 20
@@ -42,11 +51,22 @@ SAMPLES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A program with its cost on a backend and its error there on a sample, in ULP."""
+    """A program with its model and cost on a backend, and its error there on a sample, in ULP."""
 
-    entry: Entry
+    digest: str
+    program: Program
+    provenance: Provenance
+    model: DeviceModel
     cost: float
     max_ulp: float
+
+    def rank(self):
+        """Cheapest first; of equal cost what was evolved, then the more accurate."""
+        return self.cost, self.provenance.kind == "baseline by hand", self.max_ulp
+
+    def serves(self, bound, below):
+        """Whether it may be within a bound, and costs less than a limit."""
+        return self.max_ulp <= bound and self.cost < below
 
 
 def main():
@@ -67,85 +87,104 @@ def main():
     for row in rows:
         with AheadOfTime(row) as process:
             for name in names:
-                extend(name, args.dtype, process, known)
+                extend(make_target(name, args.dtype), process, known)
     return 0
 
 
-def extend(name, dtype, process, known):
+def extend(target, process, known):
     """Puts the cheapest programs of one function into the library for a backend."""
-    target, row = make_target(name, dtype), process.row
-    found = joined((*entries(name, dtype, folder=MODELLED), *entries(name, dtype)))
-    screened = sorted(screen(found, target, process), key=rank)
-    if not screened:
-        print(f"{name} {dtype} {row.name}: no program has a model there", flush=True)
-        return
+    name, row = target.function.name, process.row
+    what = f"{name} {target.dtype.name} {row.name}"
+    there = {
+        entry.certificate.program_hash: entry
+        for entry in entries(name, target.dtype.name, folder=MODELLED)
+    }
+    screened = sorted(screen(target, process), key=Screened.rank)
     builtin = next(iter(builtin_costs(target, process).values()), 0.0)
-    proven, kept = {}, set()
-    for tier, bound in (*BOUNDS.items(), ("fast", builtin_ulp(screened[0].entry, row.name))):
+    tiers = [(tier, bound, math.inf) for tier, bound in BOUNDS.items()]
+    tiers.append(("fast", builtin_ulp(name, target.dtype.name, row.name), builtin))
+    likely = [next((s for s in screened if s.serves(*limits)), None) for _, *limits in tiers]
+    proven = {
+        one.digest: device_proof(there[one.digest], row) for one in screened if one.digest in there
+    }
+    sweep([one for one in likely if one and not proven.get(one.digest)], target, row, known)
+    for tier, *limits in tiers:
         for one in screened:
-            if one.max_ulp > bound or (tier == "fast" and one.cost >= builtin):
+            if not one.serves(*limits):
                 continue
-            digest = one.entry.certificate.program_hash
-            if digest not in proven:
-                proven[digest] = proof_of(one.entry, target, process, known)
-            if proven[digest] and proven[digest].max_ulp <= bound:
-                if digest not in kept:
-                    keep(one.entry, proven[digest], tier)
-                kept.add(digest)
+            made = one.digest not in proven or proven[one.digest] is None
+            proof = proof_of(one, target, process, known) if made else proven[one.digest]
+            if proof is None:
+                continue
+            proven[one.digest] = proof
+            if proof.max_ulp <= limits[0]:
+                entry = modelled_entry(
+                    one.program, name, target.dtype.name, one.provenance, proof
+                )  # fmt: skip
+                if one.digest in there:
+                    entry = add_proof(there[one.digest], proof)
+                if made:
+                    write_entry(entry, MODELLED)
+                there[one.digest] = entry
+                told = f"{proof.cost.value:.4g} {proof.cost.unit}, {proof.cost.ratio:.3g} times"
+                print(f"{what}: {tier}, {entry.name}, {proof.measurement.bound()}, {told} the"
+                      " built-in", flush=True)  # fmt: skip
                 break
         else:
-            print(f"{name} {dtype} {row.name}: none of tier {tier}", flush=True)
+            print(f"{what}: none of tier {tier}", flush=True)
 
 
-def rank(one):
-    """Cheapest first; of equal cost what was evolved, then the more accurate."""
-    return one.cost, one.entry.certificate.provenance.kind == "baseline by hand", one.max_ulp
+def candidates(target):
+    """Programs that may serve, each once, with their provenance."""
+    name, kind = target.function.name, target.dtype
+    found = [*entries(name, kind.name, folder=MODELLED), *entries(name, kind.name)]
+    made = [(entry.program, entry.certificate.provenance) for entry in found]
+    if kind.bits == 16:
+        wide = [*entries(name, "float32", folder=MODELLED), *entries(name, "float32")]
+        made += [
+            narrowed(entry.program, entry.certificate.provenance, kind, ties)
+            for entry in wide
+            for ties in (get_args(Ties) if kind is BF16 else ("even",))
+        ]
+    once = {}
+    for program, provenance in made:
+        once.setdefault(content_hash(program), (program, provenance))
+    return once
 
 
-def screen(found, target, process):
+def screen(target, process):
     """Those that have a model, with their costs."""
     row, types = process.row, (target.dtype,) * target.function.arity
-    for entry in found:
+    for digest, (program, provenance) in candidates(target).items():
         try:
-            cost, model = cost_and_model(row, as_function(entry.program), types, process)
+            cost, model = cost_and_model(row, as_function(program), types, process)
         except (BackendError, CompileError):
             continue
         error = measure_sampled(
             generated(model), target, flush_to_zero=row.flushes(target.dtype), samples=SAMPLES
         )
-        yield Screened(entry, cost.value, error.max_ulp)
+        yield Screened(digest, program, provenance, model, cost.value, error.max_ulp)
 
 
-def proof_of(entry, target, process, known):
-    """A proof on the whole domain, or None where a special value is wrong.
+def sweep(likely, target, row, known):
+    """Measures in one pass over all inputs those that are not known yet."""
+    models = {known_key(one.model, target): one.model for one in likely}
+    keys = [key for key in models if key not in known]
+    if keys and is_swept(target):
+        runs = [generated(models[key]) for key in keys]
+        found = measure_exhaustive_together(
+            runs, target, flush_to_zero=row.flushes(target.dtype), every_pattern=True
+        )
+        known.update(zip(keys, found, strict=True))
 
-    One that the library has of the compilers at hand is not made again.
-    """
-    there = device_proof(entry, process.row)
-    if there is not None and (there.measurement.exhaustive or not is_swept(target)):
-        return there
+
+def proof_of(one, target, process, known):
+    """A proof on the whole domain, or None where a special value or a result is wrong."""
     try:
-        return prove_modelled(entry.program, target, process, known=known)
+        return prove_modelled(one.program, target, process, known=known)
     except CertificationError as error:
-        print(f"{entry.name}: {error}", flush=True)
+        print(f"{one.digest[:16]}: {error}", flush=True)
         return None
-
-
-def keep(entry, proof, tier):
-    """Writes an entry with a proof beside those that the library for devices has of it."""
-    there = entries(entry.function, entry.dtype, folder=MODELLED)
-    before = next((other for other in there if other == entry), None)
-    source = entry.certificate.provenance
-    made = modelled_entry(entry.program, entry.function, entry.dtype, source, proof)
-    if before is not None:
-        made = add_proof(before, proof)
-    write_entry(made, MODELLED)
-    place, error, cost = proof.fingerprint["backend"], proof.measurement.bound(), proof.cost
-    print(
-        f"{entry.name} {place}: {tier}, {error}, {cost.value:.4g} {cost.unit},"
-        f" {cost.ratio:.3g} times the built-in",
-        flush=True,
-    )
 
 
 if __name__ == "__main__":

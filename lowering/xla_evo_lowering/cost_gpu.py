@@ -7,13 +7,15 @@ stands beside it: on large arrays the greater of the two decides.
 Source of the rates: NVIDIA, CUDA C++ Programming Guide, table "Throughput of Native Arithmetic
 Instructions". Limits: PTX is not SASS. ``div.rn``, ``sqrt.rn`` and the like become short sequences,
 which are counted as such (their slow paths are not); ptxas may fold negations and moves; latency
-and occupancy are not modelled. Costs order programs; they are not times.
+and occupancy are not modelled. Of a kernel with branches the longest path without a loop counts: a
+loop of a built-in reduces huge arguments. Costs order programs; they are not times.
 """
 
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from xla_evo_lowering.errors import BackendError
 from xla_evo_lowering.gpu_targets import GpuTarget, gpu_target
@@ -57,6 +59,8 @@ _COMPILED = tuple((re.compile(row.pattern + r"\Z"), row) for row in PTX_ROWS)
 _OPCODE = re.compile(
     r"^[ \t]+(?:@!?%p\d+\s+)?([a-z][a-z0-9_]*(?:\.[a-z0-9_:]+)*)[ \t;]", re.MULTILINE
 )
+_LABEL = re.compile(r"^(\$\w+):", re.MULTILINE)
+_BRANCH = re.compile(r"^[ \t]+(@?)\S*\s*bra(?:\.uni)?\s+(\$\w+);", re.MULTILINE)
 _KERNEL = re.compile(r"^\.visible \.entry (\w+)\(.*?^\}", re.MULTILINE | re.DOTALL)
 _STORE = re.compile(r"st\.global(?:\.\w+)*?(?:\.v(\d))?\.[busf](\d+)\b")
 
@@ -112,7 +116,7 @@ def gpu_cost(ptx: str, kind: str, itemsize: int, *, arguments: int = 1) -> GpuCo
     pipes: defaultdict[str, float] = defaultdict(float)
     for kernel in _KERNEL.finditer(ptx):
         elements = _stored_bytes(kernel[0]) / itemsize
-        for opcode in _OPCODE.findall(kernel[0]) if elements else ():
+        for opcode in _path(kernel[0]) if elements else ():
             for pipe, count in classify(opcode).items():
                 pipes[pipe] += count / elements
     if not pipes:
@@ -131,3 +135,64 @@ def gpu_cost(ptx: str, kind: str, itemsize: int, *, arguments: int = 1) -> GpuCo
 
 def _stored_bytes(kernel: str) -> float:
     return sum(int(count or 1) * int(bits) / 8 for count, bits in _STORE.findall(kernel))
+
+
+@dataclass(slots=True)
+class _Block:
+    """Instructions that run one after the other, and the labels of what may run next."""
+
+    opcodes: list[str] = field(default_factory=list[str])
+    next: list[str] = field(default_factory=list[str])
+
+
+def _blocks(kernel: str) -> dict[str, _Block]:
+    """The basic blocks of a kernel in their order, by label or else by number."""
+    current = _Block()
+    found = {"0": current}
+    for line in kernel.splitlines():
+        label, branch, opcode = (at.match(line) for at in (_LABEL, _BRANCH, _OPCODE))
+        if opcode:
+            current.opcodes.append(opcode[1])
+        ends = branch or (opcode and opcode[1] == "ret")
+        following = label[1] if label else str(len(found)) if ends else ""
+        if branch:
+            current.next.append(branch[2])
+        if label or (branch and branch[1]):
+            current.next.append(following)
+        if following:
+            current = found[following] = _Block()
+    return found
+
+
+def _path(kernel: str) -> list[str]:
+    """Opcodes of the longest way through a kernel that enters no loop."""
+    blocks = _blocks(kernel)
+    loops = {name for name in blocks if name in _reached(blocks, name)}
+
+    @functools.cache
+    def longest(name: str) -> tuple[float, list[str]] | None:
+        block = blocks[name]
+        ways = [longest(other) for other in block.next if other not in loops]
+        after = [way for way in ways if way]
+        if block.next and not after:
+            return None
+        weight, rest = max(after, default=(0.0, []))
+        own = sum(sum(classify(opcode).values()) for opcode in block.opcodes)
+        return weight + own, [*block.opcodes, *rest]
+
+    found = None if "0" in loops else longest("0")
+    if found is None:
+        raise BackendError("the PTX has no way to its end without a loop; nothing to cost")
+    return found[1]
+
+
+def _reached(blocks: Mapping[str, _Block], start: str) -> set[str]:
+    """The blocks that may run after one."""
+    found: set[str] = set()
+    waiting = list(blocks[start].next)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += blocks[name].next
+    return found

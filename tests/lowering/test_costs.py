@@ -141,6 +141,33 @@ def test_a_thread_of_four_elements_shares_its_overhead():
     assert gpu_cost(wide, "sm_90", 4).pipes["fma"] == 0.5
 
 
+def test_the_longest_way_without_a_loop_counts():
+    """A loop for huge arguments, a branch for zero, and what ordinary ones run."""
+    branching = PTX.replace("\tmul.rn.f32 \t%r7, %r6, %r6;\n", """\
+\t@%p1 bra \t$L__BB0_2;
+$L__BB0_1:
+\tmul.rn.f32 \t%r6, %r6, %r6;
+\t@%p2 bra \t$L__BB0_1;
+\tbra.uni \t$L__BB0_3;
+$L__BB0_2:
+\t@%p3 bra \t$L__BB0_4;
+\tmul.rn.f32 \t%r7, %r6, %r6;
+\tmul.rn.f32 \t%r7, %r7, %r6;
+$L__BB0_3:
+""").replace("\tret;\n", """\
+\tret;
+$L__BB0_4:
+\tmov.b32 \t%r7, 0;
+\tbra.uni \t$L__BB0_3;
+""")  # fmt: skip
+    assert gpu_cost(branching, "sm_90", 4).pipes == {
+        "alu": 1, "control": 3, "fma": 3, "load/store": 2, "mufu": 1,
+    }  # fmt: skip
+    endless = PTX.replace("\tret;", "$L__BB0_1:\n\tbra.uni \t$L__BB0_1;")
+    with pytest.raises(BackendError, match="no way to its end without a loop"):
+        gpu_cost(endless, "sm_90", 4)
+
+
 def test_ptx_that_stores_nothing_has_no_cost():
     with pytest.raises(BackendError, match="no kernel that stores"):
         gpu_cost("", "sm_90", 4)

@@ -6,6 +6,7 @@ python tools/baselines all --dtype bfloat16 --certify
 python tools/baselines tanh --form single --certify --time
 python tools/baselines cos tan --form near --certify --time
 python tools/baselines sin cos tan --form call --certify --time
+python tools/baselines log --form gradual > log.prog
 python tools/baselines expm1 --dtype float64 --certify --time
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import get_args
 
 from expression import build
+from gradual import GRADUAL
 from single import PROGRAMS
 from single_table import CALL, FAST, NEAR, ONE, SINGLE
 from table import FORMS, WIDE_FORMS, bits_of, forms
@@ -36,9 +38,10 @@ from xla_evo_lowering.text import print_program
 KINDS = ("float32", "bfloat16", "float16", "float64")
 SINGLE_FORMS = {
     "single": {**SINGLE, **PROGRAMS}, "one": ONE, "near": NEAR, "fast": FAST, "call": CALL,
+    "gradual": GRADUAL,
 }  # fmt: skip
 """Forms of float32 by tier: in float32 alone at 1 ULP, not alone, at 0.51 ULP where the wide one is
-slower, and at the built-in's error; and those for custom calls."""
+slower, and at the built-in's error; and those for custom calls, and for GPUs."""
 
 
 def programs(name, kind, bits=None, form="wide", ties="up"):

@@ -41,7 +41,7 @@ def far_fit(order: int, above: int, below: int, start: float = _CUT) -> Fit:
     return fit(value, 0, 1 / start, range(above), below=range(1, below), points=200)
 
 
-def _bessel(x: Value, working: DType, bits: float, order: int) -> Value:
+def _bessel(x: Value, working: DType, bits: float, order: int, *, wide_root: bool = False) -> Value:
     a = abs(x.to(working))
     near = a < _CUT
     count = 7 if bits > 28 else 6 if bits > 22 else 5
@@ -52,15 +52,18 @@ def _bessel(x: Value, working: DType, bits: float, order: int) -> Value:
     top = estrin(variable, selected(near, variable, inner.numerator, outer.numerator[::-1]))
     below = (1.0, *inner.denominator), (1.0, *outer.denominator)[::-1]
     bottom = estrin(variable, selected(near, variable, *below))
-    return _scaled(x, a, near, (top, bottom), order)
+    root = a.sqrt() if wide_root else abs(x).sqrt()
+    return _scaled(x, a, root, near, (top, bottom), order)
 
 
-def _scaled(x: Value, a: Value, near: Value, quotient: tuple[Value, Value], order: int) -> Value:
+def _scaled(
+    x: Value, a: Value, root: Value, near: Value, quotient: tuple[Value, Value], order: int
+) -> Value:
     """A quotient over sqrt(a) where it is far; near 0 times a, if the function is odd."""
     top, bottom = quotient
     if a.dtype is F64:
         # sqrt(a) is (a + s^2) / (2 s) where s is near it: no float64 root, no further quotient.
-        s = near.where(0.5, abs(x).sqrt()).to(F64)
+        s = near.where(0.5, root).to(F64)
         y = (top * (s + s)) / (bottom * near.where(1.0, s * s + a))
     else:
         y = top / (bottom * near.where(1.0, a.sqrt()))
@@ -82,6 +85,11 @@ def i0e(x: Value, working: DType, bits: float) -> Value:
 def i1e(x: Value, working: DType, bits: float) -> Value:
     """The same, times a below 5."""
     return _bessel(x, working, bits, 1)
+
+
+def i1e_rooted(x: Value) -> Value:
+    """I1e of a float32 with the root in float64."""
+    return _bessel(x, F64, 33.0, 1, wide_root=True)
 
 
 _ABOVE = (7, 6)

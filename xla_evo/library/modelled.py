@@ -35,6 +35,7 @@ from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import Backend, fingerprint
 from xla_evo_lowering.canonical import canonical, content_hash
 from xla_evo_lowering.costs import cost_and_model, static_cost
+from xla_evo_lowering.device_model import DeviceModel
 from xla_evo_lowering.errors import CompileError
 from xla_evo_lowering.live import live_device
 from xla_evo_lowering.program import Program
@@ -123,7 +124,7 @@ def prove_modelled(
     if failures:
         raise CertificationError(f"{target.describe()} on {row.name}: {failures[0]}")
     known = {} if known is None else known
-    key = (model.code_hash, model.flush, f"{target.describe()} {samples}")
+    key = known_key(model, target, samples)
     if key in known:
         found = known[key]
     elif samples:
@@ -139,6 +140,11 @@ def prove_modelled(
     builtins = builtin_costs(target, process)
     compared = StaticComparison(value=cost.value, unit=cost.unit, builtins=builtins)
     return replace(_proof(target, row, found), modelled=True, cost=compared)
+
+
+def known_key(model: DeviceModel, target: Target, samples: int = 0) -> tuple[str, bool, str]:
+    """Returns where `Known` has the measurement of a model."""
+    return model.code_hash, model.flush, f"{target.describe()} {samples}"
 
 
 def builtin_costs(target: Target, process: AheadOfTime) -> dict[str, float]:

@@ -82,19 +82,22 @@ def places(
 def _belongs(place: Place, name: Tier, backend: str) -> bool:
     if name in BOUNDS:
         return place.proof.max_ulp <= BOUNDS[name]
-    return place.ratio > 1.0 and place.proof.max_ulp <= builtin_ulp(place.entry, backend)
+    entry = place.entry
+    bound = (
+        entry.certificate.builtin_max_ulp
+        if backend == "cpu"
+        else builtin_ulp(entry.function, entry.dtype, backend)
+    )
+    return place.ratio > 1.0 and place.proof.max_ulp <= (math.inf if bound is None else bound)
 
 
-def builtin_ulp(entry: Entry, backend: str) -> float:
-    """Returns what a program of tier *fast* may err by: the error of the built-in, in ULP.
+def builtin_ulp(function: str, dtype: str, backend: str) -> float:
+    """Returns what a program of tier *fast* may err by on a backend that is not here, in ULP.
 
-    On the CPU it was measured with the program; infinite where the built-in is. Elsewhere it is the
-    published one, and `DEFAULT_ULP` where none is published.
+    That is the published error of the built-in, and `DEFAULT_ULP` where none is published. On the
+    CPU it is measured beside the program, see `Certificate`.
     """
-    if backend == "cpu":
-        measured = entry.certificate.builtin_max_ulp
-        return math.inf if measured is None else measured
-    published = published_ulp(entry.function, entry.dtype, backend)
+    published = published_ulp(function, dtype, backend)
     return DEFAULT_ULP if published is None else published
 
 
