@@ -8,8 +8,9 @@ Programs of the library for CPUs and those for devices are compiled for each bac
 modelled on a sample; for a 16-bit format also the float32 programs between conversions. Of those
 that hold a tier there (`xla_evo.library.tiers`) the cheapest are modelled on every input, or as
 `certify` does where inputs are too many, and join the library for devices. Programs that are there
-already stay, and proofs that they have of the compilers at hand are not made again. It needs the
-extras ``cuda`` or ``tpu``.
+already stay, and proofs that they have of the compilers at hand are not made again. Kinds of a
+platform compile mostly alike: of the second and further ones only programs that are there already
+are looked at. It needs the extras ``cuda`` or ``tpu``.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from xla_evo.accuracy.sweep import measure_exhaustive_together, measure_sampled
 from xla_evo.errors import BackendError, CompileError, TargetError
 from xla_evo.library import CertificationError, Provenance, add_proof, entries, write_entry
 from xla_evo.library.certify import is_swept
+from xla_evo.library.choice import DEFAULT_ULP
 from xla_evo.library.loader import MODELLED
 from xla_evo.library.modelled import (
     builtin_costs,
@@ -32,7 +34,8 @@ from xla_evo.library.modelled import (
     prove_modelled,
 )
 from xla_evo.library.narrow import Ties, narrowed
-from xla_evo.library.tiers import BOUNDS, builtin_ulp
+from xla_evo.library.published import published_ulp
+from xla_evo.library.tiers import BOUNDS
 from xla_evo.targets.catalogue import CATALOGUE, function
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.absent import settle_on_cpu
@@ -83,37 +86,44 @@ def main():
         rows = [backend(name) for name in args.backend.split(",")]
     except (TargetError, BackendError) as error:
         parser.error(str(error))
-    known = {}
+    known, begun = {}, set()
     for row in rows:
         with AheadOfTime(row) as process:
             for name in names:
-                extend(make_target(name, args.dtype), process, known)
+                target = make_target(name, args.dtype)
+                made = candidates(target, devices_only=row.platform in begun)
+                extend(target, made, process, known)
+        begun.add(row.platform)
     return 0
 
 
-def extend(target, process, known):
-    """Puts the cheapest programs of one function into the library for a backend."""
+def extend(target, made, process, known):
+    """Puts the cheapest of some programs of one function into the library for a backend."""
     name, row = target.function.name, process.row
     what = f"{name} {target.dtype.name} {row.name}"
     there = {
         entry.certificate.program_hash: entry
         for entry in entries(name, target.dtype.name, folder=MODELLED)
     }
-    screened = sorted(screen(target, process), key=Screened.rank)
+    screened = sorted(screen(made, target, process), key=Screened.rank)
     builtin = next(iter(builtin_costs(target, process).values()), 0.0)
+    published = published_ulp(name, target.dtype.name, row.name) or DEFAULT_ULP
     tiers = [(tier, bound, math.inf) for tier, bound in BOUNDS.items()]
-    tiers.append(("fast", builtin_ulp(name, target.dtype.name, row.name), builtin))
+    tiers.append(("fast", published, builtin))
     likely = [next((s for s in screened if s.serves(*limits)), None) for _, *limits in tiers]
     proven = {
         one.digest: device_proof(there[one.digest], row) for one in screened if one.digest in there
     }
+    for one in screened:
+        if proof := proven.get(one.digest):
+            known[known_key(one.model, target)] = proof.measurement
     sweep([one for one in likely if one and not proven.get(one.digest)], target, row, known)
     for tier, *limits in tiers:
         for one in screened:
             if not one.serves(*limits):
                 continue
-            made = one.digest not in proven or proven[one.digest] is None
-            proof = proof_of(one, target, process, known) if made else proven[one.digest]
+            fresh = proven.get(one.digest) is None
+            proof = proof_of(one, target, process, known) if fresh else proven[one.digest]
             if proof is None:
                 continue
             proven[one.digest] = proof
@@ -123,7 +133,7 @@ def extend(target, process, known):
                 )  # fmt: skip
                 if one.digest in there:
                     entry = add_proof(there[one.digest], proof)
-                if made:
+                if fresh:
                     write_entry(entry, MODELLED)
                 there[one.digest] = entry
                 told = f"{proof.cost.value:.4g} {proof.cost.unit}, {proof.cost.ratio:.3g} times"
@@ -134,12 +144,14 @@ def extend(target, process, known):
             print(f"{what}: none of tier {tier}", flush=True)
 
 
-def candidates(target):
-    """Programs that may serve, each once, with their provenance."""
+def candidates(target, *, devices_only):
+    """Programs that may serve, each once, with their provenance; or those for devices alone."""
     name, kind = target.function.name, target.dtype
-    found = [*entries(name, kind.name, folder=MODELLED), *entries(name, kind.name)]
+    found = list(entries(name, kind.name, folder=MODELLED))
+    if not devices_only:
+        found += entries(name, kind.name)
     made = [(entry.program, entry.certificate.provenance) for entry in found]
-    if kind.bits == 16:
+    if kind.bits == 16 and not devices_only:
         wide = [*entries(name, "float32", folder=MODELLED), *entries(name, "float32")]
         made += [
             narrowed(entry.program, entry.certificate.provenance, kind, ties)
@@ -152,10 +164,10 @@ def candidates(target):
     return once
 
 
-def screen(target, process):
+def screen(made, target, process):
     """Those that have a model, with their costs."""
     row, types = process.row, (target.dtype,) * target.function.arity
-    for digest, (program, provenance) in candidates(target).items():
+    for digest, (program, provenance) in made.items():
         try:
             cost, model = cost_and_model(row, as_function(program), types, process)
         except (BackendError, CompileError):

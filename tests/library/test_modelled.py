@@ -64,7 +64,9 @@ def test_a_modelled_proof_is_not_followed():
     (proof,) = entry.proofs("inline", "tpu:v5e")
     choice = choose(entry.function, max_ulp=100.0, backend="tpu:v5e", fingerprint=proof.fingerprint)
     assert choice.entry is None
-    assert "modelled, not measured (xla-evo verify --all --backend" in str(choice)
+    assert ", modelled, " in str(choice)
+    assert "by static cost, not measured (xla-evo verify --all --backend" in str(choice)
+    assert str(choice).count("no proof for inline on tpu:v5e") == 1
 
 
 def _modelled(process):
@@ -137,7 +139,9 @@ def test_a_device_turns_a_model_into_a_certificate(tmp_path):
     """The device is this CPU: what is measured takes the place of what was modelled for it."""
     cost = StaticComparison(value=2.0, unit="cycles", builtins={"jax.numpy.log": 3.0})
     known = SMALL.proofs("inline")[0]
-    model = replace(known, fingerprint=fingerprint(backend("cpu")), modelled=True, cost=cost)
+    model = replace(
+        known, fingerprint=fingerprint(backend("cpu")), modelled=True, cost=cost, times=()
+    )
     entry = replace(SMALL, certificate=replace(SMALL.certificate, proofs=(model,)))
     made = certify_on_device(entry, "cpu")
     (proof,) = made.certificate.proofs
@@ -145,8 +149,10 @@ def test_a_device_turns_a_model_into_a_certificate(tmp_path):
     assert proof.cost == cost
     assert proof.measurement.exhaustive
     write_entry(made, tmp_path / "library")
-    choice = choose("log", "bfloat16", max_ulp=1.0, folder=tmp_path / "library")
-    assert choice.entry == made
+    for bound in (1.0, None):
+        choice = choose("log", "bfloat16", max_ulp=bound, folder=tmp_path / "library")
+        assert choice.entry == made
+    assert "1.5 times the built-in's speed by static cost" in str(choice)
 
 
 def test_what_a_device_refutes_is_refused():

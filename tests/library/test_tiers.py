@@ -5,8 +5,9 @@ import pytest
 
 from xla_evo.library import Entry, TimeRatio, entries
 from xla_evo.library.certificate import code_fingerprint, contracts
+from xla_evo.library.choice import builtin_ulp
 from xla_evo.library.loader import MODELLED
-from xla_evo.library.tiers import builtin_ulp, geometric_mean, places, tier
+from xla_evo.library.tiers import geometric_mean, places, tier
 from xla_evo_lowering.backends import backend, fingerprint
 
 LIVE = fingerprint(backend("cpu"))
@@ -60,8 +61,8 @@ def test_costs_and_published_errors_count_for_a_device() -> None:
     assert found["one"] is None
     assert found["fast"] is not None
     assert found["fast"].ratio == proof.cost.builtins["jax.numpy.sin"] / proof.cost.value
-    assert builtin_ulp("sin", "float32", "tpu:v5e") == 3.5
-    assert builtin_ulp("lgamma", "float32", "tpu:v5e") == 1.0
+    assert builtin_ulp(entry, "tpu:v5e") == 3.5
+    assert builtin_ulp(entries("lgamma", "float32")[0], "tpu:v5e") == 1.0
 
 
 def test_fast_is_faster_than_the_builtin_and_as_accurate() -> None:

@@ -138,9 +138,11 @@ class Proof:
         return max(self.times, key=lambda time: nearness(time.processor, processor), default=None)
 
     def ratio_on(self, processor: str) -> float:
-        """Returns the speed-up of `time_on`; 0 where nothing was timed."""
+        """Returns the speed-up of `time_on`, else that by static cost; 0 where neither is known."""
         time = self.time_on(processor)
-        return time.ratio if time else 0.0
+        if time is not None:
+            return time.ratio
+        return self.cost.ratio if self.cost else 0.0
 
     def with_times(self, times: Iterable[TimeRatio]) -> "Proof":
         """Returns the proof with times in the place of those of the same processors."""

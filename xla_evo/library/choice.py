@@ -16,6 +16,7 @@ from xla_evo.library.certificate import (
     same_processor,
 )
 from xla_evo.library.loader import DATA, MODELLED, Entry, entries, joined
+from xla_evo.library.published import published_ulp
 from xla_evo.library.tuned import tuned_ratios, user_library
 from xla_evo_lowering.backends import backend as backend_row
 from xla_evo_lowering.backends import fingerprint as live_fingerprint
@@ -88,21 +89,24 @@ def choose(
     processor = live.get("device", "")
     reasons: list[str] = []
     found: list[tuple[Entry, Proof, bool, float]] = []
-    proven = False
+    unproven: list[str] = []
     for entry in _entries(function, dtype, backend, folder):
         proof, exact = best_proof(entry, lowering, backend, live)
         if proof is None:
-            reasons.append(f"{entry.name}: no proof for {lowering} on {backend}")
+            unproven.append(entry.name)
             continue
-        proven = True
         timed = ratios.get(entry.certificate.program_hash)
         ratio = proof.ratio_on(processor) if timed is None else timed
-        problem = _problem(entry, proof, ratio, max_ulp, most_accurate=most_accurate)
+        problem = _problem(entry, proof, ratio, max_ulp, backend, most_accurate=most_accurate)
         told = describe(proof, processor)
         told += "" if timed is None else f", {timed:.3g} times as tuned"
         reasons.append(f"{entry.name}: {told}{', ' + problem if problem else ''}")
         if not problem:
             found.append((entry, proof, exact, ratio))
+    proven = bool(reasons)
+    if unproven:
+        named = unproven[0] if len(unproven) == 1 else f"{len(unproven)} programs"
+        reasons.append(f"{named}: no proof for {lowering} on {backend}")
     if not found:
         what = f"{function} in {dtype}"
         if reasons and not proven:
@@ -185,6 +189,8 @@ def describe(proof: Proof, processor: str) -> str:
         text += f", {time.ratio:.3g} times the built-in's speed"
         if not same_processor(time.processor, processor):
             text += f" on {time.processor}"
+    elif proof.cost and proof.cost.ratio:
+        text += f", {proof.cost.ratio:.3g} times the built-in's speed by static cost"
     return text
 
 
@@ -207,18 +213,36 @@ def own_entries(function: str, dtype: str) -> tuple[Entry, ...]:
 
 
 def _problem(
-    entry: Entry, proof: Proof, ratio: float, max_ulp: float | None, *, most_accurate: bool
+    entry: Entry,
+    proof: Proof,
+    ratio: float,
+    max_ulp: float | None,
+    backend: str,
+    *,
+    most_accurate: bool,
 ) -> str | None:
     if proof.modelled:
         return "not measured (xla-evo verify --all --backend, on a machine with the device)"
     if max_ulp is not None:
         return f"above {max_ulp:g} ULP" if proof.max_ulp > max_ulp else None
-    builtin = entry.certificate.builtin_max_ulp
-    if proof.max_ulp > max(DEFAULT_ULP, builtin if builtin is not None else math.inf):
+    if proof.max_ulp > max(DEFAULT_ULP, builtin_ulp(entry, backend)):
         return "less accurate than the built-in"
     if not most_accurate and ratio <= 1.0:
         return "not faster than the built-in (ask for a bound in ULP to use it)"
     return None
+
+
+def builtin_ulp(entry: Entry, backend: str) -> float:
+    """Returns the error of the built-in that an entry competes with, in ULP.
+
+    On the CPU it was measured with the program; infinite where the built-in is. On devices it is
+    the published one, and `DEFAULT_ULP` where none is published.
+    """
+    if backend == "cpu":
+        measured = entry.certificate.builtin_max_ulp
+        return math.inf if measured is None else measured
+    published = published_ulp(entry.function, entry.dtype, backend)
+    return DEFAULT_ULP if published is None else published
 
 
 def _why_none(what: str, max_ulp: float | None, reasons: list[str]) -> str:

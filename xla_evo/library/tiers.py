@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xla_evo.library.certificate import Lowering, Proof, TimeRatio, same_processor
-from xla_evo.library.choice import DEFAULT_ULP, best_proof
+from xla_evo.library.choice import best_proof, builtin_ulp
 from xla_evo.library.loader import Entry
-from xla_evo.library.published import published_ulp
 
 Tier = Literal["fast", "one", "near"]
 
@@ -52,9 +51,7 @@ class Place:
     @property
     def ratio(self) -> float:
         """Speed-up over the built-in, by times or else by static cost; 0 where neither is known."""
-        if self.time is None and self.proof.cost is not None:
-            return self.proof.cost.ratio
-        return self.time.ratio if self.time else 0.0
+        return self.time.ratio if self.time else self.proof.ratio_on("")
 
 
 def places(
@@ -82,23 +79,7 @@ def places(
 def _belongs(place: Place, name: Tier, backend: str) -> bool:
     if name in BOUNDS:
         return place.proof.max_ulp <= BOUNDS[name]
-    entry = place.entry
-    bound = (
-        entry.certificate.builtin_max_ulp
-        if backend == "cpu"
-        else builtin_ulp(entry.function, entry.dtype, backend)
-    )
-    return place.ratio > 1.0 and place.proof.max_ulp <= (math.inf if bound is None else bound)
-
-
-def builtin_ulp(function: str, dtype: str, backend: str) -> float:
-    """Returns what a program of tier *fast* may err by on a backend that is not here, in ULP.
-
-    That is the published error of the built-in, and `DEFAULT_ULP` where none is published. On the
-    CPU it is measured beside the program, see `Certificate`.
-    """
-    published = published_ulp(function, dtype, backend)
-    return DEFAULT_ULP if published is None else published
+    return place.ratio > 1.0 and place.proof.max_ulp <= builtin_ulp(place.entry, backend)
 
 
 def _fastest(among: list[Place]) -> Place | None:
