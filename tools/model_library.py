@@ -20,16 +20,16 @@ from dataclasses import dataclass
 from typing import get_args
 
 from xla_evo.accuracy.generated import generated
-from xla_evo.accuracy.sweep import measure_exhaustive_together, measure_sampled
+from xla_evo.accuracy.sweep import measure_sampled
 from xla_evo.errors import BackendError, CompileError, TargetError
 from xla_evo.library import CertificationError, Provenance, add_proof, entries, write_entry
-from xla_evo.library.certify import is_swept
 from xla_evo.library.choice import DEFAULT_ULP
 from xla_evo.library.loader import MODELLED
 from xla_evo.library.modelled import (
     builtin_costs,
     device_proof,
     known_key,
+    measure_models,
     modelled_entry,
     prove_modelled,
 )
@@ -117,7 +117,10 @@ def extend(target, made, process, known):
     for one in screened:
         if proof := proven.get(one.digest):
             known[known_key(one.model, target)] = proof.measurement
-    sweep([one for one in likely if one and not proven.get(one.digest)], target, row, known)
+    measure_models(
+        [one.model for one in likely if one and not proven.get(one.digest)], target, known,
+        flush_to_zero=row.flushes(target.dtype),
+    )  # fmt: skip
     for tier, *limits in tiers:
         for one in screened:
             if not one.serves(*limits):
@@ -176,18 +179,6 @@ def screen(made, target, process):
             generated(model), target, flush_to_zero=row.flushes(target.dtype), samples=SAMPLES
         )
         yield Screened(digest, program, provenance, model, cost.value, error.max_ulp)
-
-
-def sweep(likely, target, row, known):
-    """Measures in one pass over all inputs those that are not known yet."""
-    models = {known_key(one.model, target): one.model for one in likely}
-    keys = [key for key in models if key not in known]
-    if keys and is_swept(target):
-        runs = [generated(models[key]) for key in keys]
-        found = measure_exhaustive_together(
-            runs, target, flush_to_zero=row.flushes(target.dtype), every_pattern=True
-        )
-        known.update(zip(keys, found, strict=True))
 
 
 def proof_of(one, target, process, known):

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from functools import partial
 
 import pytest
 
@@ -13,19 +12,26 @@ from xla_evo.library import (
     entries,
     modelled,
     read_entry,
-    recheck_modelled,
     write_entry,
 )
 from xla_evo.library.certificate import Certificate, StaticComparison
 from xla_evo.library.loader import MODELLED, joined
-from xla_evo.library.modelled import certify_on_device, device_proof, prove_modelled
+from xla_evo.library.modelled import (
+    certify_on_device,
+    device_proof,
+    known_key,
+    measure_models,
+    prove_modelled,
+)
 from xla_evo.library.recheck_modelled import device_row, recheck_models
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.canonical import canonical
+from xla_evo_lowering.costs import cost_and_model
 from xla_evo_lowering.errors import BackendError, CompileError
 from xla_evo_lowering.program import Builder
+from xla_evo_lowering.stablehlo import as_function
 
 SHIPPED = entries(folder=MODELLED)
 SMALL = entries("log", "bfloat16")[0]
@@ -120,19 +126,29 @@ def test_a_program_of_two_libraries_has_all_proofs(process):
 
 
 def test_models_are_made_again_and_compared(process, monkeypatch):
-    made = _modelled(process)
-    (proof,) = made.certificate.proofs
+    """In one pass over the inputs for all programs of a function."""
+    proof = prove_modelled(SMALL.program, make_target("log", "bfloat16"), process)
+    made = replace(SMALL, certificate=replace(SMALL.certificate, proofs=(proof,)))
     wrong = replace(proof, cost=StaticComparison(value=1e-3, unit=""))
     other = replace(made, certificate=replace(made.certificate, proofs=(wrong,)))
-    monkeypatch.setattr(
-        recheck_modelled, "prove_modelled", partial(prove_modelled, samples=SAMPLES)
-    )
+    monkeypatch.setattr(modelled, "measure_domain", None)
     lines = []
     fine, bad = recheck_models([made, other], ROW, lines.append)
     assert lines == [fine, bad]
     assert not fine.problem
     assert fine.found_ulp == proof.measurement.max_ulp
     assert "the certificate says cost 0.001, now" in bad.problem
+
+
+def test_a_model_with_a_result_outside_the_functions_is_not_known(process):
+    target = make_target("log", "bfloat16")
+    narrow = replace(target, function=replace(target.function, results=(-1.0, 1.0)))
+    model = cost_and_model(ROW, as_function(SMALL.program), (target.dtype,), process)[1]
+    known = {}
+    measure_models([model], narrow, known, flush_to_zero=True)
+    assert not known
+    measure_models([model], target, known, flush_to_zero=True)
+    assert list(known) == [known_key(model, target)]
 
 
 def test_a_device_turns_a_model_into_a_certificate(tmp_path):

@@ -7,9 +7,10 @@ costed. Such a proof is marked modelled;
 program there, and what comes of it is followed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from importlib.metadata import version
+from typing import Any
 
 import jax
 import jaxlib.version
@@ -17,8 +18,9 @@ import jaxlib.version
 from xla_evo.accuracy.generated import generated
 from xla_evo.accuracy.lengths import DEFAULT_LENGTHS
 from xla_evo.accuracy.measurement import ErrorMeasurement
+from xla_evo.accuracy.results import outside
 from xla_evo.accuracy.specials import check_specials, special_inputs
-from xla_evo.accuracy.sweep import measure_sampled
+from xla_evo.accuracy.sweep import measure_exhaustive_together, measure_sampled
 from xla_evo.library.certificate import (
     Certificate,
     Proof,
@@ -26,7 +28,7 @@ from xla_evo.library.certificate import (
     StaticComparison,
     machine_identity,
 )
-from xla_evo.library.certify import CertificationError, add_proof, measure_domain
+from xla_evo.library.certify import CertificationError, add_proof, is_swept, measure_domain
 from xla_evo.library.loader import Entry, program_text, text_hash
 from xla_evo.proof import examine, sweep
 from xla_evo.targets.builtins import builtins_of
@@ -140,6 +142,35 @@ def prove_modelled(
     builtins = builtin_costs(target, process)
     compared = StaticComparison(value=cost.value, unit=cost.unit, builtins=builtins)
     return replace(_proof(target, row, found), modelled=True, cost=compared)
+
+
+def measure_models(
+    models: Iterable[DeviceModel], target: Target, known: Known, *, flush_to_zero: bool
+) -> None:
+    """Measures on every input, in one pass, those models of one function that are not known yet.
+
+    Left out are those with a result outside the function's, which `prove_modelled` refuses, and all
+    where inputs are too many to measure every one.
+    """
+    wanted = {known_key(model, target): model for model in models}
+    keys = [key for key in wanted if key not in known]
+    if not keys or not is_swept(target):
+        return
+    refused: set[int] = set()
+
+    def watch(number: int, inputs: Any, results: Any) -> None:
+        if number not in refused and outside(target.function, inputs, results):
+            refused.add(number)
+
+    found = measure_exhaustive_together(
+        [generated(wanted[key]) for key in keys], target,
+        flush_to_zero=flush_to_zero, every_pattern=True, watch=watch,
+    )  # fmt: skip
+    known.update(
+        (key, replace(one, seconds=one.seconds / len(keys)))
+        for number, (key, one) in enumerate(zip(keys, found, strict=True))
+        if number not in refused
+    )
 
 
 def known_key(model: DeviceModel, target: Target, samples: int = 0) -> tuple[str, bool, str]:

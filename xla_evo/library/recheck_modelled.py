@@ -2,16 +2,27 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import groupby
 
 from xla_evo.errors import BackendError, XlaEvoError
 from xla_evo.library.loader import Entry, write_entry
-from xla_evo.library.modelled import Known, certify_on_device, device_proof, prove_modelled
+from xla_evo.library.modelled import (
+    Known,
+    certify_on_device,
+    device_proof,
+    measure_models,
+    prove_modelled,
+)
 from xla_evo.library.recheck import Recheck, difference
 from xla_evo.library.tuned import user_library
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import Backend, backend
+from xla_evo_lowering.costs import cost_and_model
+from xla_evo_lowering.device_model import DeviceModel
 from xla_evo_lowering.live import live_device
+from xla_evo_lowering.stablehlo import as_function
 
 Report = Callable[[Recheck], None]
 
@@ -47,8 +58,26 @@ def recheck_models(entries: Sequence[Entry], row: Backend, report: Report) -> li
     Raises:
         BackendError: the backend's plugin is missing or does not start.
     """
+    found: list[Recheck] = []
+    known: Known = {}
     with AheadOfTime(row) as process:
-        return [_recheck(entry, row, _by_model(process), report) for entry in entries]
+        check = _by_model(process, known)
+        for _, group in groupby(entries, key=lambda entry: (entry.function, entry.dtype)):
+            of_function = list(group)
+            _measure_together(of_function, process, known)
+            found += [_recheck(entry, row, check, report) for entry in of_function]
+    return found
+
+
+def _measure_together(of_function: Sequence[Entry], process: AheadOfTime, known: Known) -> None:
+    """One pass over all inputs for the programs of a function; what fails is told one by one."""
+    target, row = make_target(of_function[0].function, of_function[0].dtype), process.row
+    models: list[DeviceModel] = []
+    for entry in of_function:
+        with suppress(XlaEvoError):
+            types = (target.dtype,) * target.function.arity
+            models.append(cost_and_model(row, as_function(entry.program), types, process)[1])
+    measure_models(models, target, known, flush_to_zero=row.flushes(target.dtype))
 
 
 _Check = Callable[[Entry], tuple[str, float, int]]
@@ -64,9 +93,7 @@ def _on_device(row: Backend) -> _Check:
     return check
 
 
-def _by_model(process: AheadOfTime) -> _Check:
-    known: Known = {}
-
+def _by_model(process: AheadOfTime, known: Known) -> _Check:
     def check(entry: Entry) -> tuple[str, float, int]:
         target = make_target(entry.function, entry.dtype)
         fresh = prove_modelled(entry.program, target, process, known=known)
