@@ -110,9 +110,9 @@ def _compare(args: argparse.Namespace, row: Backend, found: Found) -> None:
     proofs: list[Proof] = []
     for (name, kind), those in found.items():
         chosen = places(those, live)
-        proofs += [place.proof for place in chosen.values() if place]
-        costs = [place.proof.cost for place in chosen.values() if place and place.proof.cost]
-        builtins = dict(costs[0].builtins) if costs else {}
+        known = [proof for entry in those for proof in entry.proofs("inline", row.name)]
+        proofs += known
+        builtins = next((dict(proof.cost.builtins) for proof in known if proof.cost), {})
         rows.append({
             "function": name, "dtype": kind, "published_ulp": published_ulp(name, kind, row.name),
             "builtins": builtins,
@@ -125,16 +125,27 @@ def _compare(args: argparse.Namespace, row: Backend, found: Found) -> None:
     columns += [f"{tier} {what}" for tier in TIERS for what in ("ULP", "cost", "x")]
     print_table(columns, [_cells(one) for one in rows])
     for kind in dict.fromkeys(one["dtype"] for one in rows):
-        of_kind = [one["tiers"]["one"] for one in rows if one["dtype"] == kind]
-        there = [place for place in of_kind if place]
-        ratios = [place["ratio"] for place in there if place["ratio"]]
-        cheaper = sum(ratio > 1 for ratio in ratios)
-        mean = _number(geometric_mean(ratios), ".3g")
-        print_line(
-            f"{kind}: tier one for {len(there)} of {len(of_kind)} functions, cheaper than the"
-            f" built-in for {cheaper}; {mean} times in geometric mean over {len(ratios)}"
-        )
+        print_line(_summary(kind, [one for one in rows if one["dtype"] == kind]))
     print_line(_footer(row, proofs))
+
+
+def _summary(kind: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Tier one beside the built-ins, and beside their HIGHEST forms where they have them."""
+    there = [(row["tiers"]["one"]["cost"], *_builtins(row)) for row in rows if row["tiers"]["one"]]
+    text = f"{kind}: tier one for {len(there)} of {len(rows)} functions"
+    for against, which in ("the built-in", 1), ("HIGHEST or the only built-in", 2):
+        ratios = [costs[which] / costs[0] for costs in there if costs[which]]
+        mean = _number(geometric_mean(ratios), ".3g")
+        text += f"; cheaper than {against} for {sum(ratio > 1 for ratio in ratios)}"
+        text += f" of {len(ratios)}, {mean} times in geometric mean"
+    return text
+
+
+def _builtins(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Cost of the default built-in, and of the one that is asked for accuracy."""
+    costs = row["builtins"]
+    default = next(iter(costs.values()), None)
+    return default, next((costs[name] for name in costs if name.endswith("HIGHEST")), default)
 
 
 def _place(place: Place | None) -> dict[str, Any] | None:
@@ -153,9 +164,7 @@ def _place(place: Place | None) -> dict[str, Any] | None:
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[object, ...]:
-    builtins = row["builtins"]
-    default = next(iter(builtins.values()), None)
-    highest = next((cost for name, cost in builtins.items() if name.endswith("HIGHEST")), None)
+    default, highest = _builtins(row)
     line: list[object] = [
         row["function"], row["dtype"], _number(row["published_ulp"], ".6g"), _number(default),
         _number(highest if highest != default else None),
