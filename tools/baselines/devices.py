@@ -22,6 +22,7 @@ from pathlib import Path
 import mpmath as mp
 import numpy as np
 from cpu_scaffolds import SCAFFOLD_FORMS as CPU_FORMS
+from device_exponential import SCAFFOLD_FORMS as EXPONENTIAL_FORMS
 from device_scaffolds import SCAFFOLD_FORMS
 from expression import Value, build, horner
 from fit import fit
@@ -89,7 +90,7 @@ PROGRAMS = {
 }
 
 
-PRINTED = {**SCAFFOLD_FORMS, **CPU_FORMS, **FUSED_FORMS}
+PRINTED = {**SCAFFOLD_FORMS, **CPU_FORMS, **FUSED_FORMS, **EXPONENTIAL_FORMS}
 
 
 def scaffold_text(name):

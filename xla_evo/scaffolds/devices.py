@@ -27,6 +27,20 @@ _WORDS = (
     " after the point (Payne and Hanek, ACM SIGNUM 18(1), 1983); the angle in two parts"
 )
 
+_TAIL_OF_EXP = "(expm1(x) - x)/x**2"
+_PARTS = "x - k log(2) in two parts, of which the larger is exact and added last but one"
+_SHORT = "x - k log(2) as it is rounded, for the error of the built-in"
+_ERFC = (
+    "e^(-x^2) times a polynomial in 1/(2 + x) and that, the inverse by bits and Newton's method,"
+    " for the error of the built-in"
+)
+_INVERSE = (
+    "1/(1 + e^-|x|) by bits and Newton's method, whose last residual is (1 - y) - e^-|x| y with"
+    " a short y"
+)
+_LOG1P = "and e + e^2 times a polynomial, e = e^-|x|"
+_HYPERBOLIC = ((-1.0, 1.0), (-0.4, 0.4), (-88.0, 88.0))
+
 ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], str], ...] = (
     ("exp-gradual", "exp", "exp(x)", -0.34665, 0.34665, ((-104.0, 88.7), (-2.0, 2.0)), _GRADUAL),
     ("log-gradual", "log", "(log1p(x) - x)/x**2", -1 / 3, 1 / 3,
@@ -43,6 +57,34 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
     ("erf-tail", "erf", "erfc(x)", 1.2, 3.93, ((1.2, 4.0), (1.2, 1.6), (-4.0, -1.2)), _TAIL),
     ("sin-words", "sin", "(sin(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 2.4675,
      ((-1.6, 1.6), (-40.0, 40.0)), _WORDS),
+    ("exp-parts", "exp", _TAIL_OF_EXP, -0.34665, 0.34665, ((-87.3, 88.7), (-2.0, 2.0)), _PARTS),
+    ("expm1-parts", "expm1", _TAIL_OF_EXP, -0.34665, 0.34665, ((-1.0, 1.0), (-0.4, 0.4)),
+     f"{_PARTS}; 2^k r + (2^k - 1) with its rounding"),
+    ("cosh-parts", "cosh", "(cosh(sqrt(x)) - 1)/x", 1e-9, 0.1202, _HYPERBOLIC,
+     f"{_PARTS}; the hole is in cosh r"),
+    ("cosh-short", "cosh", "(cosh(sqrt(x)) - 1)/x", 1e-9, 0.1202, _HYPERBOLIC,
+     f"{_SHORT}; the hole is in cosh r"),
+    ("sinh-parts", "sinh", "(sinh(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 0.1202, _HYPERBOLIC,
+     f"{_PARTS}; the hole is in sinh r"),
+    ("sinh-short", "sinh", "(sinh(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 0.1202, _HYPERBOLIC,
+     f"{_SHORT}; the hole is in sinh r"),
+    ("erfc-short", "erfc", "expm1(x)/x", -0.34665, 0.34665, ((-1.0, 9.2), (-4.0, 1.0)), _ERFC),
+    ("logistic-parts", "logistic", _TAIL_OF_EXP, -0.34665, 0.34665, ((-17.0, 17.0), (-2.0, 2.0)),
+     f"{_INVERSE}; e^-|x| times that for negative x"),
+    ("silu-parts", "silu", _TAIL_OF_EXP, -0.34665, 0.34665, ((-90.0, 0.0), (-17.0, 17.0)),
+     f"{_INVERSE}; x, or x e^x, times that"),
+    ("gelu-short", "gelu", "expm1(x)/x", -0.34665, 0.34665, ((-13.0, 0.0), (-5.0, 5.0)),
+     f"x less g, g = x erfc(|x|/sqrt(2))/2: {_ERFC}"),
+    ("softplus-parts", "softplus", _TAIL_OF_EXP, -0.34665, 0.34665, ((-80.0, 20.0), (-3.0, 3.0)),
+     f"max(x, 0) {_LOG1P}"),
+    ("log-sigmoid-parts", "log_sigmoid", _TAIL_OF_EXP, -0.34665, 0.34665,
+     ((-20.0, 80.0), (-3.0, 3.0)), "that of softplus-parts for -x, negative"),
+    ("mish-parts", "mish", _TAIL_OF_EXP, -0.34665, 0.34665, ((-80.0, 0.0), (-5.0, 5.0)),
+     "x n/(n + 2), n = e^x (e^x + 2), the inverse by bits and Newton's method"),
+    ("tanh-parts", "tanh", "(tanh(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 0.6401,
+     ((-0.8, 0.8), (-1.0, 1.0)),
+     "1 - 2/(1 + e^2x) from 0.8 on, the inverse in two parts of which the first is short; below it"
+     " x + x^3 hole"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
@@ -51,6 +93,9 @@ FAST = (
     "silu-fast", "tanh-fast",
 )  # fmt: skip
 """Those made for the error of the built-in."""
+
+SHORT = ("cosh-short", "sinh-short", "erfc-short", "gelu-short")
+"""Those for TPUs that are made for the error of the built-in."""
 
 PLATFORMS: dict[str, tuple[str, ...]] = {
     "exp-gradual": ("cuda",), "log-gradual": ("cuda",), "log-masked-gradual": ("cuda",),
@@ -67,6 +112,10 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(FAST, ("cpu",)),
     "exp": ("cpu", "tpu"), "exp2": ("cpu", "tpu"), "log": ("cpu", "tpu"), "log2": ("cpu", "tpu"),
     "log10": ("cpu", "tpu"),
+    "exp-parts": ("tpu",), "expm1-parts": ("tpu",), "cosh-parts": ("tpu",),
+    "sinh-parts": ("tpu",), **dict.fromkeys(SHORT, ("tpu",)),
+    "logistic-parts": ("tpu",), "silu-parts": ("tpu",), "softplus-parts": ("tpu",),
+    "log-sigmoid-parts": ("tpu",), "mish-parts": ("tpu",), "tanh-parts": ("tpu",),
 }  # fmt: skip
 """Where a scaffold is of use, if not everywhere: those of exp and log for CPUs read and write
 subnormal numbers as zero, others count on the contraction of a*b + c."""
