@@ -26,6 +26,17 @@ _WORDS = (
     " funnel-shifted out of eight, times the significand by 12-bit digits, which keeps 56 bits"
     " after the point (Payne and Hanek, ACM SIGNUM 18(1), 1983); the angle in two parts"
 )
+_SHORT = (
+    "x/(2 pi) modulo 1 in integers for every input: the bits of 1/(2 pi) that count, funnel-shifted"
+    " out of ten words, times the significand; of the product with the second part an integer"
+    " product has the last 32 bits, and a product of floats the others (Payne and Hanek, ACM SIGNUM"
+    " 18(1), 1983)"
+)
+_FOLD = (
+    "asin(x) = pi/2 - 2 asin(sqrt((1 - x)/2)) above 1/2; the root from its bits and steps of"
+    " Newton's method"
+)
+_ARC = ("(asin(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 0.25, ((-1.0, 1.0), (0.4, 0.6)))
 
 ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], str], ...] = (
     ("exp-gradual", "exp", "exp(x)", -0.34665, 0.34665, ((-104.0, 88.7), (-2.0, 2.0)), _GRADUAL),
@@ -43,6 +54,17 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
     ("erf-tail", "erf", "erfc(x)", 1.2, 3.93, ((1.2, 4.0), (1.2, 1.6), (-4.0, -1.2)), _TAIL),
     ("sin-words", "sin", "(sin(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 2.4675,
      ((-1.6, 1.6), (-40.0, 40.0)), _WORDS),
+    ("cos-turns", "cos", "(sin(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 2.4675,
+     ((-1.6, 1.6), (-40.0, 40.0)), f"{_SHORT}; the sine of what is left of half turns"),
+    ("cos-quarters", "cos", "(cos(sqrt(x)) - 1 + x/2)/x**2", 1e-9, 1.0,
+     ((-1.6, 1.6), (-40.0, 40.0)),
+     f"{_SHORT}; a sine or a cosine, 1 - x/2 + x^2 hole, of what is left of quarters, an angle in"
+     " two parts"),
+    ("asin-newton", "asin", *_ARC, _FOLD),
+    ("asin-residual", "asin", *_ARC,
+     f"{_FOLD}, with its residual, and with what is rounded next to pi/2"),
+    ("acos-newton", "acos", *_ARC, _FOLD),
+    ("acos-residual", "acos", *_ARC, "that of acos-newton, the root with its residual"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
@@ -66,7 +88,9 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
     "sinh": ("cpu",), "cosh": ("cpu",), "softplus": ("cpu",), "log-sigmoid": ("cpu",),
     **dict.fromkeys(FAST, ("cpu",)),
     "exp": ("cpu", "tpu"), "exp2": ("cpu", "tpu"), "log": ("cpu", "tpu"), "log2": ("cpu", "tpu"),
-    "log10": ("cpu", "tpu"),
+    "log10": ("cpu", "tpu"), "cos-turns": ("tpu",), "cos-quarters": ("tpu",),
+    "asin-newton": ("tpu",), "asin-residual": ("tpu",), "acos-newton": ("tpu",),
+    "acos-residual": ("tpu",),
 }  # fmt: skip
 """Where a scaffold is of use, if not everywhere: those of exp and log for CPUs read and write
 subnormal numbers as zero, others count on the contraction of a*b + c."""
