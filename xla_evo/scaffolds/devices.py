@@ -26,6 +26,17 @@ _WORDS = (
     " funnel-shifted out of eight, times the significand by 12-bit digits, which keeps 56 bits"
     " after the point (Payne and Hanek, ACM SIGNUM 18(1), 1983); the angle in two parts"
 )
+_DIGITS = (
+    "x/(2 pi) modulo 1 in integers for every input: the bits of 1/(2 pi) that count, funnel-shifted"
+    " out of ten words, times the significand; of the product with the second part an integer"
+    " product has the last 32 bits, and a product of floats the others (Payne and Hanek, ACM SIGNUM"
+    " 18(1), 1983)"
+)
+_FOLD = (
+    "asin(x) = pi/2 - 2 asin(sqrt((1 - x)/2)) above 1/2; the root from its bits and steps of"
+    " Newton's method"
+)
+_ARC = ("(asin(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 0.25, ((-1.0, 1.0), (0.4, 0.6)))
 
 _TAIL_OF_EXP = "(expm1(x) - x)/x**2"
 _PARTS = "x - k log(2) in two parts, of which the larger is exact and added last but one"
@@ -85,6 +96,17 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      ((-0.8, 0.8), (-1.0, 1.0)),
      "1 - 2/(1 + e^2x) from 0.8 on, the inverse in two parts of which the first is short; below it"
      " x + x^3 hole"),
+    ("cos-turns", "cos", "(sin(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 2.4675,
+     ((-1.6, 1.6), (-40.0, 40.0)), f"{_DIGITS}; the sine of what is left of half turns"),
+    ("cos-quarters", "cos", "(cos(sqrt(x)) - 1 + x/2)/x**2", 1e-9, 1.0,
+     ((-1.6, 1.6), (-40.0, 40.0)),
+     f"{_DIGITS}; a sine or a cosine, 1 - x/2 + x^2 hole, of what is left of quarters, an angle in"
+     " two parts"),
+    ("asin-newton", "asin", *_ARC, _FOLD),
+    ("asin-residual", "asin", *_ARC,
+     f"{_FOLD}, with its residual, and with what is rounded next to pi/2"),
+    ("acos-newton", "acos", *_ARC, _FOLD),
+    ("acos-residual", "acos", *_ARC, "that of acos-newton, the root with its residual"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
@@ -116,6 +138,9 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
     "sinh-parts": ("tpu",), **dict.fromkeys(SHORT, ("tpu",)),
     "logistic-parts": ("tpu",), "silu-parts": ("tpu",), "softplus-parts": ("tpu",),
     "log-sigmoid-parts": ("tpu",), "mish-parts": ("tpu",), "tanh-parts": ("tpu",),
+    "cos-turns": ("tpu",), "cos-quarters": ("tpu",),
+    "asin-newton": ("tpu",), "asin-residual": ("tpu",), "acos-newton": ("tpu",),
+    "acos-residual": ("tpu",),
 }  # fmt: skip
 """Where a scaffold is of use, if not everywhere: those of exp and log for CPUs read and write
 subnormal numbers as zero, others count on the contraction of a*b + c."""
