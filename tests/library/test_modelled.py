@@ -1,6 +1,7 @@
 """Programs for devices: their proofs are models until a device has run them."""
 
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -169,6 +170,13 @@ def test_a_device_turns_a_model_into_a_certificate(tmp_path):
         choice = choose("log", "bfloat16", max_ulp=bound, folder=tmp_path / "library")
         assert choice.entry == made
     assert "1.5 times the built-in's speed by static cost" in str(choice)
+
+
+def test_a_device_measures_functions_of_two_arguments(monkeypatch):
+    for name in ("_SAMPLES", "DOOR_SAMPLES"):
+        monkeypatch.setattr(sys.modules["xla_evo.library.certify"], name, 1 << 12)
+    made = certify_on_device(entries("atan2", "float32")[0], "cpu")
+    assert not made.certificate.proofs[0].measurement.exhaustive
 
 
 def test_what_a_device_refutes_is_refused():

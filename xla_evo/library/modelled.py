@@ -30,7 +30,7 @@ from xla_evo.library.certificate import (
 )
 from xla_evo.library.certify import CertificationError, add_proof, is_swept, measure_domain
 from xla_evo.library.loader import Entry, program_text, text_hash
-from xla_evo.proof import examine, sweep
+from xla_evo.proof import examine, executable
 from xla_evo.targets.builtins import builtins_of
 from xla_evo.targets.target import Target, make_target
 from xla_evo_lowering.ahead import AheadOfTime
@@ -209,7 +209,10 @@ def certify_on_device(entry: Entry, device: str, *, report: Report | None = None
     found, row = live_device(device)
     target, claimed = make_target(entry.function, entry.dtype), device_proof(entry, row)
     bound = claimed.max_ulp if claimed else max(p.max_ulp for p in entry.certificate.proofs)
-    error = sweep(entry.program, target, limit_ulp=bound, backend_name=row.name, report=report)
+    error = measure_domain(
+        executable(entry.program, target, row.name), target,
+        flush_to_zero=row.flushes(target.dtype), max_ulp=bound, progress=report,
+    )  # fmt: skip
     examination = examine(entry.program, target, max_ulp=bound, backend_name=row.name)
     if error.bound_ulp > bound or not examination.holds:
         wrong = (*examination.specials, examination.lengths)
