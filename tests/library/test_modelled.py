@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from functools import partial
 
+import jax.numpy as jnp
 import pytest
 
 from xla_evo.cli.main import main
@@ -11,6 +12,7 @@ from xla_evo.library import (
     CertificationError,
     choose,
     entries,
+    modelled,
     read_entry,
     recheck_modelled,
     write_entry,
@@ -23,7 +25,8 @@ from xla_evo.targets.target import make_target
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.canonical import canonical
-from xla_evo_lowering.errors import BackendError
+from xla_evo_lowering.costs import static_cost
+from xla_evo_lowering.errors import BackendError, CompileError
 from xla_evo_lowering.program import Builder
 
 SHIPPED = entries(folder=MODELLED)
@@ -106,6 +109,21 @@ def test_models_are_made_again_and_compared(process, monkeypatch):
     assert not fine.problem
     assert fine.found_ulp == proof.measurement.max_ulp
     assert "the certificate says cost 0.001, now" in bad.problem
+
+
+def test_a_builtin_that_the_compiler_refuses_has_no_cost(process, monkeypatch):
+    def refused(x):
+        return jnp.cbrt(x)
+
+    def cost(row, function, *rest):
+        if function is refused:
+            raise CompileError("not implemented")
+        return static_cost(row, function, *rest)
+
+    monkeypatch.setattr(modelled, "builtins_of", lambda _: {"exp": jnp.exp, "cbrt": refused})
+    monkeypatch.setattr(modelled, "static_cost", cost)
+    proof = prove_modelled(LARGE.program, make_target("exp"), process, samples=SAMPLES)
+    assert set(proof.cost.builtins) == {"exp"}
 
 
 def test_a_device_turns_a_model_into_a_certificate(tmp_path):

@@ -7,6 +7,7 @@ program there, and what comes of it is followed.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -34,6 +35,7 @@ from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import Backend, fingerprint
 from xla_evo_lowering.canonical import canonical, content_hash
 from xla_evo_lowering.costs import cost_and_model, static_cost
+from xla_evo_lowering.errors import CompileError
 from xla_evo_lowering.live import live_device
 from xla_evo_lowering.program import Program
 from xla_evo_lowering.stablehlo import as_function
@@ -133,13 +135,20 @@ def prove_modelled(
         _proof(target, row, found),
         modelled=True,
         cost=StaticComparison(
-            value=cost.value, unit=cost.unit,
-            builtins={
-                name: static_cost(row, builtin, (target.dtype,), process).value
-                for name, builtin in builtins_of(target).items()
-            },
+            value=cost.value,
+            unit=cost.unit,
+            builtins=_builtin_costs(target, process),
         ),
-    )  # fmt: skip
+    )
+
+
+def _builtin_costs(target: Target, process: AheadOfTime) -> dict[str, float]:
+    """Costs by name of the built-ins that the compiler takes: a TPU's has no exact cbrt."""
+    found = {}
+    for name, builtin in builtins_of(target).items():
+        with suppress(CompileError):
+            found[name] = static_cost(process.row, builtin, (target.dtype,), process).value
+    return found
 
 
 def certify_on_device(entry: Entry, device: str, *, report: Report | None = None) -> Entry:
