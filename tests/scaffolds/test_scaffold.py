@@ -49,8 +49,14 @@ BOUNDS = {
     "sin-words": 0.9,
     "tanh-rational": 0.6,
     "log1p": 0.67,
+    "log1p-masked": 0.75,
     "rsqrt": 0.47,
     "rsqrt-short": 0.47,
+    "asinh-sum": 1.1,
+    "bessel-i0e-root": 1.4,
+    "bessel-i1e-root": 1.4,
+    "erf-inv-quotient": 0.7,
+    "erf-inv-octaves": 180.0,
     "silu-fast": 0.9,
     "erf-fast": 1.2,
     "tanh-fast": 3.2,
@@ -61,8 +67,8 @@ BOUNDS = {
 }
 """Largest error where not below 0.4: roundings stay as they are; the angle is a sum of two parts,
 or the square of the input is all that is used, and rounded, or its product with an estimate of the
-root; of log1p it is that of -1/4 + 2^-26 alone, where 2 x + 1 takes 25 bits; the fast ones have
-fixed parts with errors of their own, below the built-in's."""
+root; of log1p it is that of -1/4 + 2^-26 alone, where 2 x + 1 takes 25 bits; the fast ones, and
+others for TPUs, have fixed parts with errors of their own, below the built-in's."""
 
 
 ONE_INPUT = [name for name in SCAFFOLDS if scaffold(name).inputs == 1]
@@ -129,6 +135,18 @@ def test_scaffolds_for_other_bounds_are_left_out(function, max_ulp, names):
         "silu-quotient",
         "gelu-tanh",
         "mish",
+        "log2-split",
+        "log10-split",
+        "log1p-masked",
+        "cbrt-exact",
+        "rsqrt-exact",
+        "atanh-octaves",
+        "asinh-sum",
+        "acosh-sum",
+        "bessel-i0e-root",
+        "bessel-i1e-root",
+        "erf-inv-quotient",
+        "erf-inv-octaves",
     ],
 )
 def test_scaffolds_are_what_their_forms_print(name):

@@ -23,6 +23,7 @@ import mpmath as mp
 import numpy as np
 from cpu_scaffolds import SCAFFOLD_FORMS as CPU_FORMS
 from device_scaffolds import SCAFFOLD_FORMS
+from device_special import SCAFFOLD_FORMS as SPECIAL_FORMS
 from expression import Value, build, horner
 from fit import fit
 from windows import SCAFFOLD_FORMS as FUSED_FORMS
@@ -89,7 +90,7 @@ PROGRAMS = {
 }
 
 
-PRINTED = {**SCAFFOLD_FORMS, **CPU_FORMS, **FUSED_FORMS}
+PRINTED = {**SCAFFOLD_FORMS, **CPU_FORMS, **FUSED_FORMS, **SPECIAL_FORMS}
 
 
 def scaffold_text(name):
