@@ -24,6 +24,7 @@ import numpy as np
 from cpu_scaffolds import SCAFFOLD_FORMS as CPU_FORMS
 from device_exponential import SCAFFOLD_FORMS as EXPONENTIAL_FORMS
 from device_scaffolds import SCAFFOLD_FORMS
+from device_special import SCAFFOLD_FORMS as SPECIAL_FORMS
 from device_trigonometric import SCAFFOLD_FORMS as TRIGONOMETRIC_FORMS
 from expression import Value, build, horner
 from fit import fit
@@ -92,8 +93,13 @@ PROGRAMS = {
 
 
 PRINTED = {
-    **SCAFFOLD_FORMS, **CPU_FORMS, **FUSED_FORMS, **EXPONENTIAL_FORMS, **TRIGONOMETRIC_FORMS,
-}  # fmt: skip
+    **SCAFFOLD_FORMS,
+    **CPU_FORMS,
+    **FUSED_FORMS,
+    **EXPONENTIAL_FORMS,
+    **SPECIAL_FORMS,
+    **TRIGONOMETRIC_FORMS,
+}
 
 
 def scaffold_text(name):

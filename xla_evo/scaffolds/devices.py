@@ -51,6 +51,29 @@ _INVERSE = (
 )
 _LOG1P = "and e + e^2 times a polynomial, e = e^-|x|"
 _HYPERBOLIC = ((-1.0, 1.0), (-0.4, 0.4), (-88.0, 88.0))
+_SPLIT = "that of log-masked, r log2(e) as an exact product of twelve bits by twelve and a rest"
+_SPLIT_LG = "that of log2-split for log10(e); log10(2) in two parts, the first of 17 bits"
+_ONE_MORE = (
+    "that of log1p with the exponent masked; log(2) in two parts, of which the smaller and the"
+    " significand less 1 have an exact sum"
+)
+_THIRD = (
+    "an estimate z of the inverse root of 12 bits from those of the input, p = x z^2 and p r hole,"
+    " r = 1 - p z from p in two parts"
+)
+_OCTAVES = "that of atanh, the quotient by Newton's method from an estimate by bits"
+_SUM_ROOT = "log(1 + w), w = d + sqrt(2 d + d^2), d = x - 1; the root from an estimate by bits"
+_ROOT = "q hole from 4 on, q = 1/sqrt(a), of q^2; a polynomial in a - 2 below"
+_AS_PUBLISHED = "shorter, for the error of the built-in"
+_GILES = (
+    "x times a quotient of polynomials in log2(1 - x^2), whose fraction is the hole (after Giles"
+    " 2012, Approximating the erfinv function)"
+)
+_SUM = (
+    "log(1 + w), w = a + sqrt(1 + a^2) - 1; the root less 1 by a step of Newton's method, which"
+    " keeps its relative error small next to 0"
+)
+_HALF = "an estimate z of the inverse root of 12 bits, 4 - x (2 z)^2 rounded once; z + z r hole"
 
 ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], str], ...] = (
     ("exp-gradual", "exp", "exp(x)", -0.34665, 0.34665, ((-104.0, 88.7), (-2.0, 2.0)), _GRADUAL),
@@ -107,6 +130,30 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      f"{_FOLD}, with its residual, and with what is rounded next to pi/2"),
     ("acos-newton", "acos", *_ARC, _FOLD),
     ("acos-residual", "acos", *_ARC, "that of acos-newton, the root with its residual"),
+    ("log2-split", "log2", "log1p(x)/x*1.4426950408889634073599 - 1.4423828125", -0.2929, 0.4143,
+     ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), _SPLIT),
+    ("log10-split", "log10", "log1p(x)/x*0.43429448190325182765112 - 0.4342041015625",
+     -0.3333, 0.3336, ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), _SPLIT_LG),
+    ("log1p-masked", "log1p", "(log1p(x) - x)/x**2", -0.25, 0.5,
+     ((-0.3, 0.6), (-0.9, 3.0), (0.0, 16.0)), _ONE_MORE),
+    ("cbrt-exact", "cbrt", "(cbrt(1/(1 - x))**2 - 1)/x", -0.1022, 0.1027,
+     ((0.1, 1.0), (1.0, 8.0)), _THIRD),
+    ("rsqrt-exact", "rsqrt", "(1/sqrt(1 - x/4) - 1)/x", -0.2739, 0.2739,
+     ((1.0, 4.0), (0.25, 1.0)), _HALF),
+    ("atanh-octaves", "atanh", "(atanh(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 0.25,
+     ((-0.5, 0.5), (-1.0, 1.0)), _OCTAVES),
+    ("asinh-sum", "asinh", "(log1p(x) - x)/x**2", -0.25, 0.5,
+     ((-0.6, 0.6), (-3.0, 3.0), (0.0, 16.0)), _SUM),
+    ("acosh-sum", "acosh", "(log1p(x) - x)/x**2", -0.25, 0.5,
+     ((1.0, 1.5), (1.0, 3.0), (1.0, 16.0)), _SUM_ROOT),
+    ("bessel-i0e-root", "bessel_i0e", "exp(-1/x)*besseli(0, 1/x)/sqrt(x)", 1e-9, 0.2500001,
+     ((4.0, 30.0), (4.0, 6.0), (4.0, 1000.0)), _ROOT),
+    ("bessel-i1e-root", "bessel_i1e", "exp(-1/x)*besseli(1, 1/x)/sqrt(x)", 1e-9, 0.2500001,
+     ((4.0, 30.0), (4.0, 6.0), (4.0, 1000.0)), f"{_ROOT}; times a below 4"),
+    ("erf-inv-quotient", "erf_inv", "log1p(x)/x*1.4426950408889634073599", -0.2929, 0.4143,
+     ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)), _GILES),
+    ("erf-inv-octaves", "erf_inv", "log1p(x)/x*1.4426950408889634073599", -0.2929, 0.4143,
+     ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)), f"that of erf-inv-quotient, {_AS_PUBLISHED}"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
@@ -128,6 +175,11 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
     "acos-short": ("cpu",), "atan-short": ("cpu",), "atan2-short": ("cpu",),
     "cbrt-fused": ("cpu",), "erf-inv-short": ("cpu",), "logistic-quotient": ("cpu",),
     "silu-quotient": ("cpu",),
+    "log2-split": ("tpu",), "log10-split": ("tpu",), "log1p-masked": ("tpu",),
+    "bessel-i0e-root": ("tpu",), "bessel-i1e-root": ("tpu",),
+    "erf-inv-quotient": ("tpu",), "erf-inv-octaves": ("tpu",),
+    "atanh-octaves": ("tpu",), "asinh-sum": ("tpu",), "acosh-sum": ("tpu",),
+    "cbrt-exact": ("tpu",), "rsqrt-exact": ("tpu",),
     "sin-words": ("tpu",), "sin-fused": ("cpu",), "cos-fused": ("cpu",), "tan-fused": ("cpu",),
     "cos-near": ("cpu",), "tan-near": ("cpu",),
     "sinh": ("cpu",), "cosh": ("cpu",), "softplus": ("cpu",), "log-sigmoid": ("cpu",),

@@ -1,0 +1,273 @@
+"""Scaffolds for TPUs: logarithms, roots and functions made of them.
+
+As in `device_scaffolds`: the form of a scaffold takes the input, the hole, and what names the input
+of the hole. What each does is told in `xla_evo.scaffolds.devices`; `devices.py` prints them.
+"""
+
+import functools
+import math
+
+import mpmath as mp
+from cores import LN2, form, log_ends, split_bits
+from expression import horner, sign_of, with_sign
+from fit import fit, single
+
+from xla_evo_lowering.dtypes import F32
+
+_EXPONENT = -0x800000
+_STEP = 2.0**-23
+_LN2_HIGH, _LN2_LOW = 0.693145751953125, 1.430511474609375e-6
+_LG2_HIGH, _LG2_LOW = 0.3010292053222656, 7.897615432739258e-07
+_TWO_THIRDS = 0x3F2AB147
+_CUBE_ROOT = float.fromhex("0x1.8a943ep+23")
+_INVERSE_ROOT = 0x5F374E00
+_CUT = 0x4019999A  # bits of 2.4
+_INVERSE = 0x7EF33000
+_TINY = mp.mpf(10) ** -9
+
+
+_LOG2_E, _LOG10_E = 1.4423828125, 0.4342041015625
+"""Of 12 bits."""
+
+
+def _product(r, factor, more):
+    """(high, rest) of r times a factor of 12 bits; high is exact, the rest has more added."""
+    high = (r.signed() & -0x1000).floating()
+    return high * factor, (r - high) * factor + more
+
+
+def log2_split(x, hole, named):
+    """K + r log2(e) + r hole, the exponent converted as it stands; subnormal inputs are zero."""
+    exponent, m = split_bits(x)
+    r = named(m - 1.0)
+    high, rest = _product(r, _LOG2_E, r * hole)
+    return log_ends(exponent.to(F32) * _STEP + (high + rest), x)
+
+
+def log10_split(x, hole, named):
+    """K log10(2), in two parts, + r log10(e) + r hole."""
+    bits = x.signed()
+    exponent = (bits - _TWO_THIRDS) & _EXPONENT
+    r = named((bits - exponent).floating() - 1.0)
+    k = exponent.to(F32)
+    high, rest = _product(r, _LOG10_E, r * hole)
+    return log_ends(k * (_LG2_HIGH * _STEP) + (high + (rest + k * (_LG2_LOW * _STEP))), x)
+
+
+def log1p_masked(x, hole, named):
+    """2^n x - (1 - 2^n), the significand of 1 + x less 1; log(2) in two parts.
+
+    The sum of the significand less 1 and of the smaller part is exact.
+    """
+    up = (x + 1.0).guard()
+    exponent = (0x3FC00000 - up.signed()) & _EXPONENT
+    scale = (exponent + form(F32).one).max(0).floating()
+    r = named((x.signed() + exponent).floating() - (1.0 - scale))
+    k = exponent.to(F32)
+    y = k * (-_LN2_HIGH * _STEP) + ((r + k * (-_LN2_LOW * _STEP)) + r * (r * hole))
+    y = (x < math.inf).where(y, x)
+    ends = up.equals(0.0).where(x.constant(-math.inf), math.nan)
+    return (x > -1.0).where(y, ends)
+
+
+def cbrt_exact(x, hole, named):
+    """P + p r hole, p = x z^2 with an estimate z of the inverse root of 12 bits, r = 1 - p z.
+
+    What is rounded in p counts a third in the result; p z is exact, from p in parts of 12 bits.
+    """
+    size = abs(x)
+    shifted = (size.signed().to(F32) * (-(2.0**-12) / 3) + _CUBE_ROOT).guard()
+    z = (shifted.signed() << 12).floating()
+    p = x * (z * z)
+    part = abs(p)
+    high = (part.signed() & -0x1000).floating()
+    r = named((1.0 - high * z) - (part - high) * z)
+    return (size < math.inf).where(p + p * (r * hole), x)
+
+
+def rsqrt_exact(x, hole, named):
+    """Z + z r hole of r = 4 - x (2 z)^2, z an estimate of 12 bits, so that its square is exact."""
+    z = ((_INVERSE_ROOT - (x.signed() >> 1)) & -0x1000).floating().max(2.0**-64)
+    double = z + z
+    r = named(4.0 - x * (double * double))
+    y = (x < math.inf).where(z + z * (r * hole), 0.0)
+    pole = with_sign(x.constant(math.inf), sign_of(x))
+    return (x > 0.0).where(y, x.equals(0.0).where(pole, math.nan))
+
+
+def quotient(top, bottom):
+    """Top / bottom, positive: an estimate of 1 / bottom by its bits (Blinn 1997), Newton's method.
+
+    The last step is of third order and takes in the product.
+    """
+    y = (_INVERSE - bottom.signed()).floating()
+    y = y * (2.0 - bottom * y)
+    e = 1.0 - bottom * y
+    q = top * y
+    return q + q * (e + e * e)
+
+
+def atanh_octaves(x, hole, named):
+    """From 1/2 on n log(2)/2 + atanh(s), where (1 + a)/(1 - a) = 2^n (1 + s)/(1 - s)."""
+    a = abs(x)
+    d = 1.0 - a
+    exponent = (_CUT - d.signed()) & _EXPONENT
+    u = 2.0 - (d.signed() + exponent).floating()
+    far = a >= 0.5
+    s = far.where(quotient(u - d, 4.0 - (u + d)), a)
+    k = far.where(exponent.to(F32), 0.0)
+    z = named(s * s)
+    rest = (s * z) * hole + k * (_LN2_LOW / 2 * _STEP)
+    y = k * (_LN2_HIGH / 2 * _STEP) + (s + rest)
+    y = (d > 0.0).where(y, d.equals(0.0).where(x.constant(math.inf), math.nan))
+    return with_sign(y, sign_of(x))
+
+
+@functools.cache
+def _root_fit(count):
+    """(1 / sqrt(1 - r) - 1) / r of what an estimate by bits alone leaves."""
+    return single(
+        lambda r: (1 / mp.sqrt(1 - r) - 1) / r if abs(r) > _TINY else mp.mpf(1) / 2,
+        -0.0686, 0.0686, count, weight=lambda r: abs(r) + _TINY,
+    )  # fmt: skip
+
+
+def inverse_root(b, count=4):
+    """1 / sqrt(b) of a positive normal number: an estimate by its bits and `count` terms."""
+    z = (_INVERSE_ROOT - (b.signed() >> 1)).floating()
+    r = 1.0 - (b * z) * z
+    return z + z * (r * horner(r, _root_fit(count)))
+
+
+def _log1p_of(w, large, hole, named):
+    """log(1 + w) as `log1p_masked`, or log(2 w) where w is large; w is finite and not negative."""
+    exponent = (0x3FC00000 - (w + 1.0).guard().signed()) & _EXPONENT
+    scale = (exponent + form(F32).one).max(0).floating()
+    r = named((w.signed() + exponent).floating() - (1.0 - scale))
+    k = exponent.to(F32) + large.where(w.constant(-(2.0**23)), 0.0)
+    return k * (-LN2 * _STEP) + (r + r * (r * hole))
+
+
+_LARGE = 2.0**60
+"""From here on 1 is nothing beside the square."""
+
+
+def asinh_sum(x, hole, named):
+    """log(1 + w), w = a + sqrt(1 + a^2) - 1; the root less 1 by a step of Newton's method."""
+    a = abs(x)
+    z = a * a
+    b = z + 1.0
+    q = inverse_root(b)
+    g = b * q - 1.0
+    g = (g * g + z) * (q * 0.5)
+    large = a >= _LARGE
+    y = _log1p_of(large.where(a, a + g), large, hole, named)
+    return with_sign((a < math.inf).where(y, a), sign_of(x))
+
+
+def acosh_sum(x, hole, named):
+    """log(1 + w), w = d + sqrt(2 d + d^2), d = x - 1."""
+    d = x - 1.0
+    p = d * d + (d + d)
+    z = (_INVERSE_ROOT - (p.signed() >> 1)).floating()
+    root = p * z
+    r = 1.0 - root * z
+    root = root + root * (r * horner(r, _root_fit(4)))
+    large = x >= _LARGE
+    y = _log1p_of(large.where(x, d + root), large, hole, named)
+    return (x >= 1.0).where((x < math.inf).where(y, x), math.nan)
+
+
+_BESSEL_SPLIT, _BESSEL_TERMS = 4.0, (13, 13)
+
+
+def _scaled_bessel(order, a):
+    """E^-a I_order(a) / a^order."""
+    if a < _TINY:
+        return mp.mpf(1) / 2**order
+    return mp.besseli(order, a) * mp.exp(-a) / a**order
+
+
+@functools.cache
+def _bessel_fit(order):
+    """Next to 0, in a less the middle of the interval."""
+    half = _BESSEL_SPLIT / 2
+    return single(
+        lambda t: _scaled_bessel(order, t + half), -half, half, _BESSEL_TERMS[order],
+        weight=lambda t: 1 / _scaled_bessel(order, t + half),
+    )  # fmt: skip
+
+
+def _bessel(x, hole, named, order):
+    """A polynomial in a - 2 below 4; from there on q hole of q^2, q = 1 / sqrt(a)."""
+    a = abs(x)
+    near = horner(a - _BESSEL_SPLIT / 2, _bessel_fit(order))
+    q = inverse_root(a)
+    named(q * q)
+    y = (a < _BESSEL_SPLIT).where(a * near if order else near, q * hole)
+    y = a.equals(math.inf).where(0.0, y)
+    return with_sign(y, sign_of(x)) if order else y
+
+
+def bessel_i0e_root(x, hole, named):
+    """The even one."""
+    return _bessel(x, hole, named, 0)
+
+
+def bessel_i1e_root(x, hole, named):
+    """The odd one."""
+    return _bessel(x, hole, named, 1)
+
+
+_LARGEST = 15.95
+"""Of -log(1 - x^2) below 1."""
+
+
+def _erf_inv_over_x(w):
+    if w < _TINY:
+        return mp.sqrt(mp.pi) / 2
+    x = mp.sqrt(-mp.expm1(-w))
+    return mp.erfinv(x) / x
+
+
+@functools.cache
+def _erf_inv_fit(above, below):
+    """erf_inv(x) / x in -log(1 - x^2)."""
+    return fit(_erf_inv_over_x, 0, _LARGEST, range(above), below=range(1, below), points=150)
+
+
+def _in_octaves(coefficients):
+    """Of a polynomial in -w, of one in w / log(2)."""
+    return [c * (-LN2) ** power for power, c in enumerate(coefficients)]
+
+
+def _erf_inv(x, hole, named, above, below):
+    """X times a quotient of polynomials in the logarithm of 1 - x^2 to base 2."""
+    a = abs(x)
+    exponent, m = split_bits((1.0 - a) * (1.0 + a))
+    r = named(m - 1.0)
+    v = exponent.to(F32) * _STEP + r * hole
+    found = _erf_inv_fit(above, below)
+    top = horner(v, _in_octaves(found.numerator))
+    bottom = horner(v, _in_octaves((1.0, *found.denominator)))
+    y = x * quotient(top, bottom)
+    return (a < 1.0).where(y, a.equals(1.0).where(x * math.inf, math.nan))
+
+
+def erf_inv_quotient(x, hole, named):
+    """Seven terms over five."""
+    return _erf_inv(x, hole, named, 7, 5)
+
+
+def erf_inv_octaves(x, hole, named):
+    """Four terms over four."""
+    return _erf_inv(x, hole, named, 4, 4)
+
+
+SCAFFOLD_FORMS = {
+    "log2-split": log2_split, "log10-split": log10_split, "log1p-masked": log1p_masked,
+    "cbrt-exact": cbrt_exact, "rsqrt-exact": rsqrt_exact,
+    "atanh-octaves": atanh_octaves, "asinh-sum": asinh_sum, "acosh-sum": acosh_sum,
+    "bessel-i0e-root": bessel_i0e_root, "bessel-i1e-root": bessel_i1e_root,
+    "erf-inv-quotient": erf_inv_quotient, "erf-inv-octaves": erf_inv_octaves,
+}  # fmt: skip
