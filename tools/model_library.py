@@ -23,6 +23,7 @@ from xla_evo.accuracy.generated import generated
 from xla_evo.accuracy.sweep import measure_sampled
 from xla_evo.errors import BackendError, CompileError, TargetError
 from xla_evo.library import CertificationError, Provenance, add_proof, entries, write_entry
+from xla_evo.library.certify import is_swept
 from xla_evo.library.choice import DEFAULT_ULP
 from xla_evo.library.loader import MODELLED
 from xla_evo.library.modelled import (
@@ -111,33 +112,35 @@ def extend(target, made, process, known):
     tiers = [(tier, bound, math.inf) for tier, bound in BOUNDS.items()]
     tiers.append(("fast", published, builtin))
     likely = [next((s for s in screened if s.serves(*limits)), None) for _, *limits in tiers]
-    proven = {
-        one.digest: device_proof(there[one.digest], row) for one in screened if one.digest in there
-    }
+    proven = {}
     for one in screened:
-        if proof := proven.get(one.digest):
+        proof = one.digest in there and device_proof(there[one.digest], row)
+        if proof and (proof.measurement.exhaustive or not is_swept(target)):
+            proven[one.digest] = proof
             known[known_key(one.model, target)] = proof.measurement
     measure_models(
-        [one.model for one in likely if one and not proven.get(one.digest)], target, known,
+        [one.model for one in likely if one and one.digest not in proven], target, known,
         flush_to_zero=row.flushes(target.dtype),
     )  # fmt: skip
+    stored = set(proven)
     for tier, *limits in tiers:
         for one in screened:
             if not one.serves(*limits):
                 continue
-            fresh = proven.get(one.digest) is None
-            proof = proof_of(one, target, process, known) if fresh else proven[one.digest]
+            if one.digest not in proven:
+                proven[one.digest] = proof_of(one, target, process, known)
+            proof = proven[one.digest]
             if proof is None:
                 continue
-            proven[one.digest] = proof
             if proof.max_ulp <= limits[0]:
                 entry = modelled_entry(
                     one.program, name, target.dtype.name, one.provenance, proof
                 )  # fmt: skip
                 if one.digest in there:
                     entry = add_proof(there[one.digest], proof)
-                if fresh:
+                if one.digest not in stored:
                     write_entry(entry, MODELLED)
+                stored.add(one.digest)
                 there[one.digest] = entry
                 told = f"{proof.cost.value:.4g} {proof.cost.unit}, {proof.cost.ratio:.3g} times"
                 print(f"{what}: {tier}, {entry.name}, {proof.measurement.bound()}, {told} the"
