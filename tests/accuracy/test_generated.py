@@ -50,6 +50,24 @@ def test_shifts_have_the_same_bits(kind, short, op, amount):
     assert same(generated(DeviceModel(program, False))(x), evaluate(program, x)).all()
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (F64, "%0: i64 = bitcast x %1: f64 = convert %0 return %1"),
+        (F64, "%0: i64 = bitcast x %1: i32 = convert %0 %2: f64 = convert %1 return %2"),
+        (F64, "%0: i64 = bitcast x %1: i64 = not %0 %2: f64 = bitcast %1 return %2"),
+        (F32, "%0: u32 = bitcast x %1: u32 = not %0 %2: f32 = bitcast %1 return %2"),
+        (F32, "%0: f32 = const 0x1p+0 %1: bool = lt x, %0 %2: bool = not %1"
+              " %3: f32 = select %2, x, %0 return %3"),
+    ],
+)  # fmt: skip
+def test_conversions_of_long_integers_and_complements_have_the_same_bits(kind, text):
+    program = parse_program(f"program f(x: {kind}) -> {kind} {{ {text} }}")
+    x = np.concatenate([values(kind, 400), ordinary(kind, 400)])
+    assert source_of(program, flush=False) is not None
+    assert same(generated(DeviceModel(program, False))(x), evaluate(program, x)).all()
+
+
 def test_a_program_without_a_row_is_evaluated_as_before():
     text = "program f(x: f32) -> f32 { %0: f32 = fma x, x, x return %0 }"
     program = parse_program(text)
