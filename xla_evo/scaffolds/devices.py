@@ -65,6 +65,24 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      f"{_FOLD}, with its residual, and with what is rounded next to pi/2"),
     ("acos-newton", "acos", *_ARC, _FOLD),
     ("acos-residual", "acos", *_ARC, "that of acos-newton, the root with its residual"),
+    ("atan-newton", "atan", "(atan(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 1.0,
+     ((-1.0, 1.0), (1.0, 8.0)),
+     "atan(x) = pi/2 - atan(1/x) above 1; the reciprocal from the bits of the input and steps of"
+     " Newton's method"),
+    ("atan-folded", "atan", "(atan(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 0.4097,
+     ((-1.0, 1.0), (1.0, 8.0)),
+     "pi/4 + atan((x - 1)/(x + 1)) from 0.64 to 1/0.64, pi/2 - atan(1/x) above; the quotient in two"
+     " parts"),
+    ("tan-turns", "tan", "sqrt(x)/tan(sqrt(x))*(1 - 0.09615744537722716*x)", 1e-9, 1.0,
+     ((-1.6, 1.6), (-40.0, 40.0)),
+     f"{_SHORT}; x n(x^2) over the hole, or its negative inverse, of what is left of quarters"),
+    ("tan-quarters", "tan", "(tan(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 1.0,
+     ((-1.6, 1.6), (-40.0, 40.0)),
+     f"{_SHORT}; x + x^3 hole of what is left of quarters, in two parts, or its negative inverse"),
+    ("sinc-newton", "sinc", "(sin(pi*sqrt(x))/(pi*sqrt(x)) - 1)/x", 1e-9, 0.25,
+     ((-2.0, 2.0), (-16.0, 16.0)),
+     "what is left of x less the nearest integer, w, is exact; w/x by the reciprocal of"
+     " atan-newton, in two parts, and its product with w^2 hole"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
@@ -90,7 +108,8 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
     "exp": ("cpu", "tpu"), "exp2": ("cpu", "tpu"), "log": ("cpu", "tpu"), "log2": ("cpu", "tpu"),
     "log10": ("cpu", "tpu"), "cos-turns": ("tpu",), "cos-quarters": ("tpu",),
     "asin-newton": ("tpu",), "asin-residual": ("tpu",), "acos-newton": ("tpu",),
-    "acos-residual": ("tpu",),
+    "acos-residual": ("tpu",), "atan-newton": ("tpu",), "atan-folded": ("tpu",),
+    "tan-turns": ("tpu",), "tan-quarters": ("tpu",), "sinc-newton": ("tpu",),
 }  # fmt: skip
 """Where a scaffold is of use, if not everywhere: those of exp and log for CPUs read and write
 subnormal numbers as zero, others count on the contraction of a*b + c."""
