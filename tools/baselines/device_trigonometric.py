@@ -32,6 +32,24 @@ def _sine_fit(count: int) -> tuple[float, ...]:
     return found.numerator
 
 
+@functools.cache
+def _cosine_fit(count: int) -> tuple[float, ...]:
+    """(cos(r) - 1 + r^2 / 2) / r^4 in r^2 up to an eighth of a turn."""
+
+    def beyond(z):
+        return (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2
+
+    found = fit(beyond, 1e-9, float((mp.pi / 4) ** 2), range(count), weight=lambda z: z * z)
+    return found.numerator
+
+
+def _less_half(z: Value) -> tuple[Value, Value]:
+    """(1 - z / 2, what its rounding lost)."""
+    half = z * 0.5
+    near = 1.0 - half
+    return near, (1.0 - near) - half
+
+
 def cos_turns(x, hole, named):
     """The sine of a quarter of a turn more, less the nearest half turn."""
     size = x.unsigned() & 0x7FFFFFFF
@@ -55,12 +73,25 @@ def cos_quarters(x, hole, named):
     r = small.where(size.floating(), both)
     z = named(r * r)
     sine = angle.head + (angle.rest + (r * z) * horner(z, _sine_fit(3)))
-    half = z * 0.5
-    near = 1.0 - half
-    rest = ((1.0 - near) - half) - small.where(0.0, r * lost)
-    cosine = near + (rest + (z * z) * hole)
+    near, gone = _less_half(z)
+    cosine = near + ((gone - small.where(0.0, r * lost)) + (z * z) * hole)
     y = (small | angle.odd).where(cosine, sine)
     return finite(size, y, small.where(size.constant(0), angle.flip))
+
+
+def sin_quarters(x, hole, named):
+    """R + r^3 hole or a cosine of what is left of quarters, as those of cos-quarters."""
+    size = x.unsigned() & 0x7FFFFFFF
+    small = size._bits(I32) < SMALL
+    angle = quarter_turn(turns(size))
+    head, rest = small.where(size.floating(), angle.head), small.where(0.0, angle.rest)
+    r = head + rest
+    lost = (head - r) + rest
+    z = named(r * r)
+    near, gone = _less_half(z)
+    cosine = near + ((gone - r * lost) + (z * z) * horner(z, _cosine_fit(3)))
+    y = (~small & angle.odd).where(cosine, head + (rest + (r * z) * hole))
+    return finite(size, y, small.where(size.constant(0), angle.flip) ^ sign_of(x))
 
 
 _ROOT = 0x5F375A86
@@ -307,8 +338,8 @@ def sinc_newton(x, hole, named):
 
 
 SCAFFOLD_FORMS = {
-    "cos-turns": cos_turns, "cos-quarters": cos_quarters, "asin-newton": asin_newton,
-    "asin-residual": asin_residual, "acos-newton": acos_newton, "acos-residual": acos_residual,
-    "atan-newton": atan_newton, "atan-folded": atan_folded, "tan-turns": tan_turns,
-    "tan-quarters": tan_quarters, "sinc-newton": sinc_newton,
+    "cos-turns": cos_turns, "cos-quarters": cos_quarters, "sin-quarters": sin_quarters,
+    "asin-newton": asin_newton, "asin-residual": asin_residual, "acos-newton": acos_newton,
+    "acos-residual": acos_residual, "atan-newton": atan_newton, "atan-folded": atan_folded,
+    "tan-turns": tan_turns, "tan-quarters": tan_quarters, "sinc-newton": sinc_newton,
 }  # fmt: skip
