@@ -20,7 +20,7 @@ _DIGIT = 30
 """Bits that the second of three parts of 1/(2 pi) has."""
 
 
-def _word(place: int) -> int:
+def inverse_word(place: int) -> int:
     """The 32 bits of 1/(2 pi) from the one of weight 1/2 times 2^(23 + place)."""
     with mp.workdps(120):
         return int(mp.floor(mp.mpf(2) ** (9 + place) / (2 * mp.pi))) & 0xFFFFFFFF
@@ -48,7 +48,7 @@ def turns(size: Value, quarters: int = 0) -> Turns:
 
     X is m 2^(s + 32 k - 23), m an integer of 24 bits. Of 2^(s + 32 k - 23) / (2 pi) `one` has the
     bits down to 2^-32, `two` the next 30, `three` the next 24. Of m `two` an integer product has
-    the last 32 bits, and a product of floats, whose error is below a quarter of 2^32, the others.
+    the last 32 bits, and a product of floats, whose error is below 3/8 of 2^32, the others.
     """
     above = size._bits(I32) - form(F32).one
     place = above._bits(U32)
@@ -57,7 +57,7 @@ def turns(size: Value, quarters: int = 0) -> Turns:
     far, odd = above >= (64 << 23), (place & (32 << 23)).equals(0)
 
     def pair(first: int) -> list[Value]:
-        words = [size.constant(_word(first + 32 * i)) for i in range(5)]
+        words = [size.constant(inverse_word(first + 32 * i)) for i in range(5)]
         three = [far.where(words[i + 2], words[i]) for i in range(3)]
         return [odd.where(three[i], three[i + 1]) for i in range(2)]
 

@@ -171,6 +171,8 @@ def _expression(instruction: Instruction, operands: list[str], sources: list[DTy
         return f"np.{kind}({bits.item()})"
     if instruction.op == "convert":
         return _conversion(operands[0], sources[0], instruction.dtype)
+    if instruction.op == "not":
+        return f"not {operands[0]}" if instruction.dtype is BOOL else f"np.{kind}(~{operands[0]})"
     if instruction.op not in _EXPRESSIONS:
         return None
     if instruction.dtype is I64 and instruction.op == "shr_logical":
@@ -196,6 +198,8 @@ def _flushed(text: str, dtype: DType) -> str:
 def _conversion(operand: str, source: DType, result: DType) -> str | None:
     if source in _FLOATS and result is I32:
         return f"np.int32(to_integer({operand}))"
-    if (source in _FLOATS or source is I32) and result in _FLOATS:
+    if (source in _FLOATS or source in (I32, I64)) and result in _FLOATS:
         return f"np.{_TYPES[result]}({operand})"
+    if source is I64 and result is I32:
+        return f"np.int32({operand})"
     return None
