@@ -8,6 +8,7 @@ import math
 
 import mpmath as mp
 from cores import LN2, form
+from device_turns import inverse_word, right
 from expression import horner, sign_of, with_sign
 from fit import fit
 
@@ -172,12 +173,6 @@ _SPLIT = 16  # bits of the angle in its second part
 _PI = 3.140625  # eight bits
 
 
-def _word(place):
-    """The 32 bits of 1/(2 pi) that begin 23 places before the point, or 32 times `place` later."""
-    with mp.workdps(120):
-        return int(mp.floor(mp.mpf(2) ** (9 + 32 * place) / (2 * mp.pi))) & 0xFFFFFFFF
-
-
 def sin_words(x, hole, named):
     """The angle from three words of 1/(2 pi) and 24 bits of x, less the nearest half turn.
 
@@ -188,9 +183,6 @@ def sin_words(x, hole, named):
     def word(value):
         return x.constant(value, U32)
 
-    def right(value, amount):
-        return value._two("shr_logical", amount)
-
     bits = x.unsigned()
     size = bits & 0x7FFFFFFF
     above = size._bits(I32) - form(F32).one
@@ -198,7 +190,7 @@ def sin_words(x, hole, named):
     s = right(place, 23) & 31
     back = word(32) - s
     m = (size & 0x7FFFFF) | 0x800000
-    table = [word(_word(i)) for i in range(_WORDS)]
+    table = [word(inverse_word(32 * i)) for i in range(_WORDS)]
     second, odd = above >= (64 << 23), (place & (32 << 23)).equals(0)
     first = [second.where(table[i + 2], table[i]) for i in range(5)]
     chosen = [odd.where(first[i], first[i + 1]) for i in range(4)]

@@ -1,140 +1,23 @@
 """Trigonometric functions and their inverses for TPUs: float32 and 32-bit integers alone.
 
-Without division, roots and contraction. What is common to sine, cosine and tangent is the fraction
-of a turn for every input (`turns`), a shorter form of that of `device_scaffolds.sin_words`.
+Without division, roots and contraction: reciprocals and roots are estimates by the bits of the
+input (Blinn 1997, "Floating-point tricks") and steps of Newton's method.
 """
 
 import functools
 import math
-from dataclasses import dataclass
 
 import mpmath as mp
 import numpy as np
 from cores import form
+from device_turns import SMALL, finite, half_turn, quarter_rounded, quarter_turn, turns
 from expression import Value, horner, sign_of, with_sign
-from fit import fit
+from fit import Fit, fit
 
-from xla_evo_lowering.dtypes import F32, I32, U32
+from xla_evo_lowering.dtypes import F32, I32
 
-_MAGIC = 1.5 * 2.0 ** (23 + 32)
-"""Adding it rounds to a multiple of 2^32, which stands in the lowest bits of the sum."""
-_MAGIC_BITS = 0x5B400000
-_DIGIT = 30
-"""Bits that the second of three parts of 1/(2 pi) has."""
-
-
-def _word(place: int) -> int:
-    """The 32 bits of 1/(2 pi) from the one of weight 1/2 times 2^(23 + place)."""
-    with mp.workdps(120):
-        return int(mp.floor(mp.mpf(2) ** (9 + place) / (2 * mp.pi))) & 0xFFFFFFFF
-
-
-def right(value: Value, amount: Value | int) -> Value:
-    """Shifted with zeros coming in."""
-    return value._two("shr_logical", amount)
-
-
-@dataclass(frozen=True, slots=True)
-class Turns:
-    """A fraction of a turn: high 2^-32 + tail 2^-62, modulo 1; the tail is below 2^31."""
-
-    high: Value
-    tail: Value
-
-
-def turns(size: Value, quarters: int = 0) -> Turns:
-    """Of x / (2 pi) + quarters / 4, for x from 1 on.
-
-    Args:
-        size: the bits of x.
-        quarters: of a turn to add.
-
-    X is m 2^(s + 32 k - 23), m an integer of 24 bits. Of 2^(s + 32 k - 23) / (2 pi) `one` has the
-    bits down to 2^-32, `two` the next 30, `three` the next 24. Of m `two` an integer product has
-    the last 32 bits, and a product of floats, whose error is below a quarter of 2^32, the others.
-    """
-    above = size._bits(I32) - form(F32).one
-    place = above._bits(U32)
-    s = right(place, 23) & 31
-    back = size.constant(32) - s
-    far, odd = above >= (64 << 23), (place & (32 << 23)).equals(0)
-
-    def pair(first: int) -> list[Value]:
-        words = [size.constant(_word(first + 32 * i)) for i in range(5)]
-        three = [far.where(words[i + 2], words[i]) for i in range(3)]
-        return [odd.where(three[i], three[i + 1]) for i in range(2)]
-
-    (a, b), (c, d) = pair(0), pair(32 + _DIGIT)
-    m = (size & 0x7FFFFF) | 0x800000
-    one = (a << s) | right(b, back)
-    # The first two bits of c are the last of b, of which the shift by 1 leaves one too many.
-    two = (right(b << s, 32 - _DIGIT) | right(c, back)) & ((1 << _DIGIT) - 1)
-    three = right((c << s) | right(d, back), 8)
-    count = m._bits(I32).to(F32)
-    low = (m * two)._bits(I32).to(F32)
-    rounded = (count * two._bits(I32).to(F32) - low) + _MAGIC
-    start = (quarters << 30) - (_MAGIC_BITS << (32 - _DIGIT))
-    high = m * one + ((rounded.unsigned() << (32 - _DIGIT)) + start % 2**32)
-    return Turns(high, low + count * three._bits(I32).to(F32) * 2**-24)
-
-
-_UNIT = 2.0**-32
 _HIGH = float(np.float32(math.pi / 2))
 _LOW = float(mp.pi / 2 - mp.mpf(_HIGH))
-_HALF_PI = 1.5703125
-"""Eight bits of pi / 2: a product with 16 bits is exact."""
-_HEAD = 0xFFFFFF00
-"""The bits of an integer that a float has, and of a float the first 16 of its significand."""
-_SMALL = form(F32).one
-"""Bits from which on numbers are reduced."""
-
-
-def half_turn(w: Turns) -> tuple[Value, Value]:
-    """The angle less the nearest half turn, which three roundings show in, and the parity of that
-    as a sign bit.
-    """  # noqa: D205
-    half = (w.high << 1)._bits(I32).to(F32)
-    angle = (half + w.tail * 2.0**-29) * (math.pi * _UNIT)
-    return angle, (w.high + (1 << 30)) & (1 << 31)
-
-
-@dataclass(frozen=True, slots=True)
-class Angle:
-    """An angle of up to an eighth of a turn.
-
-    Attributes:
-        head: its first part, exact.
-        rest: what is to be added, rounded; 2^-11 of it or less.
-        odd: whether an odd number of quarters was taken off.
-        flip: the parity of half that number as a sign bit.
-    """
-
-    head: Value
-    rest: Value
-    odd: Value
-    flip: Value
-
-
-def quarter_turn(w: Turns) -> Angle:
-    """The angle less the nearest quarter of a turn."""
-    quarter = w.high << 2
-    coarse = (quarter & _HEAD)._bits(I32).to(F32)
-    fine = (quarter & 0xFF)._bits(I32).to(F32)
-    tail = w.tail * 2.0**-28
-    total = coarse + (fine + tail)
-    first = (total.unsigned() & _HEAD).floating()
-    second = ((coarse - first) + fine) + tail
-    low = float(mp.pi / 2 - _HALF_PI)
-    head = first * (_HALF_PI * _UNIT)
-    rest = first * (low * _UNIT) + second * (math.pi / 2 * _UNIT)
-    n = w.high + (1 << 29)
-    return Angle(head, rest, (n & (1 << 30)).equals(1 << 30), n & (1 << 31))
-
-
-def finite(size: Value, y: Value, flip: Value) -> Value:
-    """Y, or -y where `flip` has the sign bit, for the size of a finite number; else nan."""
-    y = (y.unsigned() ^ flip).floating()
-    return (size._bits(I32) < form(F32).one + (128 << 23)).where(y, math.nan)
 
 
 @functools.cache
@@ -149,10 +32,28 @@ def _sine_fit(count: int) -> tuple[float, ...]:
     return found.numerator
 
 
+@functools.cache
+def _cosine_fit(count: int) -> tuple[float, ...]:
+    """(cos(r) - 1 + r^2 / 2) / r^4 in r^2 up to an eighth of a turn."""
+
+    def beyond(z):
+        return (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2
+
+    found = fit(beyond, 1e-9, float((mp.pi / 4) ** 2), range(count), weight=lambda z: z * z)
+    return found.numerator
+
+
+def _less_half(z: Value) -> tuple[Value, Value]:
+    """(1 - z / 2, what its rounding lost)."""
+    half = z * 0.5
+    near = 1.0 - half
+    return near, (1.0 - near) - half
+
+
 def cos_turns(x, hole, named):
     """The sine of a quarter of a turn more, less the nearest half turn."""
     size = x.unsigned() & 0x7FFFFFFF
-    small = size._bits(I32) < _SMALL
+    small = size._bits(I32) < SMALL
     angle, flip = half_turn(turns(size, 1))
     r = small.where(math.pi / 2 - size.floating(), angle)
     z = named(r * r)
@@ -165,19 +66,32 @@ def cos_quarters(x, hole, named):
     What r and 1 - r^2 / 2 lost in rounding is added with what is small.
     """
     size = x.unsigned() & 0x7FFFFFFF
-    small = size._bits(I32) < _SMALL
+    small = size._bits(I32) < SMALL
     angle = quarter_turn(turns(size, 1))
     both = angle.head + angle.rest
     lost = (angle.head - both) + angle.rest
     r = small.where(size.floating(), both)
     z = named(r * r)
     sine = angle.head + (angle.rest + (r * z) * horner(z, _sine_fit(3)))
-    half = z * 0.5
-    near = 1.0 - half
-    rest = ((1.0 - near) - half) - small.where(0.0, r * lost)
-    cosine = near + (rest + (z * z) * hole)
+    near, gone = _less_half(z)
+    cosine = near + ((gone - small.where(0.0, r * lost)) + (z * z) * hole)
     y = (small | angle.odd).where(cosine, sine)
     return finite(size, y, small.where(size.constant(0), angle.flip))
+
+
+def sin_quarters(x, hole, named):
+    """R + r^3 hole or a cosine of what is left of quarters, as those of cos-quarters."""
+    size = x.unsigned() & 0x7FFFFFFF
+    small = size._bits(I32) < SMALL
+    angle = quarter_turn(turns(size))
+    head, rest = small.where(size.floating(), angle.head), small.where(0.0, angle.rest)
+    r = head + rest
+    lost = (head - r) + rest
+    z = named(r * r)
+    near, gone = _less_half(z)
+    cosine = near + ((gone - r * lost) + (z * z) * horner(z, _cosine_fit(3)))
+    y = (~small & angle.odd).where(cosine, head + (rest + (r * z) * hole))
+    return finite(size, y, small.where(size.constant(0), angle.flip) ^ sign_of(x))
 
 
 _ROOT = 0x5F375A86
@@ -301,7 +215,131 @@ def acos_residual(x, hole, named):
     return (size > 1.0).where(math.nan, y)
 
 
+_RECIPROCAL = 0x7EF311C7
+"""Less the bits of a positive number, this has about those of its reciprocal."""
+_EVEN_STEP = 2.00128
+"""In place of 2 it leaves half the error, of both signs."""
+_LARGE = 2.0**100
+
+
+def reciprocal(a: Value) -> tuple[Value, Value]:
+    """(y, e): 1 / a is y (1 + e + e^2) to 1/60,000,000, and e from 0 to 1/390.
+
+    An estimate and a step of Newton's method, which comes from below: 1 less the product of a and
+    y is so rounded to its last bits. The estimate is that of `devices.reciprocal_times`.
+    """
+    y = (_RECIPROCAL - a.signed()).floating()
+    y = y * (2.0 - a * y)
+    return y, 1.0 - a * y
+
+
+def atan_newton(x, hole, named):
+    """T + t^3 hole, or pi / 2 less it where t is 1 / |x|."""
+    size = abs(x)
+    far = size > 1.0
+    y, e = reciprocal(size.min(_LARGE))
+    t = far.where(y + y * (e * e + e), size)
+    z = named(t * t)
+    angle = t + (t * z) * hole
+    return with_sign(far.where(math.pi / 2 - angle, angle), sign_of(x))
+
+
+_NEAR = 0.64
+
+
+def atan_folded(x, hole, named):
+    """A multiple of pi / 4 and t + t^3 hole, where t is |x| below 0.64, -1 / |x| from 1 / 0.64 on,
+    and (|x| - 1) / (|x| + 1) between: in parts where it is a quotient.
+    """  # noqa: D205
+    size = abs(x)
+    near, far = size < _NEAR, size > 1 / _NEAR
+    limited = size.min(_LARGE)
+    y, e = reciprocal(far.where(limited, limited + 1.0))
+    quotient = far.where(-1.0, limited - 1.0) * y
+    head = near.where(size, quotient)
+    rest = near.where(0.0, quotient * (e * e + e))
+    multiple = near.where(0.0, far.where(x.constant(_HIGH), _HIGH / 2))
+    t = head + rest
+    z = named(t * t)
+    beyond = t * (z * hole)
+    y = multiple + (head + ((beyond + rest) + multiple * (_LOW / _HIGH)))
+    return with_sign(y, sign_of(x))
+
+
+def _tangent_top(z: Value) -> Value:
+    """The numerator of tan(r) / r, of two terms, where the denominator has three."""
+    return z * _tangent_fit().numerator[1] + 1.0
+
+
+@functools.cache
+def _tangent_fit() -> Fit:
+    """tan(r) / r in r^2 up to 1."""
+
+    def over(z):
+        r = mp.sqrt(z)
+        return mp.tan(r) / r
+
+    found = fit(over, 1e-9, 1, range(2), below=(1, 2), points=200)
+    first = found.numerator[0]
+    return Fit(tuple(c / first for c in found.numerator), found.denominator, found.error)
+
+
+def tan_turns(x, hole, named):
+    """R n(r^2) / hole of what is left of quarters, or its negative reciprocal."""
+    size = x.unsigned() & 0x7FFFFFFF
+    small = size._bits(I32) < SMALL
+    angle, parity = quarter_rounded(turns(size))
+    r, odd = small.where(size.floating(), angle), small.where(size.constant(0), parity)
+    swapped = ~odd.equals(0)
+    z = named(r * r)
+    above = r * _tangent_top(z)
+    top, bottom = swapped.where(hole, above), swapped.where(above, hole)
+    y, e = reciprocal(bottom)
+    q = top * y
+    quotient = (size._bits(I32) < form(F32).one - (12 << 23)).where(r, q + q * (e * e + e))
+    return finite(size, quotient, odd ^ sign_of(x))
+
+
+def tan_quarters(x, hole, named):
+    """R + r^3 hole of what is left of quarters, an angle in two parts, or its negative inverse."""
+    size = x.unsigned() & 0x7FFFFFFF
+    small = size._bits(I32) < SMALL
+    angle = quarter_turn(turns(size))
+    head, rest = small.where(size.floating(), angle.head), small.where(0.0, angle.rest)
+    r = head + rest
+    z = named(r * r)
+    beyond = rest + (r * z) * hole
+    tangent = head + beyond
+    y = (_RECIPROCAL - tangent.signed()).floating()
+    y = y * (_EVEN_STEP - tangent * y)
+    e = (1.0 - head * y) - beyond * y
+    swapped = ~small & angle.odd
+    value = swapped.where(y + y * (e * e + e), tangent)
+    flip = swapped.where(size.constant(1 << 31), 0)
+    return finite(size, value, flip ^ sign_of(x))
+
+
+_WHOLE = 2.0**23
+"""From here on all numbers are integers; adding it rounds those below to one."""
+
+
+def sinc_newton(x, hole, named):
+    """The quotient of w = x - n by x, whose sign is that of (-1)^n, times 1 + w^2 hole."""
+    size = abs(x).min(_WHOLE)
+    shifted = (size + _WHOLE).guard()
+    w = size - (shifted - _WHOLE)
+    near = size < 0.5
+    y, e = reciprocal(size)
+    head = near.where(1.0, w * y)
+    rest = near.where(0.0, (w * y) * (e * e + e))
+    z = named(w * w)
+    value = head + (rest + (head + rest) * (z * hole))
+    return (value.unsigned() ^ (shifted.unsigned() << 31)).floating()
+
+
 SCAFFOLD_FORMS = {
-    "cos-turns": cos_turns, "cos-quarters": cos_quarters, "asin-newton": asin_newton,
-    "asin-residual": asin_residual, "acos-newton": acos_newton, "acos-residual": acos_residual,
+    "cos-turns": cos_turns, "cos-quarters": cos_quarters, "sin-quarters": sin_quarters,
+    "asin-newton": asin_newton, "asin-residual": asin_residual, "acos-newton": acos_newton,
+    "acos-residual": acos_residual, "atan-newton": atan_newton, "atan-folded": atan_folded,
+    "tan-turns": tan_turns, "tan-quarters": tan_quarters, "sinc-newton": sinc_newton,
 }  # fmt: skip

@@ -125,6 +125,9 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      ((-1.6, 1.6), (-40.0, 40.0)),
      f"{_DIGITS}; a sine or a cosine, 1 - x/2 + x^2 hole, of what is left of quarters, an angle in"
      " two parts"),
+    ("sin-quarters", "sin", "(sin(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 1.0,
+     ((-1.6, 1.6), (-40.0, 40.0)),
+     f"{_SHORT}; that of cos-quarters, x + x^3 hole the sine"),
     ("asin-newton", "asin", *_ARC, _FOLD),
     ("asin-residual", "asin", *_ARC,
      f"{_FOLD}, with its residual, and with what is rounded next to pi/2"),
@@ -154,6 +157,24 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)), _GILES),
     ("erf-inv-octaves", "erf_inv", "log1p(x)/x*1.4426950408889634073599", -0.2929, 0.4143,
      ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)), f"that of erf-inv-quotient, {_AS_PUBLISHED}"),
+    ("atan-newton", "atan", "(atan(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 1.0,
+     ((-1.0, 1.0), (1.0, 8.0)),
+     "atan(x) = pi/2 - atan(1/x) above 1; the reciprocal from the bits of the input and steps of"
+     " Newton's method"),
+    ("atan-folded", "atan", "(atan(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 0.4097,
+     ((-1.0, 1.0), (1.0, 8.0)),
+     "pi/4 + atan((x - 1)/(x + 1)) from 0.64 to 1/0.64, pi/2 - atan(1/x) above; the quotient in two"
+     " parts"),
+    ("tan-turns", "tan", "sqrt(x)/tan(sqrt(x))*(1 - 0.09615744537722716*x)", 1e-9, 1.0,
+     ((-1.6, 1.6), (-40.0, 40.0)),
+     f"{_SHORT}; x n(x^2) over the hole, or its negative inverse, of what is left of quarters"),
+    ("tan-quarters", "tan", "(tan(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 1.0,
+     ((-1.6, 1.6), (-40.0, 40.0)),
+     f"{_SHORT}; x + x^3 hole of what is left of quarters, in two parts, or its negative inverse"),
+    ("sinc-newton", "sinc", "(sin(pi*sqrt(x))/(pi*sqrt(x)) - 1)/x", 1e-9, 0.25,
+     ((-2.0, 2.0), (-16.0, 16.0)),
+     "what is left of x less the nearest integer, w, is exact; w/x by the reciprocal of"
+     " atan-newton, in two parts, and its product with w^2 hole"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
@@ -191,8 +212,11 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
     "logistic-parts": ("tpu",), "silu-parts": ("tpu",), "softplus-parts": ("tpu",),
     "log-sigmoid-parts": ("tpu",), "mish-parts": ("tpu",), "tanh-parts": ("tpu",),
     "cos-turns": ("tpu",), "cos-quarters": ("tpu",),
+    "cos-turns": ("tpu",), "cos-quarters": ("tpu",),
+    "sin-quarters": ("tpu",),
     "asin-newton": ("tpu",), "asin-residual": ("tpu",), "acos-newton": ("tpu",),
-    "acos-residual": ("tpu",),
+    "acos-residual": ("tpu",), "atan-newton": ("tpu",), "atan-folded": ("tpu",),
+    "tan-turns": ("tpu",), "tan-quarters": ("tpu",), "sinc-newton": ("tpu",),
 }  # fmt: skip
 """Where a scaffold is of use, if not everywhere: those of exp and log for CPUs read and write
 subnormal numbers as zero, others count on the contraction of a*b + c."""
