@@ -303,24 +303,25 @@ def gelu_short(x, hole, named):
     return (x > -math.inf).where(y, math.nan)
 
 
-_NEAR, _LOG_TERMS, _EVEN_TERMS = 1.0, 6, 4
+_NEAR, _LOG_TERMS, _EVEN_TERMS = 0.96875, 6, 4
 
 
 def _softplus(x, hole, named):
-    """(log(1 + e) for |x| from 1 on, log(cosh(x / 2)) for smaller), e = exp(-|x|) = 2^k e^r.
+    """(log(1 + e) for |x| from 31/32 on, log(cosh(x / 2)) for smaller), e = exp(-|x|) = 2^k e^r.
 
-    The first is 2^k (1 + (r + the rest)), r in two parts of which the larger is exact.
+    The first is 2^k ((1 + r) + the rest), r in two parts; 1 and the larger of them are exact.
     """
     power, first, low = octave(-abs(x).min(88.0))
     r = named(first + low)
     rest = r * r * hole + low
-    root = 1.0 + (first + rest)
+    one = 1.0 + first
+    root = one + rest
     e = power * root
     log = fit(
         lambda e: (mp.log1p(e) - e) / e**2 if e else mp.mpf(-1) / 2, 0, mp.exp(-_NEAR),
         range(_LOG_TERMS), weight=lambda e: e,
     ).numerator  # fmt: skip
-    far = power * (1.0 + (first + (rest + root * (e * horner(e, log)))))
+    far = power * (one + (rest + root * (e * horner(e, log))))
     even = fit(
         lambda z: mp.log(mp.cosh(mp.sqrt(z) / 2)) / z if z > 1e-9 else mp.mpf(1) / 8, 0, _NEAR**2,
         range(_EVEN_TERMS), weight=lambda z: z,
@@ -330,7 +331,7 @@ def _softplus(x, hole, named):
 
 
 def softplus_parts(x, hole, named):
-    """max(x, 0) + log(1 + e); below 1 log(2) + (x / 2 + what is even)."""
+    """max(x, 0) + log(1 + e); below 31/32 log(2) + (x / 2 + what is even)."""
     far, even = _softplus(x, hole, named)
     return (abs(x) < _NEAR).where((x * 0.5 + even) + LN2, x.max(0.0) + far)
 

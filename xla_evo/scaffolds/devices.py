@@ -77,7 +77,7 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
     ("gelu-short", "gelu", "expm1(x)/x", -0.34665, 0.34665, ((-13.0, 0.0), (-5.0, 5.0)),
      f"x less g, g = x erfc(|x|/sqrt(2))/2: {_ERFC}"),
     ("softplus-parts", "softplus", _TAIL_OF_EXP, -0.34665, 0.34665, ((-80.0, 20.0), (-3.0, 3.0)),
-     f"{_PARTS}; max(x, 0) and e + e^2 p(e), e = e^-|x|, from 1 on; below it log(2) + x/2 and a"
+     f"{_PARTS}; max(x, 0) and e + e^2 p(e), e = e^-|x|, from 31/32 on; below it log(2) + x/2 and a"
      " polynomial in x^2"),
     ("log-sigmoid-parts", "log_sigmoid", _TAIL_OF_EXP, -0.34665, 0.34665,
      ((-20.0, 80.0), (-3.0, 3.0)), "that of softplus-parts for -x, negative"),
