@@ -303,13 +303,14 @@ def gelu_short(x, hole, named):
     return (x > -math.inf).where(y, math.nan)
 
 
-_NEAR, _LOG_TERMS, _EVEN_TERMS = 0.96875, 6, 4
+_NEAR, _LOG_TERMS, _EVEN_TERMS = 0.96875, 7, 4
 
 
 def _softplus(x, hole, named):
     """(log(1 + e) for |x| from 31/32 on, log(cosh(x / 2)) for smaller), e = exp(-|x|) = 2^k e^r.
 
-    The first is 2^k ((1 + r) + the rest), r in two parts; 1 and the larger of them are exact.
+    The first is 2^k ((1 + r) + the rest), r in two parts; 1 and the larger of them are exact. What
+    log(1 + e) / e lacks of 1 is multiplied by both, so that e^r is not rounded before.
     """
     power, first, low = octave(-abs(x).min(88.0))
     r = named(first + low)
@@ -318,10 +319,11 @@ def _softplus(x, hole, named):
     root = one + rest
     e = power * root
     log = fit(
-        lambda e: (mp.log1p(e) - e) / e**2 if e else mp.mpf(-1) / 2, 0, mp.exp(-_NEAR),
-        range(_LOG_TERMS), weight=lambda e: e,
+        lambda e: (mp.log1p(e) / e - 1) / e if e else mp.mpf(-1) / 2, 0, mp.exp(-_NEAR),
+        range(1, _LOG_TERMS), fixed={0: -0.5}, weight=lambda e: e,
     ).numerator  # fmt: skip
-    far = power * (one + (rest + root * (e * horner(e, log))))
+    ratio = e * -0.5 + (e * e) * horner(e, log)
+    far = power * (one + (one * ratio + (rest + rest * ratio)))
     even = fit(
         lambda z: mp.log(mp.cosh(mp.sqrt(z) / 2)) / z if z > 1e-9 else mp.mpf(1) / 8, 0, _NEAR**2,
         range(_EVEN_TERMS), weight=lambda z: z,
