@@ -183,42 +183,66 @@ def _short_inverse_of(bottom):
 
 
 def _one_plus_inverse(e):
-    """1 / (1 + e) for e up to 1; what is left of the short inverse's product is all but exact."""
+    """1 / (1 + e); what is left of the short inverse's product is all but exact for e up to 1."""
     y = _short_inverse_of(e + 1.0)
     left = (1.0 - y) - e * y
     return y + y * (left + left * left)
 
 
-def _powers(x, hole, named, most, shift):
-    """(2^(k + shift), e^r) with exp(-|x|) = 2^k e^r."""
-    power, first, low = octave(-abs(x).min(most), shift)
+def _powers(x, hole, named, most):
+    """(2^k, e^r) with exp(-|x|) = 2^k e^r."""
+    power, first, low = octave(-abs(x).min(most))
     r = named(first + low)
     return power, 1.0 + (first + (r * r * hole + low))
 
 
 def logistic_parts(x, hole, named):
     """1 / (1 + e) for positive x and e / (1 + e) for negative, e = exp(-|x|)."""
-    power, root = _powers(x, hole, named, 88.0, 0)
+    power, root = _powers(x, hole, named, 88.0)
     e = power * root
     return (x < 0.0).where(e, 1.0) * _one_plus_inverse(e)
 
 
+def _exact_ratios(x, hole, named, most, shift):
+    """(2^(k + shift), e^r / (1 + e), 1 / (1 + e)), exp(-|x|) = e = 2^k e^r.
+
+    The short inverse of 1 + e is multiplied by parts of r of which the first is short too.
+    """
+    large, first, low = octave(-abs(x).min(most), shift)
+    power = large * 2.0**-shift if shift else large
+    r = named(first + low)
+    rest = r * r * hole + low
+    root = 1.0 + (first + rest)
+    y = _short_inverse_of(power * root + 1.0)
+    coarse = (first.signed() & -0x1000).floating()
+    head, tail = y * coarse, y * (rest + (first - coarse))
+    left = ((1.0 - y) - power * y) - power * (head + tail)
+    more = y * (left + left * left)
+    return large, y + (head + (tail + more * root)), y + more
+
+
+def logistic_exact(x, hole, named):
+    """As `logistic_parts`, with ratios that are rounded once or twice."""
+    power, below, above = _exact_ratios(x, hole, named, 88.0, 0)
+    return (x < 0.0).where(power * below, above)
+
+
+_SHIFT = 8
+"""Of a power of two that is out of range where its product with x is not."""
+
+
 def silu_parts(x, hole, named):
-    """X times `logistic_parts`, with a power of two that is in range where only the product is."""
-    shift = 8
-    power, root = _powers(x, hole, named, 93.0, shift)
-    inverse = _one_plus_inverse((power * root) * 2.0**-shift)
-    below = x < 0.0
-    y = (x.max(-93.0) * below.where(root, 1.0)) * inverse
-    y = below.where((y * power) * 2.0**-shift, y)
+    """X times `logistic_exact`; nan at -inf, as JAX."""
+    power, below, above = _exact_ratios(x, hole, named, 93.0, _SHIFT)
+    y = (x < 0.0).where(((x.max(-93.0) * below) * power) * 2.0**-_SHIFT, x * above)
     return (x > -math.inf).where(y, math.nan)
 
 
-_TANH_SPLIT = 0.8
+_TANH_SPLIT = 0.7
 
 
 def tanh_parts(x, hole, named):
-    """T + t^3 hole below 0.8; above, 1 - 2 / (1 + e^2t) in two parts, the first short."""
+    """T + t^3 hole below 0.7; above, 1 - 2 / (1 + e^2t), an estimate of which 1 less is exact."""
     size = abs(x)
     t = size.min(9.2)
     near = t + t * (named(t * t) * hole)
@@ -229,31 +253,31 @@ def tanh_parts(x, hole, named):
         weight=lambda r: r * r,
     ).numerator  # fmt: skip
     half = scale * (1.0 + (first + (r * r * horner(r, tail) + low)))
-    y = _short_inverse_of(half + 0.5)
+    y = (_inverse(half + 0.5) + 0.75).guard() - 0.75
     left = (1.0 - y * 0.5) - half * y
     far = (1.0 - y) - y * (left + left * left)
     return with_sign((size >= _TANH_SPLIT).where(far, near), sign_of(x))
 
 
 def mish_parts(x, hole, named):
-    """X n / (n + 2), n = e^x (e^x + 2), with a power of two as in `silu_parts`."""
-    shift, most = 8, 20.0
-    limited = x.clamp(-93.0, most)
-    power, first, low = octave(limited, shift)
+    """X u / (1 + u), u = e^x (1 + e^x / 2); for positive x the quotient is 1 less an inverse.
+
+    The power of two is as in `silu_parts`; nan at -inf, as JAX.
+    """
+    large, first, low = octave(x.clamp(-93.0, 20.0), _SHIFT)
+    power = large * 2.0**-_SHIFT
     r = named(first + low)
-    root = 1.0 + (first + (r * r * hole + low))
-    e = (power * root) * 2.0**-shift
-    above = e + 2.0
-    bottom = e * above + 2.0
-    y = _inverse(bottom)
-    left = 1.0 - bottom * y
-    inverse = y + y * (left + left * left)
-    y = (((limited * (root * above)) * inverse) * power) * 2.0**-shift
-    y = (x > most).where(x, y)
+    rest = r * r * hole + low
+    root = 1.0 + (first + rest)
+    root = 1.0 + (first + (rest + root * (power * root * 0.5)))
+    u = power * root
+    inverse = _one_plus_inverse(u)
+    below = x < 0.0
+    y = x.max(-93.0) * below.where(root * inverse, 1.0 - inverse)
+    y = below.where((y * large) * 2.0**-_SHIFT, y)
     return (x > -math.inf).where(y, math.nan)
 
 
-_LOG_TERMS = 8
 _GELU_END, _GELU_SHIFT, _GELU_TERMS = 13.25, 2.75, 7
 
 
@@ -279,32 +303,52 @@ def gelu_short(x, hole, named):
     return (x > -math.inf).where(y, math.nan)
 
 
-def _log1p_of_exp(x, hole, named):
-    """log(1 + e) as e + e^2 times a polynomial, e = exp(-|x|)."""
-    power, root = _powers(x, hole, named, 88.0, 0)
+_NEAR, _LOG_TERMS, _EVEN_TERMS = 0.96875, 7, 4
+
+
+def _softplus(x, hole, named):
+    """(log(1 + e) for |x| from 31/32 on, log(cosh(x / 2)) for smaller), e = exp(-|x|) = 2^k e^r.
+
+    The first is 2^k ((1 + r) + the rest), r in two parts; 1 and the larger of them are exact. What
+    log(1 + e) / e lacks of 1 is multiplied by both, so that e^r is not rounded before.
+    """
+    power, first, low = octave(-abs(x).min(88.0))
+    r = named(first + low)
+    rest = r * r * hole + low
+    one = 1.0 + first
+    root = one + rest
     e = power * root
-    found = fit(
-        lambda e: (mp.log1p(e) - e) / e**2 if e else mp.mpf(-1) / 2, 0, 1, range(_LOG_TERMS),
-        weight=lambda e: e * e / mp.log1p(e) if e else mp.mpf(0),
+    log = fit(
+        lambda e: (mp.log1p(e) / e - 1) / e if e else mp.mpf(-1) / 2, 0, mp.exp(-_NEAR),
+        range(1, _LOG_TERMS), fixed={0: -0.5}, weight=lambda e: e,
     ).numerator  # fmt: skip
-    return e + (e * e) * horner(e, found)
+    ratio = e * -0.5 + (e * e) * horner(e, log)
+    far = power * (one + (one * ratio + (rest + rest * ratio)))
+    even = fit(
+        lambda z: mp.log(mp.cosh(mp.sqrt(z) / 2)) / z if z > 1e-9 else mp.mpf(1) / 8, 0, _NEAR**2,
+        range(_EVEN_TERMS), weight=lambda z: z,
+    ).numerator  # fmt: skip
+    square = x * x
+    return far, square * horner(square, even)
 
 
 def softplus_parts(x, hole, named):
-    """max(x, 0) + log(1 + e)."""
-    return x.max(0.0) + _log1p_of_exp(x, hole, named)
+    """max(x, 0) + log(1 + e); below 31/32 log(2) + (x / 2 + what is even)."""
+    far, even = _softplus(x, hole, named)
+    return (abs(x) < _NEAR).where((x * 0.5 + even) + LN2, x.max(0.0) + far)
 
 
 def log_sigmoid_parts(x, hole, named):
-    """min(x, -0) - log(1 + e)."""
-    return x.min(-0.0) - _log1p_of_exp(x, hole, named)
+    """That of -x, negative."""
+    far, even = _softplus(x, hole, named)
+    return (abs(x) < _NEAR).where((x * 0.5 - even) - LN2, x.min(-0.0) - far)
 
 
 SCAFFOLD_FORMS = {
     "exp-parts": exp_parts, "expm1-parts": expm1_parts, "cosh-parts": cosh_parts,
     "cosh-short": cosh_short, "sinh-parts": sinh_parts, "sinh-short": sinh_short,
     "erfc-short": erfc_short, "gelu-short": gelu_short,
-    "logistic-parts": logistic_parts, "silu-parts": silu_parts, "mish-parts": mish_parts,
-    "softplus-parts": softplus_parts, "log-sigmoid-parts": log_sigmoid_parts,
-    "tanh-parts": tanh_parts,
+    "logistic-parts": logistic_parts, "logistic-exact": logistic_exact, "silu-parts": silu_parts,
+    "mish-parts": mish_parts, "softplus-parts": softplus_parts,
+    "log-sigmoid-parts": log_sigmoid_parts, "tanh-parts": tanh_parts,
 }  # fmt: skip

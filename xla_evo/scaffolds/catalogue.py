@@ -233,7 +233,7 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
 
 _MADE_FOR = {
     "exp2-wide": (0.0, 0.6), "atan-wide": (0.0, 0.6),
-    "logistic-quotient": (0.0, 1.0), "silu-quotient": (0.0, 1.0),
+    "logistic-quotient": (0.0, 1.0), "silu-quotient": (0.0, 1.0), "logistic-parts": (1.0, math.inf),
     **dict.fromkeys((*devices.FAST, *devices.SHORT), (1.0, math.inf)),
 }  # fmt: skip
 """Error bounds in ULP that a scaffold is made for, where others serve all the others better."""

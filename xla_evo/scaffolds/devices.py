@@ -49,7 +49,6 @@ _INVERSE = (
     "1/(1 + e^-|x|) by bits and Newton's method, whose last residual is (1 - y) - e^-|x| y with"
     " a short y"
 )
-_LOG1P = "and e + e^2 times a polynomial, e = e^-|x|"
 _HYPERBOLIC = ((-1.0, 1.0), (-0.4, 0.4), (-88.0, 88.0))
 _SPLIT = "that of log-masked, r log2(e) as an exact product of twelve bits by twelve and a rest"
 _SPLIT_LG = "that of log2-split for log10(e); log10(2) in two parts, the first of 17 bits"
@@ -105,12 +104,15 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
     ("erfc-short", "erfc", "expm1(x)/x", -0.34665, 0.34665, ((-1.0, 9.2), (-4.0, 1.0)), _ERFC),
     ("logistic-parts", "logistic", _TAIL_OF_EXP, -0.34665, 0.34665, ((-17.0, 17.0), (-2.0, 2.0)),
      f"{_INVERSE}; e^-|x| times that for negative x"),
+    ("logistic-exact", "logistic", _TAIL_OF_EXP, -0.34665, 0.34665, ((-17.0, 17.0), (-2.0, 2.0)),
+     "that of logistic-parts with products of short numbers, which are exact"),
     ("silu-parts", "silu", _TAIL_OF_EXP, -0.34665, 0.34665, ((-90.0, 0.0), (-17.0, 17.0)),
-     f"{_INVERSE}; x, or x e^x, times that"),
+     "that of logistic-exact times x"),
     ("gelu-short", "gelu", "expm1(x)/x", -0.34665, 0.34665, ((-13.0, 0.0), (-5.0, 5.0)),
      f"x less g, g = x erfc(|x|/sqrt(2))/2: {_ERFC}"),
     ("softplus-parts", "softplus", _TAIL_OF_EXP, -0.34665, 0.34665, ((-80.0, 20.0), (-3.0, 3.0)),
-     f"max(x, 0) {_LOG1P}"),
+     f"{_PARTS}; max(x, 0) and e + e^2 p(e), e = e^-|x|, from 31/32 on; below it log(2) + x/2 and a"
+     " polynomial in x^2"),
     ("log-sigmoid-parts", "log_sigmoid", _TAIL_OF_EXP, -0.34665, 0.34665,
      ((-20.0, 80.0), (-3.0, 3.0)), "that of softplus-parts for -x, negative"),
     ("mish-parts", "mish", _TAIL_OF_EXP, -0.34665, 0.34665, ((-80.0, 0.0), (-5.0, 5.0)),
@@ -175,6 +177,12 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      ((-2.0, 2.0), (-16.0, 16.0)),
      "what is left of x less the nearest integer, w, is exact; w/x by the reciprocal of"
      " atan-newton, in two parts, and its product with w^2 hole"),
+     "x u/(1 + u), u = e^x (1 + e^x/2), for positive x 1 less an inverse by bits and Newton's"
+     " method"),
+    ("tanh-parts", "tanh", "(tanh(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 0.4901,
+     ((-0.7, 0.7), (-1.0, 1.0)),
+     "1 - 2/(1 + e^2x) from 0.7 on, an estimate of the quotient from which 1 less is exact and the"
+     " rest; below it x + x^3 hole"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
@@ -217,6 +225,9 @@ PLATFORMS: dict[str, tuple[str, ...]] = {
     "asin-newton": ("tpu",), "asin-residual": ("tpu",), "acos-newton": ("tpu",),
     "acos-residual": ("tpu",), "atan-newton": ("tpu",), "atan-folded": ("tpu",),
     "tan-turns": ("tpu",), "tan-quarters": ("tpu",), "sinc-newton": ("tpu",),
+    "logistic-parts": ("tpu",), "logistic-exact": ("tpu",), "silu-parts": ("tpu",),
+    "softplus-parts": ("tpu",), "log-sigmoid-parts": ("tpu",), "mish-parts": ("tpu",),
+    "tanh-parts": ("tpu",),
 }  # fmt: skip
 """Where a scaffold is of use, if not everywhere: those of exp and log for CPUs read and write
 subnormal numbers as zero, others count on the contraction of a*b + c."""
