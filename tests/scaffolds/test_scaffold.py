@@ -59,6 +59,7 @@ BOUNDS = {
     "log1p-masked": 0.75,
     "rsqrt": 0.47,
     "rsqrt-short": 0.47,
+    "acosh-sum": 1.2,
     "asinh-sum": 1.1,
     "bessel-i0e-root": 1.4,
     "bessel-i1e-root": 1.4,
