@@ -1,7 +1,7 @@
 """Scaffolds for TPUs: logarithms, roots and functions made of them.
 
 As in `device_scaffolds`: the form of a scaffold takes the input, the hole, and what names the input
-of the hole. What each does is told in `xla_evo.scaffolds.devices`; `devices.py` prints them.
+of the hole. What each does is told in `xla_evo.scaffolds.tpu`; `devices.py` prints them.
 """
 
 import functools

@@ -5,7 +5,7 @@ from functools import cache
 from importlib.resources import files
 
 from xla_evo.errors import ConfigError
-from xla_evo.scaffolds import devices
+from xla_evo.scaffolds import devices, tpu
 from xla_evo.scaffolds.scaffold import Scaffold
 from xla_evo_lowering.backends import Backend
 from xla_evo_lowering.device_model import ARITHMETIC
@@ -231,10 +231,12 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
 )  # fmt: skip
 
 
+_ALL_ROWS = (*_ROWS, *devices.ROWS, *tpu.ROWS)
+
 _MADE_FOR = {
     "exp2-wide": (0.0, 0.6), "atan-wide": (0.0, 0.6),
     "logistic-quotient": (0.0, 1.0), "silu-quotient": (0.0, 1.0), "logistic-parts": (1.0, math.inf),
-    **dict.fromkeys((*devices.FAST, *devices.SHORT), (1.0, math.inf)),
+    **dict.fromkeys((*devices.FAST, *tpu.SHORT), (1.0, math.inf)),
 }  # fmt: skip
 """Error bounds in ULP that a scaffold is made for, where others serve all the others better."""
 
@@ -247,12 +249,16 @@ def _read(name: str) -> str:
 def _load() -> dict[str, Scaffold]:
     rows = [
         Scaffold(name, function, _read(name), expression, low, high, ranges, note)
-        for name, function, expression, low, high, ranges, note in (*_ROWS, *devices.ROWS)
+        for name, function, expression, low, high, ranges, note in (
+            *_ROWS,
+            *devices.ROWS,
+            *tpu.ROWS,
+        )
     ]
     return {row.name: row for row in rows}
 
 
-SCAFFOLDS: tuple[str, ...] = tuple(row[0] for row in (*_ROWS, *devices.ROWS))
+SCAFFOLDS: tuple[str, ...] = tuple(row[0] for row in _ALL_ROWS)
 
 
 def scaffold(name: str) -> Scaffold:
