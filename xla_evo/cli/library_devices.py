@@ -133,7 +133,10 @@ def _summary(kind: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """Tier one beside the built-ins, and beside their HIGHEST forms where they have them."""
     there = [(row["tiers"]["one"]["cost"], *_builtins(row)) for row in rows if row["tiers"]["one"]]
     text = f"{kind}: tier one for {len(there)} of {len(rows)} functions"
+    apart = any(default != highest for _, default, highest in there)
     for against, which in ("the built-in", 1), ("HIGHEST or the only built-in", 2):
+        if which == 2 and not apart:
+            break
         ratios = [costs[which] / costs[0] for costs in there if costs[which]]
         mean = _number(geometric_mean(ratios), ".3g")
         text += f"; cheaper than {against} for {sum(ratio > 1 for ratio in ratios)}"
