@@ -123,8 +123,11 @@ def test_programs_for_a_device(capsys):
 
 def test_tiers_on_a_device(capsys):
     command = ["library", "sin", "sqrt", "--compare", "--backend", "tpu:v5e", "--dtype", "float32"]
-    assert main(command) == 0
-    assert "float32: tier one for" in capsys.readouterr().out
+    for name, apart in (("sin", False), ("exp", True)):
+        assert main(["library", name, *command[3:]]) == 0
+        out = capsys.readouterr().out
+        assert "float32: tier one for 1 of 1 functions; cheaper than the built-in for" in out
+        assert ("HIGHEST" in out) is apart
     assert main([*command, "--json"]) == 0
     sin, sqrt = json.loads(capsys.readouterr().out)
     assert sin["published_ulp"] == 3.5

@@ -121,9 +121,10 @@ def _compare(args: argparse.Namespace, row: Backend, found: Found) -> None:
     if args.json:
         print_json(rows)
         return
-    columns = ["function", "dtype", "JAX says", "built-in", "HIGHEST"]
+    apart = any(default != highest for default, highest in map(_builtins, rows))
+    columns = ["function", "dtype", "JAX says", "built-in", *(["HIGHEST"] if apart else [])]
     columns += [f"{tier} {what}" for tier in TIERS for what in ("ULP", "cost", "x")]
-    print_table(columns, [_cells(one) for one in rows])
+    print_table(columns, [_cells(one, apart=apart) for one in rows])
     for kind in dict.fromkeys(one["dtype"] for one in rows):
         print_line(_summary(kind, [one for one in rows if one["dtype"] == kind]))
     print_line(_footer(row, proofs))
@@ -166,12 +167,13 @@ def _place(place: Place | None) -> dict[str, Any] | None:
     }
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[object, ...]:
+def _cells(row: Mapping[str, Any], *, apart: bool) -> tuple[object, ...]:
+    """Cells of a row; with that of the HIGHEST form where some function has one of its own."""
     default, highest = _builtins(row)
     line: list[object] = [
         row["function"], row["dtype"], _number(row["published_ulp"], ".6g"), _number(default),
-        _number(highest if highest != default else None),
     ]  # fmt: skip
+    line += [_number(highest if highest != default else None)] if apart else []
     for place in row["tiers"].values():
         if place is None:
             line += ["-", "-", "-"]
