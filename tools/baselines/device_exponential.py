@@ -12,8 +12,9 @@ from cores import LN2
 from device_scaffolds import HIGH, LOW, MAGIC
 from expression import build, horner, sign_of, with_sign
 from fit import fit
+from inverses import inverse
 
-from xla_evo_lowering.dtypes import F32, I32
+from xla_evo_lowering.dtypes import F32
 from xla_evo_lowering.interpret import evaluate
 
 _LEAST = 2.0**-60
@@ -25,12 +26,18 @@ _QUARTER = -2
 """Of the exponent of e^x, which goes beyond 2^128."""
 
 
-def octave(t, shift=0):
-    """(2^(k + shift), x - k HIGH, -k LOW) of the integer k nearest to t / log(2)."""
+def _nearest(t, shift):
+    """(2^(k + shift), k) of the integer k nearest to t / log(2)."""
     magic = MAGIC + 127 + shift
     shifted = (t * (1 / LN2) + magic).guard()
     k = shifted - magic
-    return (shifted.signed() << 23).floating(), k * -HIGH + t, k * -LOW
+    return (shifted.signed() << 23).floating(), k
+
+
+def octave(t, shift=0):
+    """(2^(k + shift), x - k HIGH, -k LOW), see `_nearest`."""
+    power, k = _nearest(t, shift)
+    return power, k * -HIGH + t, k * -LOW
 
 
 def exp_parts(x, hole, named):
@@ -79,9 +86,8 @@ def _opposite(up):
 
 def _short_octave(size):
     """(2^k / 4, size - k log(2)), the product rounded."""
-    magic = MAGIC + 127 + _QUARTER
-    shifted = (size * (1 / LN2) + magic).guard()
-    return (shifted.signed() << 23).floating(), (shifted - magic) * -LN2 + size
+    up, k = _nearest(size, _QUARTER)
+    return up, k * -LN2 + size
 
 
 def cosh_parts(x, hole, named):
@@ -136,19 +142,12 @@ def sinh_short(x, hole, named):
 
 
 _ERFC_END, _ERFC_SHIFT, _ERFC_TERMS = 9.3, 2.0, 7
-_RECIPROCAL = 0x7EF311C7
-
-
-def _inverse(bottom):
-    """1 / bottom to 2^-9: its bits and a step of Newton's method."""
-    y = (bottom.constant(_RECIPROCAL, I32) - bottom.signed()).floating()
-    return y * (2.00128 - bottom * y)
 
 
 def _short_inverse(size, shift=_ERFC_SHIFT):
     """1 / (size + shift) to 2^-19."""
     bottom = size + shift
-    y = _inverse(bottom)
+    y = inverse(bottom)
     return y * (2.0000015 - bottom * y)
 
 
@@ -179,7 +178,7 @@ def erfc_short(x, hole, named):
 
 def _short_inverse_of(bottom):
     """1 / bottom to 2^-9, of 12 bits."""
-    return (_inverse(bottom).signed() & -0x1000).floating()
+    return (inverse(bottom).signed() & -0x1000).floating()
 
 
 def _one_plus_inverse(e):
@@ -253,7 +252,7 @@ def tanh_parts(x, hole, named):
         weight=lambda r: r * r,
     ).numerator  # fmt: skip
     half = scale * (1.0 + (first + (r * r * horner(r, tail) + low)))
-    y = (_inverse(half + 0.5) + 0.75).guard() - 0.75
+    y = (inverse(half + 0.5) + 0.75).guard() - 0.75
     left = (1.0 - y * 0.5) - half * y
     far = (1.0 - y) - y * (left + left * left)
     return with_sign((size >= _TANH_SPLIT).where(far, near), sign_of(x))

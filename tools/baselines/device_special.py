@@ -11,6 +11,7 @@ import mpmath as mp
 from cores import LN2, form, log_ends, split_bits
 from expression import horner, sign_of, with_sign
 from fit import fit, single
+from inverses import quotient
 
 from xla_evo_lowering.dtypes import F32
 
@@ -95,16 +96,9 @@ def rsqrt_exact(x, hole, named):
     return (x > 0.0).where(y, x.equals(0.0).where(pole, math.nan))
 
 
-def quotient(top, bottom):
-    """Top / bottom, positive: an estimate of 1 / bottom by its bits (Blinn 1997), Newton's method.
-
-    The last step is of third order and takes in the product.
-    """
-    y = (_INVERSE - bottom.signed()).floating()
-    y = y * (2.0 - bottom * y)
-    e = 1.0 - bottom * y
-    q = top * y
-    return q + q * (e + e * e)
+def _quotient(top, bottom):
+    """Top / bottom, positive, from below."""
+    return quotient(top, bottom, 2.0, _INVERSE)
 
 
 def atanh_octaves(x, hole, named):
@@ -114,7 +108,7 @@ def atanh_octaves(x, hole, named):
     exponent = (_CUT - d.signed()) & _EXPONENT
     u = 2.0 - (d.signed() + exponent).floating()
     far = a >= 0.5
-    s = far.where(quotient(u - d, 4.0 - (u + d)), a)
+    s = far.where(_quotient(u - d, 4.0 - (u + d)), a)
     k = far.where(exponent.to(F32), 0.0)
     z = named(s * s)
     rest = (s * z) * hole + k * (_LN2_LOW / 2 * _STEP)
@@ -250,7 +244,7 @@ def _erf_inv(x, hole, named, above, below):
     found = _erf_inv_fit(above, below)
     top = horner(v, _in_octaves(found.numerator))
     bottom = horner(v, _in_octaves((1.0, *found.denominator)))
-    y = x * quotient(top, bottom)
+    y = x * _quotient(top, bottom)
     return (a < 1.0).where(y, a.equals(1.0).where(x * math.inf, math.nan))
 
 

@@ -10,9 +10,10 @@ import math
 import mpmath as mp
 import numpy as np
 from cores import form
-from device_turns import SMALL, finite, half_turn, quarter_rounded, quarter_turn, turns
+from device_turns import SMALL, Angle, finite, half_turn, quarter_rounded, quarter_turn, turns
 from expression import Value, horner, sign_of, with_sign
 from fit import Fit, fit
+from inverses import inverse
 
 from xla_evo_lowering.dtypes import F32, I32
 
@@ -50,10 +51,23 @@ def _less_half(z: Value) -> tuple[Value, Value]:
     return near, (1.0 - near) - half
 
 
+def _reduced(x: Value) -> tuple[Value, Value]:
+    """(the bits of |x|, whether it is below 1 and the angle itself)."""
+    size = x.unsigned() & 0x7FFFFFFF
+    return size, size._bits(I32) < SMALL
+
+
+def _in_quarters(x: Value) -> tuple[Value, Value, Angle, Value, Value]:
+    """`_reduced`, what a nearest quarter of a turn leaves, and its two parts or |x| and 0."""
+    size, small = _reduced(x)
+    angle = quarter_turn(turns(size))
+    head, rest = small.where(size.floating(), angle.head), small.where(0.0, angle.rest)
+    return size, small, angle, head, rest
+
+
 def cos_turns(x, hole, named):
     """The sine of a quarter of a turn more, less the nearest half turn."""
-    size = x.unsigned() & 0x7FFFFFFF
-    small = size._bits(I32) < SMALL
+    size, small = _reduced(x)
     angle, flip = half_turn(turns(size, 1))
     r = small.where(math.pi / 2 - size.floating(), angle)
     z = named(r * r)
@@ -65,8 +79,7 @@ def cos_quarters(x, hole, named):
 
     What r and 1 - r^2 / 2 lost in rounding is added with what is small.
     """
-    size = x.unsigned() & 0x7FFFFFFF
-    small = size._bits(I32) < SMALL
+    size, small = _reduced(x)
     angle = quarter_turn(turns(size, 1))
     both = angle.head + angle.rest
     lost = (angle.head - both) + angle.rest
@@ -81,10 +94,7 @@ def cos_quarters(x, hole, named):
 
 def sin_quarters(x, hole, named):
     """R + r^3 hole or a cosine of what is left of quarters, as those of cos-quarters."""
-    size = x.unsigned() & 0x7FFFFFFF
-    small = size._bits(I32) < SMALL
-    angle = quarter_turn(turns(size))
-    head, rest = small.where(size.floating(), angle.head), small.where(0.0, angle.rest)
+    size, small, angle, head, rest = _in_quarters(x)
     r = head + rest
     lost = (head - r) + rest
     z = named(r * r)
@@ -215,21 +225,15 @@ def acos_residual(x, hole, named):
     return (size > 1.0).where(math.nan, y)
 
 
-_RECIPROCAL = 0x7EF311C7
-"""Less the bits of a positive number, this has about those of its reciprocal."""
-_EVEN_STEP = 2.00128
-"""In place of 2 it leaves half the error, of both signs."""
 _LARGE = 2.0**100
 
 
 def reciprocal(a: Value) -> tuple[Value, Value]:
     """(y, e): 1 / a is y (1 + e + e^2) to 1/60,000,000, and e from 0 to 1/390.
 
-    An estimate and a step of Newton's method, which comes from below: 1 less the product of a and
-    y is so rounded to its last bits. The estimate is that of `devices.reciprocal_times`.
+    The estimate comes from below: 1 less the product of a and y is so rounded to its last bits.
     """
-    y = (_RECIPROCAL - a.signed()).floating()
-    y = y * (2.0 - a * y)
+    y = inverse(a, 2.0)
     return y, 1.0 - a * y
 
 
@@ -286,8 +290,7 @@ def _tangent_fit() -> Fit:
 
 def tan_turns(x, hole, named):
     """R n(r^2) / hole of what is left of quarters, or its negative reciprocal."""
-    size = x.unsigned() & 0x7FFFFFFF
-    small = size._bits(I32) < SMALL
+    size, small = _reduced(x)
     angle, parity = quarter_rounded(turns(size))
     r, odd = small.where(size.floating(), angle), small.where(size.constant(0), parity)
     swapped = ~odd.equals(0)
@@ -302,16 +305,12 @@ def tan_turns(x, hole, named):
 
 def tan_quarters(x, hole, named):
     """R + r^3 hole of what is left of quarters, an angle in two parts, or its negative inverse."""
-    size = x.unsigned() & 0x7FFFFFFF
-    small = size._bits(I32) < SMALL
-    angle = quarter_turn(turns(size))
-    head, rest = small.where(size.floating(), angle.head), small.where(0.0, angle.rest)
+    size, small, angle, head, rest = _in_quarters(x)
     r = head + rest
     z = named(r * r)
     beyond = rest + (r * z) * hole
     tangent = head + beyond
-    y = (_RECIPROCAL - tangent.signed()).floating()
-    y = y * (_EVEN_STEP - tangent * y)
+    y = inverse(tangent)
     e = (1.0 - head * y) - beyond * y
     swapped = ~small & angle.odd
     value = swapped.where(y + y * (e * e + e), tangent)

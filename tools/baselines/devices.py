@@ -28,6 +28,7 @@ from device_special import SCAFFOLD_FORMS as SPECIAL_FORMS
 from device_trigonometric import SCAFFOLD_FORMS as TRIGONOMETRIC_FORMS
 from expression import Value, build, horner
 from fit import fit
+from inverses import quotient
 from windows import SCAFFOLD_FORMS as FUSED_FORMS
 
 from xla_evo.accuracy.generated import generated
@@ -38,7 +39,7 @@ from xla_evo.search.genome import from_program, to_program
 from xla_evo.search.screen import improve
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.device_model import DeviceModel
-from xla_evo_lowering.dtypes import F32, I32
+from xla_evo_lowering.dtypes import F32
 from xla_evo_lowering.interpret import evaluate
 from xla_evo_lowering.program import Builder
 from xla_evo_lowering.text import print_program
@@ -46,19 +47,7 @@ from xla_evo_lowering.text import print_program
 _ROUNDS, _LIMITS = 6, 40
 
 
-def reciprocal_times(top: Value, bottom: Value) -> Value:
-    """Top / bottom: an estimate of 1 / bottom by its bits, a step of Newton's method, one of third
-    order that takes in the product. The bits of 1 / bottom are nearly a constant less those of it
-    (Blinn 1997, "Floating-point tricks").
-    """  # noqa: D205
-    y = (top.constant(0x7EF311C7, I32) - bottom.signed()).floating()
-    y = y * (2.00128 - bottom * y)
-    e = 1.0 - bottom * y
-    q = top * y
-    return q + q * (e + e * e)
-
-
-def quotient(name, limit, above, below):
+def odd_quotient(name, limit, above, below):
     """A rational function of x^2 times x, of the input clamped to where the result is 1.
 
     The clamp is moved up from ``limit`` until the result there, rounded as it goes, is 1 itself.
@@ -77,7 +66,7 @@ def quotient(name, limit, above, below):
             t = x.clamp(-limit, limit)
             z = t * t
             top, bottom = horner(z, found.numerator), horner(z, (1.0, *found.denominator))
-            return t * reciprocal_times(top, bottom)
+            return t * quotient(top, bottom)
 
         made = build(name, program, F32)
         if evaluate(made, np.array([np.inf], np.float32)) == 1.0:
@@ -87,8 +76,8 @@ def quotient(name, limit, above, below):
 
 
 PROGRAMS = {
-    "tanh-quotient": lambda: quotient("tanh", 9.02, 4, 4),
-    "erf-quotient": lambda: quotient("erf", 3.92, 5, 5),
+    "tanh-quotient": lambda: odd_quotient("tanh", 9.02, 4, 4),
+    "erf-quotient": lambda: odd_quotient("erf", 3.92, 5, 5),
 }
 
 
