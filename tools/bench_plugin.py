@@ -32,7 +32,7 @@ import xla_evo
 from xla_evo.integration import door
 from xla_evo.integration.dispatch import replaceable
 from xla_evo.library import choose, entries
-from xla_evo.library.certify import timed_range
+from xla_evo.library.times import timed_range
 from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo_lowering.absent import settle_on_cpu
 from xla_evo_lowering.backends import instruction_set

@@ -37,9 +37,10 @@ from xla_evo.library.certificate import (
     contracts,
     machine_identity,
 )
-from xla_evo.library.certify import _binades_of, time_ratio, time_ratios
+from xla_evo.library.certify import _binades_of
 from xla_evo.library.choice import best_proof
 from xla_evo.library.contexts import AFTER, BEFORE, changed_beside, measure_contexts
+from xla_evo.library.times import time_ratio, time_ratios
 from xla_evo.targets.catalogue import function as catalogue_function
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend, fingerprint

@@ -24,7 +24,7 @@ from xla_evo.library.modelled import (
     measure_models,
     prove_modelled,
 )
-from xla_evo.library.recheck_modelled import device_row, recheck_models
+from xla_evo.library.recheck_modelled import device_row, recheck_models, recheck_on_device
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend, fingerprint
@@ -132,13 +132,16 @@ def test_models_are_made_again_and_compared(process, monkeypatch):
     made = replace(SMALL, certificate=replace(SMALL.certificate, proofs=(proof,)))
     wrong = replace(proof, cost=StaticComparison(value=1e-3, unit=""))
     other = replace(made, certificate=replace(made.certificate, proofs=(wrong,)))
+    stale = replace(proof, cost=replace(proof.cost, builtins={"jax.numpy.log": 1e-3}))
+    older = replace(made, certificate=replace(made.certificate, proofs=(stale,)))
     monkeypatch.setattr(modelled, "measure_domain", None)
     lines = []
-    fine, bad = recheck_models([made, other], ROW, lines.append)
-    assert lines == [fine, bad]
+    fine, bad, old = recheck_models([made, other, older], ROW, lines.append)
+    assert lines == [fine, bad, old]
     assert not fine.problem
     assert fine.found_ulp == proof.measurement.max_ulp
     assert "the certificate says cost 0.001, now" in bad.problem
+    assert "the certificate says built-ins cost {'jax.numpy.log': 0.001}, now" in old.problem
 
 
 def test_a_model_with_a_result_outside_the_functions_is_not_known(process):
@@ -170,6 +173,15 @@ def test_a_device_turns_a_model_into_a_certificate(tmp_path):
         choice = choose("log", "bfloat16", max_ulp=bound, folder=tmp_path / "library")
         assert choice.entry == made
     assert "1.5 times the built-in's speed by static cost" in str(choice)
+
+
+def test_what_a_device_measured_is_told_of_a_program_with_other_proofs():
+    here = replace(SMALL.proofs("inline")[0], fingerprint=fingerprint(backend("cpu")))
+    wrong = replace(here.measurement, max_ulp=9.0, count=1)
+    other = replace(here, fingerprint={**here.fingerprint, "backend": "tpu:v5e"}, measurement=wrong)
+    entry = replace(SMALL, certificate=replace(SMALL.certificate, proofs=(here, other)))
+    (outcome,) = recheck_on_device([entry], backend("cpu"), lambda _: None)
+    assert (outcome.problem, outcome.found_ulp) == ("", here.measurement.max_ulp)
 
 
 def test_a_device_measures_functions_of_two_arguments(monkeypatch):

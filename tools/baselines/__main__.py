@@ -25,9 +25,9 @@ from xla_evo.accuracy.directed import measure_directed
 from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled
 from xla_evo.library import CertificateError, CertificationError, Provenance, certify, write_entry
-from xla_evo.library.certify import time_ratio
 from xla_evo.library.choice import describe
 from xla_evo.library.narrow import Ties, between_conversions
+from xla_evo.library.times import time_ratio
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend, processor
 from xla_evo_lowering.compile import Executable

@@ -30,9 +30,7 @@ def run(args: argparse.Namespace) -> int:
     row = backend(args.backend) if ":" in args.backend else device_row(args.backend)[0]
     names = [function(name).name for name in dict.fromkeys(args.functions)] or list(CATALOGUE)
     formats = [dtype(args.dtype).name] if args.dtype else [kind.name for kind in row.formats]
-    found = {
-        (name, kind): _of_backend(name, kind, row) for kind in formats for name in names
-    }  # fmt: skip
+    found = {(name, kind): _of_backend(name, kind, row) for kind in formats for name in names}
     if not args.json and not any(found.values()):
         print_line(f"no such program ships for {row.name} (see xla-evo library)")
     elif args.compare:

@@ -138,10 +138,13 @@ class Proof:
         return max(self.times, key=lambda time: nearness(time.processor, processor), default=None)
 
     def ratio_on(self, processor: str) -> float:
-        """Returns the speed-up of `time_on`, else that by static cost; 0 where neither is known."""
+        """Returns the speed-up of `time_on`, else `static_ratio`."""
         time = self.time_on(processor)
-        if time is not None:
-            return time.ratio
+        return time.ratio if time else self.static_ratio
+
+    @property
+    def static_ratio(self) -> float:
+        """The speed-up by static cost; 0 where that is not known."""
         return self.cost.ratio if self.cost else 0.0
 
     def with_times(self, times: Iterable[TimeRatio]) -> "Proof":

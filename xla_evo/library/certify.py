@@ -29,16 +29,15 @@ from xla_evo.library.certificate import (
     Lowering,
     Proof,
     Provenance,
-    TimeRatio,
     code_fingerprint,
     machine_identity,
 )
 from xla_evo.library.contexts import changed_beside, measure_contexts
 from xla_evo.library.loader import Entry, program_text, text_hash
+from xla_evo.library.times import time_ratio
 from xla_evo.targets.target import Target, make_target
-from xla_evo_lowering import timing
 from xla_evo_lowering.backends import backend as backend_row
-from xla_evo_lowering.backends import fingerprint, processor
+from xla_evo_lowering.backends import fingerprint
 from xla_evo_lowering.canonical import canonical, content_hash
 from xla_evo_lowering.compile import SINGLE_THREAD, Executable
 from xla_evo_lowering.compile import Function as Graph
@@ -46,25 +45,11 @@ from xla_evo_lowering.dtypes import F64
 from xla_evo_lowering.program import Program
 from xla_evo_lowering.stablehlo import as_function
 
-TIMED_RANGES: dict[str, tuple[float, float]] = {
-    "exp": (-10.0, 10.0), "exp2": (-10.0, 10.0), "expm1": (-4.0, 4.0), "tanh": (-4.0, 4.0),
-    "sinh": (-4.0, 4.0), "cosh": (-4.0, 4.0), "asin": (-1.0, 1.0), "acos": (-1.0, 1.0),
-    "atanh": (-1.0, 1.0), "erf_inv": (-1.0, 1.0), "acosh": (1.0, 10.0), "erf": (-4.0, 4.0),
-    "erfc": (-4.0, 4.0), "log1p": (-0.9, 10.0), "logistic": (-8.0, 8.0),
-}  # fmt: skip
-"""Inputs of timings, uniform in an interval; functions not named here take `_TIMED_RANGE`."""
-
-_TIMED_RANGE = (0.05, 10.0)
 DOOR_SAMPLES = 1 << 20
 """Inputs that a program is checked on where it was not certified, see `integration.door`."""
 _SAMPLES = 1 << 24
 _BUILTIN_SAMPLES = 1 << 22
 _BINADE_SAMPLES = 1 << 20
-
-
-def timed_range(function: str) -> tuple[float, float]:
-    """Returns the interval from which inputs of timings are drawn."""
-    return TIMED_RANGES.get(function, _TIMED_RANGE)
 
 
 class CertificationError(XlaEvoError, RuntimeError):
@@ -362,55 +347,3 @@ def _binades_of(points: Sequence[object], target: Target) -> np.ndarray[Any, Any
     fractions = np.random.default_rng(0).integers(0, 1 << 23, _BINADE_SAMPLES, np.uint32)
     inputs = ((binades[:, None] << 23) | fractions).ravel().view(np.float32)
     return inputs[(inputs >= target.low) & (inputs <= target.high)]
-
-
-def _of_one(function: Graph, arity: int) -> Graph:
-    """A graph of two arguments as one of an array: the second is a line in the first."""
-    if arity == 1:
-        return function
-
-    def graph(x: Any) -> Any:
-        slope, offset = (jax.numpy.asarray(value, x.dtype) for value in (-0.75, 2.0))
-        return function(x, x * slope + offset)
-
-    return graph
-
-
-def time_ratio(graph: Graph, target: Target, *, rounds: int = 15) -> TimeRatio:
-    """Times a graph and the built-in in turn, as `time_ratios` does several."""
-    (found,) = time_ratios([graph], target, rounds=rounds)
-    return found
-
-
-def time_ratios(graphs: Sequence[Graph], target: Target, *, rounds: int = 15) -> list[TimeRatio]:
-    """Times graphs and the built-in in turn, inside compiled loops over an array in cache.
-
-    The built-in's own time differs by a third between processes, so ratios are compared with each
-    other only where they share its samples, as these do.
-
-    Args:
-        graphs: programs as functions of JAX arrays.
-        target: what they compute.
-        rounds: samples of each.
-    """
-    low, high = timed_range(target.function.name)
-    random = np.random.default_rng(0)
-    xs = random.uniform(low, high, (timing.ROWS, timing.ELEMENTS)).astype(target.dtype.numpy)
-    arity = target.function.arity
-    functions: list[Any] = [timing.floor_function, *(_of_one(graph, arity) for graph in graphs)]
-    if target.function.builtin:
-        functions.append(_of_one(target.function.builtin_function(), arity))
-    loops = [timing.compile_loop(function, target.dtype) for function in functions]
-    floor, *timed = timing.time_loops(loops, xs, rounds=rounds)
-    builtin = timed[len(graphs)] if target.function.builtin else None
-    return [
-        TimeRatio(
-            candidate_ns=candidate.samples_ns,
-            builtin_ns=builtin.samples_ns if builtin else (),
-            floor_ns=floor.samples_ns,
-            ratio=timing.ratio(builtin, candidate) if builtin else 0.0,
-            range=(low, high),
-            processor=processor(),
-        )
-        for candidate in timed[: len(graphs)]
-    ]

@@ -37,7 +37,8 @@ class Choice:
         proof: of the program under the compiler it was proven with.
         exact_machine: whether that compiler is the one of the request; if not, the program is
             checked at the door before it is used.
-        reasons: a line for each program that was looked at, and the verdict.
+        reasons: a line for each program that has a proof for the backend and lowering, one for
+            those without, and the verdict.
     """
 
     function: str
@@ -189,8 +190,8 @@ def describe(proof: Proof, processor: str) -> str:
         text += f", {time.ratio:.3g} times the built-in's speed"
         if not same_processor(time.processor, processor):
             text += f" on {time.processor}"
-    elif proof.cost and proof.cost.ratio:
-        text += f", {proof.cost.ratio:.3g} times the built-in's speed by static cost"
+    elif proof.static_ratio:
+        text += f", {proof.static_ratio:.3g} times the built-in's speed by static cost"
     return text
 
 

@@ -36,7 +36,7 @@ from xla_evo.targets.target import Target, make_target
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import Backend, fingerprint
 from xla_evo_lowering.canonical import canonical, content_hash
-from xla_evo_lowering.costs import cost_and_model, static_cost
+from xla_evo_lowering.costs import StaticCost, cost_and_model, static_cost
 from xla_evo_lowering.device_model import DeviceModel
 from xla_evo_lowering.errors import CompileError
 from xla_evo_lowering.live import live_device
@@ -44,6 +44,8 @@ from xla_evo_lowering.program import Program
 from xla_evo_lowering.stablehlo import as_function
 
 Report = Callable[[int, int], None]
+Compiled = tuple[StaticCost, DeviceModel]
+"""What `cost_and_model` gives for a program."""
 Known = dict[tuple[str, bool, str], ErrorMeasurement]
 """What was modelled before, by model, flushing and target: kinds of a platform compile alike."""
 
@@ -110,15 +112,16 @@ def prove_modelled(
     max_ulp: float | None = None,
     samples: int = 0,
     known: Known | None = None,
+    compiled: Compiled | None = None,
     report: Report | None = None,
 ) -> Proof:
     """Costs a program beside the built-ins and models it over its whole domain.
 
-    Takes and raises what `certify_modelled` does.
+    Takes and raises what `certify_modelled` does; ``compiled`` is that of `compile_modelled`, if it
+    was made before.
     """
     row = process.row
-    types = (target.dtype,) * target.function.arity
-    cost, model = cost_and_model(row, as_function(program), types, process)
+    cost, model = compiled or compile_modelled(program, target, process)
     run, flush = generated(model), row.flushes(target.dtype)
     failures = check_specials(
         run, target.function, target.dtype, target.low, target.high, flush_to_zero=flush
@@ -142,6 +145,17 @@ def prove_modelled(
     builtins = builtin_costs(target, process)
     compared = StaticComparison(value=cost.value, unit=cost.unit, builtins=builtins)
     return replace(_proof(target, row, found), modelled=True, cost=compared)
+
+
+def compile_modelled(program: Program, target: Target, process: AheadOfTime) -> Compiled:
+    """Returns the static cost and the model of a program on a backend that is not here.
+
+    Raises:
+        BackendError: the program has no model or no cost there.
+        CompileError: the compiler refused it.
+    """
+    types = (target.dtype,) * target.function.arity
+    return cost_and_model(process.row, as_function(program), types, process)
 
 
 def measure_models(

@@ -6,10 +6,13 @@ from contextlib import suppress
 from itertools import groupby
 
 from xla_evo.errors import BackendError, XlaEvoError
+from xla_evo.library.certificate import StaticComparison
 from xla_evo.library.loader import Entry, write_entry
 from xla_evo.library.modelled import (
+    Compiled,
     Known,
     certify_on_device,
+    compile_modelled,
     device_proof,
     measure_models,
     prove_modelled,
@@ -19,10 +22,7 @@ from xla_evo.library.tuned import user_library
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import Backend, backend
-from xla_evo_lowering.costs import cost_and_model
-from xla_evo_lowering.device_model import DeviceModel
 from xla_evo_lowering.live import live_device
-from xla_evo_lowering.stablehlo import as_function
 
 Report = Callable[[Recheck], None]
 
@@ -59,25 +59,12 @@ def recheck_models(entries: Sequence[Entry], row: Backend, report: Report) -> li
         BackendError: the backend's plugin is missing or does not start.
     """
     found: list[Recheck] = []
-    known: Known = {}
     with AheadOfTime(row) as process:
-        check = _by_model(process, known)
         for _, group in groupby(entries, key=lambda entry: (entry.function, entry.dtype)):
             of_function = list(group)
-            _measure_together(of_function, process, known)
+            check = _by_model(of_function, process)
             found += [_recheck(entry, row, check, report) for entry in of_function]
     return found
-
-
-def _measure_together(of_function: Sequence[Entry], process: AheadOfTime, known: Known) -> None:
-    """One pass over all inputs for the programs of a function; what fails is told one by one."""
-    target, row = make_target(of_function[0].function, of_function[0].dtype), process.row
-    models: list[DeviceModel] = []
-    for entry in of_function:
-        with suppress(XlaEvoError):
-            types = (target.dtype,) * target.function.arity
-            models.append(cost_and_model(row, as_function(entry.program), types, process)[1])
-    measure_models(models, target, known, flush_to_zero=row.flushes(target.dtype))
 
 
 _Check = Callable[[Entry], tuple[str, float, int]]
@@ -87,24 +74,45 @@ def _on_device(row: Backend) -> _Check:
     def check(entry: Entry) -> tuple[str, float, int]:
         made = certify_on_device(entry, row.name)
         write_entry(made, user_library())
-        fresh = made.certificate.proofs[-1].measurement
-        return "", fresh.max_ulp, fresh.count
+        proof = device_proof(made, row)
+        assert proof is not None  # certify_on_device has just added it
+        return "", proof.measurement.max_ulp, proof.measurement.count
 
     return check
 
 
-def _by_model(process: AheadOfTime, known: Known) -> _Check:
+def _by_model(of_function: Sequence[Entry], process: AheadOfTime) -> _Check:
+    """After one pass over all inputs for the programs of a function; what fails is told by each."""
+    target, row = make_target(of_function[0].function, of_function[0].dtype), process.row
+    compiled: dict[Entry, Compiled] = {}
+    for entry in of_function:
+        with suppress(XlaEvoError):
+            compiled[entry] = compile_modelled(entry.program, target, process)
+    known: Known = {}
+    models = [model for _, model in compiled.values()]
+    measure_models(models, target, known, flush_to_zero=row.flushes(target.dtype))
+
     def check(entry: Entry) -> tuple[str, float, int]:
-        target = make_target(entry.function, entry.dtype)
-        fresh = prove_modelled(entry.program, target, process, known=known)
+        fresh = prove_modelled(
+            entry.program, target, process, known=known, compiled=compiled.get(entry)
+        )
         old = device_proof(entry, process.row)
         every = old is not None and old.measurement.exhaustive
         problem = difference(old, fresh, exact=every) if old else ""
-        if old and old.cost and fresh.cost and old.cost.value != fresh.cost.value:
-            problem = f"the certificate says cost {old.cost.value:.4g}, now {fresh.cost.value:.4g}"
+        if old and old.cost and fresh.cost:
+            problem = _other_cost(old.cost, fresh.cost) or problem
         return problem, fresh.measurement.max_ulp, fresh.measurement.count
 
     return check
+
+
+def _other_cost(old: StaticComparison, fresh: StaticComparison) -> str:
+    """What differs of two costs of a program; empty when nothing does."""
+    if old.value != fresh.value:
+        return f"the certificate says cost {old.value:.4g}, now {fresh.value:.4g}"
+    if dict(old.builtins) != dict(fresh.builtins):
+        return f"the certificate says built-ins cost {old.builtins}, now {fresh.builtins}"
+    return ""
 
 
 def _recheck(entry: Entry, row: Backend, check: _Check, report: Report) -> Recheck:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from xla_evo.library.certificate import Lowering
-from xla_evo.library.certify import add_proof, time_ratios
+from xla_evo.library.certify import add_proof
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
+from xla_evo.library.times import time_ratios
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.compile import Function as Graph

@@ -15,8 +15,9 @@ from xla_evo.accuracy.lengths import check_length_invariance
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.sweep import BLOCK
 from xla_evo.library.certificate import Lowering, Proof, code_fingerprint, machine_identity
-from xla_evo.library.certify import CertificationError, is_swept, prove, time_ratio
+from xla_evo.library.certify import CertificationError, is_swept, prove
 from xla_evo.library.loader import Entry
+from xla_evo.library.times import time_ratio
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.compile import Executable, input_buffer

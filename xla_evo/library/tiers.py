@@ -51,7 +51,7 @@ class Place:
     @property
     def ratio(self) -> float:
         """Speed-up over the built-in, by times or else by static cost; 0 where neither is known."""
-        return self.time.ratio if self.time else self.proof.ratio_on("")
+        return self.time.ratio if self.time else self.proof.static_ratio
 
 
 def places(

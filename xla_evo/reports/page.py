@@ -146,7 +146,7 @@ def plot_errors(outcome: Outcome, path: Path) -> None:
 
 def _inputs(target: Target) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any]]:
     """Edges of the parts, and inputs uniform in each; where timings are taken if unbounded."""
-    from xla_evo.library.certify import timed_range
+    from xla_evo.library.times import timed_range
 
     low, high = target.low, target.high
     if not np.isfinite([low, high]).all():

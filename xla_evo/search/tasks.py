@@ -277,7 +277,7 @@ class Tasks:
         speed may depend on where its inputs lie.
         """
         if self._sample is None:
-            from xla_evo.library.certify import timed_range
+            from xla_evo.library.times import timed_range
             from xla_evo_lowering.timing import ELEMENTS
 
             target = self._target

@@ -17,10 +17,10 @@ from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled
 from xla_evo.errors import BackendError, CompileError
 from xla_evo.library.certificate import Proof
-from xla_evo.library.certify import timed_range
 from xla_evo.library.choice import best_proof
 from xla_evo.library.loader import Entry
 from xla_evo.library.modelled import device_proof
+from xla_evo.library.times import timed_range
 from xla_evo.search.keys import MODELLED
 from xla_evo.store import Key, Store
 from xla_evo.targets.builtins import builtins_of
