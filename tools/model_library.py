@@ -27,7 +27,9 @@ from xla_evo.library.certify import is_swept
 from xla_evo.library.choice import DEFAULT_ULP
 from xla_evo.library.loader import MODELLED
 from xla_evo.library.modelled import (
+    Compiled,
     builtin_costs,
+    compile_modelled,
     device_proof,
     known_key,
     measure_models,
@@ -44,25 +46,31 @@ from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend
 from xla_evo_lowering.canonical import content_hash
 from xla_evo_lowering.compile import dispatch_on_calling_thread
-from xla_evo_lowering.costs import cost_and_model
-from xla_evo_lowering.device_model import DeviceModel
 from xla_evo_lowering.dtypes import BF16
 from xla_evo_lowering.program import Program
-from xla_evo_lowering.stablehlo import as_function
 
 SAMPLES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A program with its model and cost on a backend, and its error there on a sample, in ULP."""
+    """A program with its cost and model on a backend, and its error there on a sample, in ULP."""
 
     digest: str
     program: Program
     provenance: Provenance
-    model: DeviceModel
-    cost: float
+    compiled: Compiled
     max_ulp: float
+
+    @property
+    def cost(self):
+        """In the unit of the backend."""
+        return self.compiled[0].value
+
+    @property
+    def model(self):
+        """What it computes there."""
+        return self.compiled[1]
 
     def rank(self):
         """Cheapest first; of equal cost what was evolved, then the more accurate."""
@@ -100,54 +108,42 @@ def main():
 
 def extend(target, made, process, known):
     """Puts the cheapest of some programs of one function into the library for a backend."""
-    name, row = target.function.name, process.row
-    what = f"{name} {target.dtype.name} {row.name}"
-    there = {
-        entry.certificate.program_hash: entry
-        for entry in entries(name, target.dtype.name, folder=MODELLED)
-    }
+    name, kind, row = target.function.name, target.dtype.name, process.row
+    there = {e.certificate.program_hash: e for e in entries(name, kind, folder=MODELLED)}
     screened = sorted(screen(made, target, process), key=Screened.rank)
-    builtin = next(iter(builtin_costs(target, process).values()), 0.0)
-    published = published_ulp(name, target.dtype.name, row.name) or DEFAULT_ULP
-    tiers = [(tier, bound, math.inf) for tier, bound in BOUNDS.items()]
-    tiers.append(("fast", published, builtin))
-    likely = [next((s for s in screened if s.serves(*limits)), None) for _, *limits in tiers]
     proven = {}
     for one in screened:
         proof = one.digest in there and device_proof(there[one.digest], row)
         if proof and (proof.measurement.exhaustive or not is_swept(target)):
             proven[one.digest] = proof
             known[known_key(one.model, target)] = proof.measurement
-    measure_models(
-        [one.model for one in likely if one and one.digest not in proven], target, known,
-        flush_to_zero=row.flushes(target.dtype),
-    )  # fmt: skip
     stored = set(proven)
-    for tier, *limits in tiers:
-        for one in screened:
-            if not one.serves(*limits):
-                continue
+    builtin = next(iter(builtin_costs(target, process).values()), 0.0)
+    tiers = [(tier, bound, math.inf) for tier, bound in BOUNDS.items()]
+    tiers.append(("fast", published_ulp(name, kind, row.name) or DEFAULT_ULP, builtin))
+    serving = {tier: [one for one in screened if one.serves(*limits)] for tier, *limits in tiers}
+    likely = [ones[0].model for ones in serving.values() if ones and ones[0].digest not in stored]
+    measure_models(likely, target, known, flush_to_zero=row.flushes(target.dtype))
+    for tier, bound, _ in tiers:
+        for one in serving[tier]:
             if one.digest not in proven:
                 proven[one.digest] = proof_of(one, target, process, known)
             proof = proven[one.digest]
-            if proof is None:
-                continue
-            if proof.max_ulp <= limits[0]:
-                entry = modelled_entry(
-                    one.program, name, target.dtype.name, one.provenance, proof
-                )  # fmt: skip
-                if one.digest in there:
-                    entry = add_proof(there[one.digest], proof)
-                if one.digest not in stored:
-                    write_entry(entry, MODELLED)
-                stored.add(one.digest)
-                there[one.digest] = entry
-                told = f"{proof.cost.value:.4g} {proof.cost.unit}, {proof.cost.ratio:.3g} times"
-                print(f"{what}: {tier}, {entry.name}, {proof.measurement.bound()}, {told} the"
-                      " built-in", flush=True)  # fmt: skip
+            if proof is not None and proof.max_ulp <= bound:
                 break
         else:
-            print(f"{what}: none of tier {tier}", flush=True)
+            print(f"{name} {kind} {row.name}: none of tier {tier}", flush=True)
+            continue
+        if one.digest not in stored:
+            entry = modelled_entry(one.program, name, kind, one.provenance, proof)
+            write_entry(add_proof(there.get(one.digest, entry), proof), MODELLED)
+            stored.add(one.digest)
+        error, cost = proof.measurement.bound(), proof.cost
+        print(
+            f"{name} {kind} {row.name}: {tier}, {one.digest[:16]}, {error}, {cost.value:.4g}"
+            f" {cost.unit}, {cost.ratio:.3g} times the built-in",
+            flush=True,
+        )
 
 
 def candidates(target, *, devices_only):
@@ -172,22 +168,21 @@ def candidates(target, *, devices_only):
 
 def screen(made, target, process):
     """Those that have a model, with their costs."""
-    row, types = process.row, (target.dtype,) * target.function.arity
+    flush = process.row.flushes(target.dtype)
     for digest, (program, provenance) in made.items():
         try:
-            cost, model = cost_and_model(row, as_function(program), types, process)
+            compiled = compile_modelled(program, target, process)
         except (BackendError, CompileError):
             continue
-        error = measure_sampled(
-            generated(model), target, flush_to_zero=row.flushes(target.dtype), samples=SAMPLES
-        )
-        yield Screened(digest, program, provenance, model, cost.value, error.max_ulp)
+        run = generated(compiled[1])
+        error = measure_sampled(run, target, flush_to_zero=flush, samples=SAMPLES)
+        yield Screened(digest, program, provenance, compiled, error.max_ulp)
 
 
 def proof_of(one, target, process, known):
     """A proof on the whole domain, or None where a special value or a result is wrong."""
     try:
-        return prove_modelled(one.program, target, process, known=known)
+        return prove_modelled(one.program, target, process, known=known, compiled=one.compiled)
     except CertificationError as error:
         print(f"{one.digest[:16]}: {error}", flush=True)
         return None
