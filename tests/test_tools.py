@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from xla_evo.scaffolds import scaffold
+
 TOOLS = Path(__file__).parents[1] / "tools"
 
 
@@ -39,6 +41,12 @@ def test_bad_usage(words, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_scaffold_is_printed():
+    done = run("baselines/devices.py exp-gradual")
+    assert done.returncode == 0
+    assert done.stdout == scaffold("exp-gradual").text
 
 
 @pytest.mark.parametrize("program", ["3c660df2", "exp/float32/3c660df2", "3c660df240bd0be8"])

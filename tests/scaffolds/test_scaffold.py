@@ -13,7 +13,7 @@ import pytest
 from xla_evo.budget import parse_budget
 from xla_evo.errors import ConfigError
 from xla_evo.library import entries
-from xla_evo.scaffolds import SCAFFOLDS, Scaffold, devices, scaffold, scaffolds_of, tpu
+from xla_evo.scaffolds import SCAFFOLDS, Scaffold, devices, scaffold, scaffolds_of
 from xla_evo.scaffolds.devices import PLATFORMS
 from xla_evo.search.config import SearchConfig
 from xla_evo.search.frame import Frame
@@ -28,7 +28,7 @@ from xla_evo_lowering.errors import ProgramError
 from xla_evo_lowering.program import Builder
 from xla_evo_lowering.text import parse_program, print_program
 
-LIMITED = {*PLATFORMS, *(row[0] for row in (*devices.ROWS, *tpu.ROWS))}
+LIMITED = {*PLATFORMS, *(row[0] for row in devices.ROWS)}
 
 TEXT = """\
 program exp(x: f32, hole: f32) -> f32 {
@@ -82,21 +82,44 @@ short ones, those that end in newton or turns, and others for TPUs have fixed pa
 their own, below the built-in's; of tan-quarters it is the inverse, of softplus a polynomial."""
 
 
+TPU_BOUNDS = {
+    "cosh-short": 50.0,
+    "sinh-short": 49.0,
+    "acos-newton": 1.0,
+    "sinc-newton": 1.3,
+    "rsqrt-exact": 0.45,
+    "acosh-sum": 1.3,
+    "bessel-i0e-root": 1.5,
+    "bessel-i1e-root": 1.5,
+}
+"""Where a product that is rounded by itself shows: a TPU contracts nothing."""
+
 BASELINES = Path(__file__).parents[2] / "tools" / "baselines"
 ONE_INPUT = [name for name in SCAFFOLDS if scaffold(name).inputs == 1]
 
 
-@pytest.mark.parametrize("name", ONE_INPUT)
-def test_the_ideal_hole_gives_the_function(name):
-    """Over the reals; the rounding of the range reduction alone remains."""
+def fixed_error(name: str, *, contracts: bool, flush: bool) -> float:
+    """Largest error in ULP with the ideal hole, over the reals: that of the fixed part alone."""
     row = scaffold(name)
-    on_gpu = "cuda" in PLATFORMS.get(name, ())
-    frame = Frame(row, contracts=not on_gpu, flush=not on_gpu)
+    frame = Frame(row, contracts=contracts, flush=flush)
     pool = frame.pool(make_target(row.function, "float32"), 0, 512)
     assert pool.x.size > 200
     result = frame.run(pool.rows, frame.ideal(pool.rows))
-    assert (np.abs(result - pool.reference) * pool.weight).max() < BOUNDS.get(name, 0.4)
-    assert row in scaffolds_of(row.function)
+    return float((np.abs(result - pool.reference) * pool.weight).max())
+
+
+@pytest.mark.parametrize("name", ONE_INPUT)
+def test_the_ideal_hole_gives_the_function(name):
+    on_gpu = "cuda" in PLATFORMS.get(name, ())
+    error = fixed_error(name, contracts=not on_gpu, flush=not on_gpu)
+    assert error < BOUNDS.get(name, 0.4)
+    assert scaffold(name) in scaffolds_of(scaffold(name).function)
+
+
+@pytest.mark.parametrize("name", [n for n, where in PLATFORMS.items() if where == ("tpu",)])
+def test_the_ideal_hole_gives_the_function_as_a_tpu_rounds(name):
+    error = fixed_error(name, contracts=False, flush=True)
+    assert error < TPU_BOUNDS.get(name, BOUNDS.get(name, 0.4))
 
 
 def test_short_scaffolds_of_a_tpu_are_left_out_for_one_ulp():
