@@ -137,6 +137,16 @@ def test_tiers_on_a_device(capsys):
     assert sqrt["tiers"] == {"fast": None, "one": None, "near": None}
 
 
+@pytest.mark.parametrize("backend_name", ["cpu", "cuda:sm_90"])
+def test_errors_of_samples_are_told(capsys, backend_name):
+    command = ["library", "--compare", "--backend", backend_name, "--dtype", "float32"]
+    for names, told in (("exp", False), ("exp pow", True)):
+        assert main([*command, *names.split()]) == 0
+        out = capsys.readouterr().out
+        assert ("\nsampled, not over every input: pow in float32\n" in out) is told
+        assert "exp in float32" not in out
+
+
 def test_a_device_without_programs_or_with_times(capsys):
     assert main(["library", "sqrt", "--backend", "tpu:v5e"]) == 0
     assert "no such program ships for tpu:v5e" in capsys.readouterr().out

@@ -258,7 +258,19 @@ def _print_comparison(rows: list[dict[str, Any]], wanted: str) -> None:
             f"{kind}: tier one for {len(there)} of {len(of_kind)} functions, {mean} times the"
             f" built-in's speed in geometric mean over {len(ratios)} timed"
         )
+    print_sampled(rows)
     print_line(_processors(rows, wanted))
+
+
+def print_sampled(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A line that names the rows of a comparison whose errors are of samples; none without any."""
+    names = [
+        f"{row['function']} in {row['dtype']}"
+        for row in rows
+        if any(place and not place["exhaustive"] for place in row["tiers"].values())
+    ]
+    if names:
+        print_line(f"sampled, not over every input: {', '.join(names)}")
 
 
 def _measured(found: Sequence[Entry], live: Mapping[str, str]) -> list[Entry]:

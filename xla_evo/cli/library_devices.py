@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xla_evo.cli.library import print_sampled
 from xla_evo.cli.output import print_json, print_line, print_table
 from xla_evo.errors import ConfigError
 from xla_evo.library import Entry, Proof
@@ -125,6 +126,7 @@ def _compare(args: argparse.Namespace, row: Backend, found: Found) -> None:
     print_table(columns, [_cells(one, apart=apart) for one in rows])
     for kind in dict.fromkeys(one["dtype"] for one in rows):
         print_line(_summary(kind, [one for one in rows if one["dtype"] == kind]))
+    print_sampled(rows)
     print_line(_footer(row, proofs))
 
 
