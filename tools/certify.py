@@ -5,7 +5,7 @@
     tools/certify.py exp --run runs/exp
     tools/certify.py exp --run runs/exp --program 3c660df2
     tools/certify.py atan2 --run runs/atan --scaffold atan2
-    tools/certify.py exp --dtype bfloat16 --of 7a8e52c8 --ties up
+    tools/certify.py exp --dtype bfloat16 --of 7a8e52c8 --rounding up
     XLA_FLAGS=--xla_cpu_max_isa=AVX tools/certify.py exp --again
     tools/certify.py all --again --lowering custom_call --no-time
     tools/certify.py exp --again --retime
@@ -47,7 +47,7 @@ from xla_evo.library.choice import best_proof, describe
 from xla_evo.library.evolved import program_of_run
 from xla_evo.library.loader import MODELLED
 from xla_evo.library.modelled import certify_modelled, prove_modelled
-from xla_evo.library.narrow import Ties, narrowed
+from xla_evo.library.narrow import Rounding, narrowed
 from xla_evo.library.retime import FORMS, retime
 from xla_evo.library.same_bits import prove_other_form
 from xla_evo.targets.target import make_target
@@ -80,7 +80,7 @@ def main():
         "--of", default="", help="first digits of the hash of a float32 program of the library"
     )
     parser.add_argument(
-        "--ties", default="even", choices=get_args(Ties), help="of a bfloat16 program"
+        "--rounding", default="even", choices=get_args(Rounding), help="of a bfloat16 program"
     )
     parser.add_argument("--seed", type=int, help="of the fit, for a file")
     parser.add_argument("--note", default="", help="of a file")
@@ -162,7 +162,7 @@ def origin(args):
 
 
 def narrow(made, source, args):
-    return narrowed(made, source, dtype(args.dtype), args.ties)
+    return narrowed(made, source, dtype(args.dtype), args.rounding)
 
 
 def model(args):

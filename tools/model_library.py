@@ -17,7 +17,6 @@ import argparse
 import math
 import sys
 from dataclasses import dataclass
-from typing import get_args
 
 from xla_evo.accuracy.generated import generated
 from xla_evo.accuracy.sweep import measure_sampled
@@ -36,7 +35,7 @@ from xla_evo.library.modelled import (
     modelled_entry,
     prove_modelled,
 )
-from xla_evo.library.narrow import Ties, narrowed
+from xla_evo.library.narrow import between_conversions, narrowed, roundings, widened
 from xla_evo.library.published import published_ulp
 from xla_evo.library.tiers import BOUNDS
 from xla_evo.targets.catalogue import CATALOGUE, function
@@ -100,7 +99,7 @@ def main():
         with AheadOfTime(row) as process:
             for name in names:
                 target = make_target(name, args.dtype)
-                made = candidates(target, devices_only=row.platform in begun)
+                made = candidates(target, row.platform, devices_only=row.platform in begun)
                 extend(target, made, process, known)
         begun.add(row.platform)
     return 0
@@ -146,7 +145,7 @@ def extend(target, made, process, known):
         )
 
 
-def candidates(target, *, devices_only):
+def candidates(target, platform, *, devices_only):
     """Programs that may serve, each once, with their provenance; or those for devices alone."""
     name, kind = target.function.name, target.dtype
     found = list(entries(name, kind.name, folder=MODELLED))
@@ -154,16 +153,26 @@ def candidates(target, *, devices_only):
         found += entries(name, kind.name)
     made = [(entry.program, entry.certificate.provenance) for entry in found]
     if kind.bits == 16 and not devices_only:
-        wide = [*entries(name, "float32", folder=MODELLED), *entries(name, "float32")]
-        made += [
-            narrowed(entry.program, entry.certificate.provenance, kind, ties)
-            for entry in wide
-            for ties in (get_args(Ties) if kind is BF16 else ("even",))
-        ]
+        for program, source in (*of_float32(name), *(of_bfloat16(name) if kind is BF16 else ())):
+            for rounding in roundings(kind, platform):
+                made.append((between_conversions(program, kind, rounding), source))
     once = {}
     for program, provenance in made:
         once.setdefault(content_hash(program), (program, provenance))
     return once
+
+
+def of_float32(name):
+    """The float32 programs of a function, with what says so in their provenance."""
+    for entry in (*entries(name, "float32", folder=MODELLED), *entries(name, "float32")):
+        source = entry.certificate.provenance
+        yield entry.program, narrowed(entry.program, source, BF16)[1]
+
+
+def of_bfloat16(name):
+    """The float32 programs inside those of bfloat16 for CPUs."""
+    for entry in entries(name, "bfloat16"):
+        yield widened(entry.program), entry.certificate.provenance
 
 
 def screen(made, target, process):

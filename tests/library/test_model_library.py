@@ -23,7 +23,7 @@ def tool(monkeypatch, tmp_path):
 
 def test_the_cheapest_of_each_tier_join_the_library_once(tool, tmp_path, capsys, monkeypatch):
     target, folder = make_target("rsqrt", "bfloat16"), tmp_path / "modelled"
-    made = tool.candidates(target, devices_only=False)
+    made = tool.candidates(target, ROW.platform, devices_only=False)
     assert len(made) > len(entries("rsqrt", "bfloat16"))  # float32 between conversions too
     with AheadOfTime(ROW) as process:
         tool.extend(target, made, process, {})
@@ -37,10 +37,10 @@ def test_the_cheapest_of_each_tier_join_the_library_once(tool, tmp_path, capsys,
             assert proof.measurement.count == 1 << 16
         least = min(entry.proofs("inline", ROW.name)[0].max_ulp for entry in found)
         assert least <= 0.51
-        assert tool.candidates(target, devices_only=True).keys() == {
+        assert tool.candidates(target, ROW.platform, devices_only=True).keys() == {
             entry.certificate.program_hash for entry in found
         }
         monkeypatch.setattr(tool, "prove_modelled", None)
         monkeypatch.setattr(tool, "write_entry", None)
-        tool.extend(target, tool.candidates(target, devices_only=True), process, {})
+        tool.extend(target, tool.candidates(target, ROW.platform, devices_only=True), process, {})
     assert capsys.readouterr().out == told

@@ -1,18 +1,19 @@
 """Programs of 16-bit formats that compute by a float32 program."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from xla_evo.errors import ProgramError
 from xla_evo.library import entries
-from xla_evo.library.narrow import between_conversions, narrowed
+from xla_evo.library.narrow import Rounding, between_conversions, narrowed, widened
 from xla_evo.scaffolds import hole_of, scaffold
-from xla_evo_lowering.canonical import canonical, content_hash
+from xla_evo_lowering.canonical import content_hash
 from xla_evo_lowering.compile import Executable
-from xla_evo_lowering.dtypes import BF16, F16, F32, F64
-from xla_evo_lowering.program import Program
+from xla_evo_lowering.dtypes import BF16, F16, F64
+from xla_evo_lowering.program import Builder
 from xla_evo_lowering.text import parse_program
 
 EXP = next(iter(entries("exp", "float32")))
@@ -39,27 +40,41 @@ def test_results_are_those_of_float32_rounded(narrow):
 
 
 @pytest.mark.parametrize(
-    ("ties", "rounded"),
-    [("even", [1.0, 1.015625, -1.0]), ("up", [1.0078125, 1.015625, -1.0078125]),
+    ("rounding", "rounded"),
+    [("even", [1.0, 1.015625, -1.0]), ("guarded", [1.0, 1.015625, -1.0]),
+     ("open", [1.0, 1.015625, -1.0]), ("up", [1.0078125, 1.015625, -1.0078125]),
      ("down", [1.0, 1.0078125, -1.0])],
 )  # fmt: skip
-def test_a_tie_goes_where_it_is_told(ties, rounded):
+def test_a_tie_goes_where_it_is_told(rounding, rounded):
     x = np.asarray([1.0, 1.0078125, -1.0078125], BF16.numpy)
-    made = Executable.of_program(between_conversions(parse_program(HALFWAY), BF16, ties))
+    made = Executable.of_program(between_conversions(parse_program(HALFWAY), BF16, rounding))
     np.testing.assert_array_equal(made(x).astype(np.float32), rounded)
 
 
 @pytest.mark.parametrize(
-    ("program", "narrow", "ties", "why"),
+    ("program", "narrow", "rounding", "why"),
     [
         (DOUBLE, BF16, "even", "gives float64; it has to be float32"),
-        (EXP.program, F64, "even", "no conversion to float64, ties even"),
-        (EXP.program, F16, "up", "no conversion to float16, ties up"),
+        (EXP.program, F64, "even", "no conversion to float64, even"),
+        (EXP.program, F16, "up", "no conversion to float16, up"),
     ],
 )
-def test_what_is_no_float32_program_or_no_narrow_format_is_refused(program, narrow, ties, why):
+def test_what_is_no_float32_program_or_no_narrow_format_is_refused(program, narrow, rounding, why):
     with pytest.raises(ProgramError, match=why):
-        between_conversions(program, narrow, ties)
+        between_conversions(program, narrow, rounding)
+
+
+@pytest.mark.parametrize("entry", entries(None, "bfloat16"), ids=lambda entry: entry.name)
+def test_the_float32_program_comes_out_again(entry):
+    made = [between_conversions(widened(entry.program), BF16, way) for way in get_args(Rounding)]
+    assert entry.certificate.program_hash in map(content_hash, made)
+
+
+@pytest.mark.parametrize("narrow", [BF16, F16])
+def test_what_is_not_between_conversions_is_refused(narrow):
+    build = Builder("p", x=narrow)
+    with pytest.raises(ProgramError, match="no float32 program between conversions"):
+        widened(build.build(build.apply("add", 0, 0)))
 
 
 def test_provenance_is_that_of_the_float32_program():
@@ -71,36 +86,10 @@ def test_provenance_is_that_of_the_float32_program():
     assert source.note.endswith(wide.note)
 
 
-def inside(program: Program) -> Program:
-    """The float32 program between the conversions: from its first guards to its last."""
-    count = len(program.parameters)
-
-    def argument(number):
-        while number >= count:
-            number = program.instruction(number).operands[0]
-        return number
-
-    guards = [
-        number
-        for number, row in enumerate(program.body, count)
-        if (row.op, row.dtype) == ("guard", F32)
-    ]
-    first, last = guards[:count], guards[-1]
-    numbers = {program.instruction(n).operands[0]: argument(n) for n in first}
-    body = []
-    for number, row in enumerate(program.body[: last - count + 1], count):
-        if all(operand in numbers for operand in row.operands) and number not in numbers:
-            operands = tuple(numbers[operand] for operand in row.operands)
-            numbers[number] = count + len(body)
-            body.append(replace(row, operands=operands))
-    parameters = tuple(replace(parameter, dtype=F32) for parameter in program.parameters)
-    return canonical(Program(program.name, parameters, tuple(body), numbers[last]))
-
-
 @pytest.mark.parametrize("name", EVOLVED)
 def test_what_was_evolved_comes_out_of_it_again(name):
     entry = EVOLVED[name]
     frame = scaffold(entry.certificate.provenance.kind.removeprefix("from scaffold "))
-    hole = hole_of(frame, inside(entry.program))
+    hole = hole_of(frame, widened(entry.program))
     assert len(hole.body) > 0
-    assert content_hash(frame.fill(hole)) == content_hash(inside(entry.program))
+    assert content_hash(frame.fill(hole)) == content_hash(widened(entry.program))

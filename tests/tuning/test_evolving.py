@@ -17,15 +17,18 @@ from xla_evo.budget import Budget
 from xla_evo.errors import RunError
 from xla_evo.integration.dispatch import forget_choices
 from xla_evo.library import CertificationError, choose, entries
+from xla_evo.library.narrow import roundings, widened
 from xla_evo.library.tuned import record_ratios, tuned_ratios, user_library
 from xla_evo.scaffolds import scaffold
 from xla_evo.search.run import CONFIG
+from xla_evo.store import Store
 from xla_evo.targets.target import make_target
 from xla_evo.tuning import tune
 from xla_evo.tuning.beginning import beginning
+from xla_evo.tuning.record import found_programs
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.canonical import content_hash
-from xla_evo_lowering.dtypes import F32
+from xla_evo_lowering.dtypes import BF16, F32
 from xla_evo_lowering.program import Builder
 from xla_evo_lowering.text import parse_program, print_program
 
@@ -106,6 +109,18 @@ def test_a_16_bit_program_is_evolved_in_float32(monkeypatch):
     assert entry.certificate.program_hash in tuned_ratios(
         "exp", "bfloat16", fingerprint(backend("cpu"))
     )
+
+
+def test_for_a_backend_that_is_not_here_a_16_bit_program_is_evolved_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(NARROW, "_SHARE", BOUND / 2**16)
+    row = backend("cpu:sse4")
+    with Store.open(tmp_path) as store:
+        (found,) = tune(
+            "exp", dtype="bfloat16", max_ulp=0.54, budget=BUDGET, backend=row.name, store=store
+        )
+        programs = [one.program for one in found_programs(store, "exp", "bfloat16")]
+    assert found.evolved == len(programs) == len(roundings(BF16, row.platform))
+    assert len({content_hash(widened(program)) for program in programs}) == 1
 
 
 def test_half_a_unit_leaves_a_16_bit_search_nothing():

@@ -26,7 +26,7 @@ from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_sampled
 from xla_evo.library import CertificateError, CertificationError, Provenance, certify, write_entry
 from xla_evo.library.choice import describe
-from xla_evo.library.narrow import Ties, between_conversions
+from xla_evo.library.narrow import Rounding, between_conversions
 from xla_evo.library.times import time_ratio
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend, processor
@@ -44,7 +44,7 @@ SINGLE_FORMS = {
 slower, and at the built-in's error; and those for custom calls, and for GPUs."""
 
 
-def programs(name, kind, bits=None, form="wide", ties="up"):
+def programs(name, kind, bits=None, form="wide", rounding="up"):
     """The programs of a function in a format: float64 inside float32, float32 inside 16 bits.
 
     Those of bfloat16 are float32 programs of its 17 bits between conversions.
@@ -61,7 +61,7 @@ def programs(name, kind, bits=None, form="wide", ties="up"):
     outside = F32 if kind is BF16 else kind
     for form in forms(name, kind):
         made = build(name, lambda *x, form=form: form(*x, working, bits), outside, arity)
-        yield between_conversions(made, kind, ties) if kind is BF16 else made
+        yield between_conversions(made, kind, rounding) if kind is BF16 else made
 
 
 def check(name, made, kind, samples):
@@ -115,7 +115,7 @@ def main():
         type=float,
         help="bound to certify; when left out 0.51, or 1 in float64 and for the other forms",
     )
-    parser.add_argument("--ties", default="up", choices=get_args(Ties), help="of bfloat16")
+    parser.add_argument("--rounding", default="up", choices=get_args(Rounding), help="of bfloat16")
     parser.add_argument("--samples", type=int, default=1 << 20)
     parser.add_argument("--threads", type=int, help="of the measurement to certify")
     parser.add_argument("--out", type=Path, help="folder for NAME.prog")
@@ -129,7 +129,7 @@ def main():
         parser.error(f"no form for {', '.join(sorted(unknown))}; choose among {', '.join(known)}")
     names = known if args.functions == ["all"] else args.functions
     for name, made in (
-        (n, made) for n in names for made in programs(n, kind, args.bits, args.form, args.ties)
+        (n, made) for n in names for made in programs(n, kind, args.bits, args.form, args.rounding)
     ):
         if args.out:
             (args.out / f"{name}.prog").write_text(print_program(made), encoding="utf-8")

@@ -18,7 +18,12 @@ from xla_evo.library.certify import certify
 from xla_evo.library.choice import best_proof
 from xla_evo.library.evolved import begun_with
 from xla_evo.library.loader import DATA, MODELLED, entries, write_entry
-from xla_evo.library.narrow import float32_bound, with_nearest_ties
+from xla_evo.library.narrow import (
+    between_conversions,
+    float32_bound,
+    roundings,
+    with_nearest_rounding,
+)
 from xla_evo.library.tuned import record_ratios, tuned_ratios, user_library
 from xla_evo.scaffolds import Scaffold, scaffolds_of
 from xla_evo.search.config import SearchConfig
@@ -31,6 +36,7 @@ from xla_evo.tuning.record import Found, keep_program
 from xla_evo_lowering.backends import Backend, backend, fingerprint, require
 from xla_evo_lowering.canonical import content_hash
 from xla_evo_lowering.dtypes import F32
+from xla_evo_lowering.program import Program
 from xla_evo_lowering.text import parse_program
 
 Report = Callable[[str], None]
@@ -266,7 +272,7 @@ class _Tuning:
         if not frames:
             why = "there is no scaffold for its whole range"
             if self.target.dtype.bits == 16 and not self._bound:
-                why = "a 16-bit format needs a bound above 0.5 ULP, and the CPU"
+                why = "a 16-bit format needs a bound above 0.5 ULP"
             notes.append(f"nothing was evolved: {why}")
         ended = True
         for frame in frames:
@@ -292,7 +298,7 @@ class _Tuning:
         """Of the searches, which work in float32, in ULP; 0 where the format is none of theirs."""
         if self.target.dtype is F32:
             return self.max_ulp
-        is_narrow = self.row.live and self.target.dtype.bits == 16
+        is_narrow = self.target.dtype.bits == 16
         return float32_bound(self.target.dtype, self.max_ulp) if is_narrow else 0.0
 
     def _folder(self, frame: Scaffold) -> Path:
@@ -327,14 +333,15 @@ class _Tuning:
         program = parse_program(text)
         if not self.row.live:
             origin = f"scaffold {frame.name}, seed {self.seed}"
-            found = Found(program=program, backend=self.row.name, origin=origin)
-            keep_program(self.store, *self._names, found)
+            for made in self._formats_of(program):
+                found = Found(program=made, backend=self.row.name, origin=origin)
+                keep_program(self.store, *self._names, found)
             return
         # From the run and not from what would begin one now: it may be of an earlier library.
         note = begun_with(RunFolder(self._folder(frame)).config())
         source = Provenance(kind=f"from scaffold {frame.name}", seed=self.seed, note=note)
         if self.target.dtype.bits == 16:
-            program, source = with_nearest_ties(program, source, self.target)
+            program, source = with_nearest_rounding(program, source, self.target)
         digest = content_hash(program)
         if self._certified(digest):
             notes.append(f"scaffold {frame.name}: {digest[:8]} was certified before")
@@ -345,6 +352,14 @@ class _Tuning:
         )  # fmt: skip
         write_entry(entry, user_library())
         notes.append(f"scaffold {frame.name}: {digest[:8]} certified")
+
+    def _formats_of(self, program: Program) -> list[Program]:
+        """A float32 program in the format, for a device that is not here."""
+        narrow = self.target.dtype
+        if narrow.bits != 16:
+            return [program]
+        ways = roundings(narrow, self.row.platform)
+        return [between_conversions(program, narrow, way) for way in ways]
 
     def _certified(self, digest: str) -> bool:
         """Whether a program is known with a proof of this very machine."""
