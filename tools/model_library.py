@@ -17,16 +17,23 @@ import argparse
 import math
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 
 from xla_evo.accuracy.generated import generated
 from xla_evo.accuracy.sweep import measure_sampled
 from xla_evo.errors import BackendError, CompileError, TargetError
-from xla_evo.library import CertificationError, Provenance, add_proof, entries, write_entry
+from xla_evo.library import (
+    CertificationError,
+    Provenance,
+    add_proof,
+    entries,
+    modelled,
+    write_entry,
+)
 from xla_evo.library.certify import is_swept
 from xla_evo.library.choice import DEFAULT_ULP
 from xla_evo.library.loader import MODELLED
 from xla_evo.library.modelled import (
-    Compiled,
     builtin_costs,
     compile_modelled,
     device_proof,
@@ -39,7 +46,7 @@ from xla_evo.library.narrow import between_conversions, narrowed, roundings, wid
 from xla_evo.library.published import published_ulp
 from xla_evo.library.tiers import BOUNDS
 from xla_evo.targets.catalogue import CATALOGUE, function
-from xla_evo.targets.target import make_target
+from xla_evo.targets.target import Target, make_target
 from xla_evo_lowering.absent import settle_on_cpu
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend
@@ -51,33 +58,37 @@ from xla_evo_lowering.program import Program
 SAMPLES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Screened:
-    """A program with its cost and model on a backend, and its error there on a sample, in ULP."""
+@dataclass(frozen=True)
+class Compiled:
+    """A program with its cost and its model on a backend."""
 
     digest: str
     program: Program
     provenance: Provenance
-    compiled: Compiled
-    max_ulp: float
+    parts: modelled.Compiled
+    target: Target
+    flush: bool
 
     @property
     def cost(self):
         """In the unit of the backend."""
-        return self.compiled[0].value
+        return self.parts[0].value
 
     @property
     def model(self):
         """What it computes there."""
-        return self.compiled[1]
+        return self.parts[1]
+
+    @cached_property
+    def max_ulp(self):
+        """Its error there on a sample."""
+        run = generated(self.model)
+        found = measure_sampled(run, self.target, flush_to_zero=self.flush, samples=SAMPLES)
+        return found.max_ulp
 
     def rank(self):
-        """Cheapest first; of equal cost what was evolved, then the more accurate."""
-        return self.cost, self.provenance.kind == "baseline by hand", self.max_ulp
-
-    def serves(self, bound, below):
-        """Whether it may be within a bound, and costs less than a limit."""
-        return self.max_ulp <= bound and self.cost < below
+        """Cheapest first; of equal cost what was evolved."""
+        return self.cost, self.provenance.kind == "baseline by hand"
 
 
 def main():
@@ -109,9 +120,9 @@ def extend(target, made, process, known):
     """Puts the cheapest of some programs of one function into the library for a backend."""
     name, kind, row = target.function.name, target.dtype.name, process.row
     there = {e.certificate.program_hash: e for e in entries(name, kind, folder=MODELLED)}
-    screened = sorted(screen(made, target, process), key=Screened.rank)
+    cheapest = sorted(compiled(made, target, process), key=Compiled.rank)
     proven = {}
-    for one in screened:
+    for one in cheapest:
         proof = one.digest in there and device_proof(there[one.digest], row)
         if proof and (proof.measurement.exhaustive or not is_swept(target)):
             proven[one.digest] = proof
@@ -120,11 +131,11 @@ def extend(target, made, process, known):
     builtin = next(iter(builtin_costs(target, process).values()), 0.0)
     tiers = [(tier, bound, math.inf) for tier, bound in BOUNDS.items()]
     tiers.append(("fast", published_ulp(name, kind, row.name) or DEFAULT_ULP, builtin))
-    serving = {tier: [one for one in screened if one.serves(*limits)] for tier, *limits in tiers}
-    likely = [ones[0].model for ones in serving.values() if ones and ones[0].digest not in stored]
+    first = [next(serving(cheapest, proven, *limits), None) for _, *limits in tiers]
+    likely = [one.model for one in first if one and one.digest not in stored]
     measure_models(likely, target, known, flush_to_zero=row.flushes(target.dtype))
-    for tier, bound, _ in tiers:
-        for one in serving[tier]:
+    for tier, bound, below in tiers:
+        for one in serving(cheapest, proven, bound, below):
             if one.digest not in proven:
                 proven[one.digest] = proof_of(one, target, process, known)
             proof = proven[one.digest]
@@ -175,23 +186,29 @@ def of_bfloat16(name):
         yield widened(entry.program), entry.certificate.provenance
 
 
-def screen(made, target, process):
+def compiled(made, target, process):
     """Those that have a model, with their costs."""
     flush = process.row.flushes(target.dtype)
     for digest, (program, provenance) in made.items():
         try:
-            compiled = compile_modelled(program, target, process)
+            parts = compile_modelled(program, target, process)
         except (BackendError, CompileError):
             continue
-        run = generated(compiled[1])
-        error = measure_sampled(run, target, flush_to_zero=flush, samples=SAMPLES)
-        yield Screened(digest, program, provenance, compiled, error.max_ulp)
+        yield Compiled(digest, program, provenance, parts, target, flush)
+
+
+def serving(cheapest, proven, bound, below):
+    """Those that may be within a bound and cost less than a limit; what is dearer waits."""
+    for one in cheapest:
+        proof = proven.get(one.digest)
+        if one.cost < below and (proof or one).max_ulp <= bound:
+            yield one
 
 
 def proof_of(one, target, process, known):
     """A proof on the whole domain, or None where a special value or a result is wrong."""
     try:
-        return prove_modelled(one.program, target, process, known=known, compiled=one.compiled)
+        return prove_modelled(one.program, target, process, known=known, compiled=one.parts)
     except CertificationError as error:
         print(f"{one.digest[:16]}: {error}", flush=True)
         return None

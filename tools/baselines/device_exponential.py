@@ -9,7 +9,7 @@ import math
 import mpmath as mp
 import numpy as np
 from cores import LN2
-from device_scaffolds import HIGH, LOW, MAGIC
+from device_scaffolds import HIGH, LOW, MAGIC, gradual_power
 from expression import build, horner, sign_of, with_sign
 from fit import fit
 from inverses import inverse
@@ -38,6 +38,22 @@ def octave(t, shift=0):
     """(2^(k + shift), x - k HIGH, -k LOW), see `_nearest`."""
     power, k = _nearest(t, shift)
     return power, k * -HIGH + t, k * -LOW
+
+
+def exp_gradual_parts(x, hole, named):
+    """As `exp_parts`, with the power of two of `exp_gradual`."""
+    power, last, n, t = gradual_power(x)
+    first, low = n * -HIGH + t, n * -LOW
+    r = named(first + low)
+    y = 1.0 + (first + (r * r * hole + low))
+    return (y * power) * last
+
+
+def exp2_gradual(x, hole, named):
+    """2^n times the hole, as `exp_gradual`."""
+    power, last, n, t = gradual_power(x, 1.0, (-151.0, 128.0), -124.0)
+    named(t - n)
+    return (hole * power) * last
 
 
 def exp_parts(x, hole, named):
@@ -226,6 +242,14 @@ def logistic_exact(x, hole, named):
     return (x < 0.0).where(power * below, above)
 
 
+def logistic_gradual(x, hole, named):
+    """As `logistic_exact`; the last product rounds a subnormal result once."""
+    power, below, above = _exact_ratios(x, hole, named, _GRADUAL_END, _GRADUAL_SHIFT)
+    return (x < 0.0).where((power * below) * 2.0**-_GRADUAL_SHIFT, above)
+
+
+_GRADUAL_END, _GRADUAL_SHIFT = 104.5, 64
+"""Where e^-x is 0 among subnormal numbers, and what makes a normal number of its power of two."""
 _SHIFT = 8
 """Of a power of two that is out of range where its product with x is not."""
 
@@ -305,13 +329,14 @@ def gelu_short(x, hole, named):
 _NEAR, _LOG_TERMS, _EVEN_TERMS = 0.96875, 7, 4
 
 
-def _softplus(x, hole, named):
+def _softplus(x, hole, named, most=88.0, shift=0):
     """(log(1 + e) for |x| from 31/32 on, log(cosh(x / 2)) for smaller), e = exp(-|x|) = 2^k e^r.
 
     The first is 2^k ((1 + r) + the rest), r in two parts; 1 and the larger of them are exact. What
     log(1 + e) / e lacks of 1 is multiplied by both, so that e^r is not rounded before.
     """
-    power, first, low = octave(-abs(x).min(88.0))
+    large, first, low = octave(-abs(x).min(most), shift)
+    power = large * 2.0**-shift if shift else large
     r = named(first + low)
     rest = r * r * hole + low
     one = 1.0 + first
@@ -322,7 +347,8 @@ def _softplus(x, hole, named):
         range(1, _LOG_TERMS), fixed={0: -0.5}, weight=lambda e: e,
     ).numerator  # fmt: skip
     ratio = e * -0.5 + (e * e) * horner(e, log)
-    far = power * (one + (one * ratio + (rest + rest * ratio)))
+    far = large * (one + (one * ratio + (rest + rest * ratio)))
+    far = far * 2.0**-shift if shift else far
     even = fit(
         lambda z: mp.log(mp.cosh(mp.sqrt(z) / 2)) / z if z > 1e-9 else mp.mpf(1) / 8, 0, _NEAR**2,
         range(_EVEN_TERMS), weight=lambda z: z,
@@ -331,16 +357,26 @@ def _softplus(x, hole, named):
     return far, square * horner(square, even)
 
 
-def softplus_parts(x, hole, named):
+def softplus_parts(x, hole, named, *scale):
     """max(x, 0) + log(1 + e); below 31/32 log(2) + (x / 2 + what is even)."""
-    far, even = _softplus(x, hole, named)
+    far, even = _softplus(x, hole, named, *scale)
     return (abs(x) < _NEAR).where((x * 0.5 + even) + LN2, x.max(0.0) + far)
 
 
-def log_sigmoid_parts(x, hole, named):
+def log_sigmoid_parts(x, hole, named, *scale):
     """That of -x, negative."""
-    far, even = _softplus(x, hole, named)
+    far, even = _softplus(x, hole, named, *scale)
     return (abs(x) < _NEAR).where((x * 0.5 - even) - LN2, x.min(-0.0) - far)
+
+
+def softplus_gradual(x, hole, named):
+    """As `softplus_parts`; the last product rounds a subnormal result once."""
+    return softplus_parts(x, hole, named, _GRADUAL_END, _GRADUAL_SHIFT)
+
+
+def log_sigmoid_gradual(x, hole, named):
+    """As `softplus_gradual`."""
+    return log_sigmoid_parts(x, hole, named, _GRADUAL_END, _GRADUAL_SHIFT)
 
 
 SCAFFOLD_FORMS = {
@@ -350,4 +386,7 @@ SCAFFOLD_FORMS = {
     "logistic-parts": logistic_parts, "logistic-exact": logistic_exact, "silu-parts": silu_parts,
     "mish-parts": mish_parts, "softplus-parts": softplus_parts,
     "log-sigmoid-parts": log_sigmoid_parts, "tanh-parts": tanh_parts,
+    "exp-parts-gradual": exp_gradual_parts, "exp2-gradual": exp2_gradual,
+    "logistic-gradual": logistic_gradual, "softplus-gradual": softplus_gradual,
+    "log-sigmoid-gradual": log_sigmoid_gradual,
 }  # fmt: skip

@@ -17,32 +17,52 @@ from xla_evo_lowering.dtypes import F32, I32, U32
 MAGIC = form(F32).magic
 HIGH = 0.693359375  # of log(2), eight bits
 LOW = float(mp.log(2) - mp.mpf(HIGH))
+_TWO_THIRDS = 0x3F2AAAAB
+"""Its bits."""
+
+
+def gradual_power(x, octave=LN2, ends=(-105.0, 89.0), least=-86.0):
+    """(2^n in two factors, n, x between the ends), n nearest to x / octave; nan stays.
+
+    The second factor, 2^-63 below `least` and else 2, rounds once where the product is subnormal.
+    """
+    t = x.clamp(*ends)
+    low = t < least
+    magic = low.where(x.constant(MAGIC + 190), MAGIC + 126)
+    last = low.where(x.constant(2.0**-63), 2.0)
+    scaled = t if octave == 1.0 else t * (1 / octave)
+    shifted = (scaled + magic).guard()
+    power = (shifted.signed() << 23).floating()
+    return power, last, shifted - magic, t
 
 
 def exp_gradual(x, hole, named):
-    """2^n times the hole, in a step from 2^-63 below -86 and from 2 elsewhere; nan stays."""
-    t = x.clamp(-105.0, 89.0)
-    low = t < -86.0
-    magic = low.where(x.constant(MAGIC + 190), MAGIC + 126)
-    last = low.where(x.constant(2.0**-63), 2.0)
-    shifted = (t * (1 / LN2) + magic).guard()
-    power = (shifted.signed() << 23).floating()
-    n = shifted - magic
+    """2^n times the hole."""
+    power, last, n, t = gradual_power(x)
     named(n * -LOW + (n * -HIGH + t))
     return (hole * power) * last
 
 
-def log_gradual(x, hole, named):
-    """K log(2) + r + r^2 hole; subnormal inputs are scaled by 2^24."""
-    first = 1059760811  # bits of 2/3
+def scaled(x, steps=24):
+    """(whether x is below the normal numbers, x times 2^steps where it is)."""
     tiny = x < 2.0**-126
-    bits = tiny.where(x * 2.0**24, x).signed() - first
-    k = (bits >> 23).to(F32) + tiny.where(x.constant(-24.0), 0.0)
-    r = named(((bits & 0x7FFFFF) + first).floating() - 1.0)
-    y = k * HIGH + (r + (r * (r * hole) + k * LOW))
+    return tiny, tiny.where(x * 2.0**steps, x)
+
+
+def gradual_ends(y, x):
+    """A logarithm ``y`` of x with its values at 0, below it and at infinity."""
     y = (x < math.inf).where(y, x)
     ends = x.equals(0.0).where(x.constant(-math.inf), math.nan)
     return (x > 0.0).where(y, ends)
+
+
+def log_gradual(x, hole, named):
+    """K log(2) + r + r^2 hole; subnormal inputs are scaled by 2^24."""
+    tiny, normal = scaled(x)
+    bits = normal.signed() - _TWO_THIRDS
+    k = (bits >> 23).to(F32) + tiny.where(x.constant(-24.0), 0.0)
+    r = named(((bits & 0x7FFFFF) + _TWO_THIRDS).floating() - 1.0)
+    return gradual_ends(k * HIGH + (r + (r * (r * hole) + k * LOW)), x)
 
 
 def masked(x):
@@ -56,6 +76,7 @@ def masked(x):
 
 
 _OCTAVE = LN2 * 2.0**-23  # a step of the exponent's bits
+_OCTAVE_HIGH, _OCTAVE_LOW = float.fromhex("0x1.62e4p-24"), float.fromhex("0x1.8p-43")
 
 
 def log_masked(x, hole, named):
@@ -70,13 +91,21 @@ def log_masked(x, hole, named):
 
 def log_masked_gradual(x, hole, named):
     """As `log_masked`, with subnormal inputs scaled by 2^24."""
-    tiny = x < 2.0**-126
-    k, r = masked(tiny.where(x * 2.0**24, x))
+    tiny, normal = scaled(x)
+    k, r = masked(normal)
     k = k + tiny.where(x.constant(-24.0 * 2.0**23), 0.0)
     named(r)
-    y = (x < math.inf).where(k * _OCTAVE + (r + r * (r * hole)), x)
-    ends = x.equals(0.0).where(x.constant(-math.inf), math.nan)
-    return (x > 0.0).where(y, ends)
+    return gradual_ends(k * _OCTAVE + (r + r * (r * hole)), x)
+
+
+def log_nested_gradual(x, hole, named):
+    """R + r hole and k log(2) in two parts; the sum of r and the smaller one is exact."""
+    tiny, normal = scaled(x)
+    bits = normal.signed()
+    exponent = (bits - _TWO_THIRDS) & -0x800000
+    k = exponent.to(F32) + tiny.where(x.constant(-24.0 * 2.0**23), 0.0)
+    r = named((bits - exponent).floating() - 1.0)
+    return gradual_ends(k * _OCTAVE_HIGH + ((r + k * _OCTAVE_LOW) + r * hole), x)
 
 
 def exp2_of(power, shifted):
@@ -223,6 +252,7 @@ def sin_words(x, hole, named):
 SCAFFOLD_FORMS = {
     "exp-gradual": exp_gradual, "log-gradual": log_gradual, "tanh-exp2": tanh_exp2,
     "erf-exp2": erf_exp2, "sin-words": sin_words, "log-masked": log_masked,
-    "log-masked-gradual": log_masked_gradual, "erf-power": erf_power,
+    "log-masked-gradual": log_masked_gradual, "log-nested-gradual": log_nested_gradual,
+    "erf-power": erf_power,
     "erf-tail": erf_tail,
 }  # fmt: skip

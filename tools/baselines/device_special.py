@@ -9,6 +9,7 @@ import math
 
 import mpmath as mp
 from cores import LN2, form, log_ends, split_bits
+from device_scaffolds import gradual_ends, scaled
 from expression import horner, sign_of, with_sign
 from fit import fit, single
 from inverses import quotient
@@ -37,22 +38,49 @@ def _product(r, factor, more):
     return high * factor, (r - high) * factor + more
 
 
-def log2_split(x, hole, named):
-    """K + r log2(e) + r hole, the exponent converted as it stands; subnormal inputs are zero."""
+def _moved(exponent, octaves):
+    """The exponent as a float, and some octaves more."""
+    k = exponent.to(F32)
+    return k + octaves if octaves else k
+
+
+def _log2_of(x, hole, named, octaves=None):
+    """K + r log2(e) + r hole, the exponent converted as it stands."""
     exponent, m = split_bits(x)
     r = named(m - 1.0)
     high, rest = _product(r, _LOG2_E, r * hole)
-    return log_ends(exponent.to(F32) * _STEP + (high + rest), x)
+    return _moved(exponent, octaves) * _STEP + (high + rest)
 
 
-def log10_split(x, hole, named):
+def log2_split(x, hole, named):
+    """Subnormal inputs are zero."""
+    return log_ends(_log2_of(x, hole, named), x)
+
+
+def _log10_of(x, hole, named, octaves=None):
     """K log10(2), in two parts, + r log10(e) + r hole."""
     bits = x.signed()
     exponent = (bits - _TWO_THIRDS) & _EXPONENT
     r = named((bits - exponent).floating() - 1.0)
-    k = exponent.to(F32)
+    k = _moved(exponent, octaves)
     high, rest = _product(r, _LOG10_E, r * hole)
-    return log_ends(k * (_LG2_HIGH * _STEP) + (high + (rest + k * (_LG2_LOW * _STEP))), x)
+    return k * (_LG2_HIGH * _STEP) + (high + (rest + k * (_LG2_LOW * _STEP)))
+
+
+def log10_split(x, hole, named):
+    """Subnormal inputs are zero."""
+    return log_ends(_log10_of(x, hole, named), x)
+
+
+def _gradual(log):
+    """A logarithm of subnormal inputs too, which are scaled by 2^24."""
+
+    def form_of(x, hole, named):
+        tiny, normal = scaled(x)
+        octaves = tiny.where(x.constant(-24.0 / _STEP), 0.0)
+        return gradual_ends(log(normal, hole, named, octaves), x)
+
+    return form_of
 
 
 def log1p_masked(x, hole, named):
@@ -84,6 +112,19 @@ def cbrt_exact(x, hole, named):
     high = (part.signed() & -0x1000).floating()
     r = named((1.0 - high * z) - (part - high) * z)
     return (size < math.inf).where(p + p * (r * hole), x)
+
+
+def cbrt_gradual(x, hole, named):
+    """As `cbrt_exact`, of subnormal inputs times 2^24."""
+    tiny = abs(x) < 2.0**-126
+    y = cbrt_exact(tiny.where(x * 2.0**24, x), hole, named)
+    return y * tiny.where(x.constant(2.0**-8), 1.0)
+
+
+def rsqrt_gradual(x, hole, named):
+    """As `rsqrt_exact`, of subnormal inputs times 2^24."""
+    tiny, normal = scaled(x)
+    return rsqrt_exact(normal, hole, named) * tiny.where(x.constant(2.0**12), 1.0)
 
 
 def rsqrt_exact(x, hole, named):
@@ -260,7 +301,9 @@ def erf_inv_octaves(x, hole, named):
 
 SCAFFOLD_FORMS = {
     "log2-split": log2_split, "log10-split": log10_split, "log1p-masked": log1p_masked,
+    "log2-split-gradual": _gradual(_log2_of), "log10-split-gradual": _gradual(_log10_of),
     "cbrt-exact": cbrt_exact, "rsqrt-exact": rsqrt_exact,
+    "cbrt-gradual": cbrt_gradual, "rsqrt-gradual": rsqrt_gradual,
     "atanh-octaves": atanh_octaves, "asinh-sum": asinh_sum, "acosh-sum": acosh_sum,
     "bessel-i0e-root": bessel_i0e_root, "bessel-i1e-root": bessel_i1e_root,
     "erf-inv-quotient": erf_inv_quotient, "erf-inv-octaves": erf_inv_octaves,

@@ -12,6 +12,9 @@ _GRADUAL = (
     " rounds once where the result is subnormal"
 )
 _SCALED = "subnormal inputs times 2^24, exponent and significand from the bits"
+_TINY = "subnormal inputs times 2^24"
+_LAST = "the power of two times 2^64, which a last product takes back, so that it rounds once"
+_TAIL_OF_EXP = "(expm1(x) - x)/x**2"
 _EXP2 = (
     "1 - 2 E / (1 + E) from 0.9 on as a polynomial in E = exp(-2x), which range reduction in"
     " base two gives; below it the hole"
@@ -45,6 +48,25 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
     ("erf-tail", "erf", "erfc(x)", 1.2, 3.93, ((1.2, 4.0), (1.2, 1.6), (-4.0, -1.2)), _TAIL),
     ("sin-words", "sin", "(sin(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 2.4675,
      ((-1.6, 1.6), (-40.0, 40.0)), _WORDS),
+    ("exp-parts-gradual", "exp", _TAIL_OF_EXP, -0.34665, 0.34665, ((-104.0, 88.7), (-2.0, 2.0)),
+     f"{_GRADUAL}; that of exp-parts"),
+    ("exp2-gradual", "exp2", "2**x", -0.5, 0.5, ((-150.0, 128.0), (-2.0, 2.0)), _GRADUAL),
+    ("log-nested-gradual", "log", "log1p(x)/x - 1", -1 / 3, 1 / 3,
+     ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), f"{_TINY}; that of log-nested"),
+    ("log2-split-gradual", "log2", "log1p(x)/x*1.4426950408889634073599 - 1.4423828125",
+     -0.2929, 0.4143, ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), f"{_TINY}; that of log2-split"),
+    ("log10-split-gradual", "log10", "log1p(x)/x*0.43429448190325182765112 - 0.4342041015625",
+     -0.3333, 0.3336, ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), f"{_TINY}; that of log10-split"),
+    ("cbrt-gradual", "cbrt", "(cbrt(1/(1 - x))**2 - 1)/x", -0.1022, 0.1027,
+     ((0.1, 1.0), (1.0, 8.0)), f"{_TINY}; that of cbrt-exact"),
+    ("rsqrt-gradual", "rsqrt", "(1/sqrt(1 - x/4) - 1)/x", -0.2739, 0.2739,
+     ((1.0, 4.0), (0.25, 1.0)), f"{_TINY}; that of rsqrt-exact"),
+    ("logistic-gradual", "logistic", _TAIL_OF_EXP, -0.34665, 0.34665,
+     ((-17.0, 17.0), (-104.0, -80.0)), f"{_LAST}; that of logistic-exact"),
+    ("softplus-gradual", "softplus", _TAIL_OF_EXP, -0.34665, 0.34665,
+     ((-80.0, 20.0), (-3.0, 3.0)), f"{_LAST}; that of softplus-parts"),
+    ("log-sigmoid-gradual", "log_sigmoid", _TAIL_OF_EXP, -0.34665, 0.34665,
+     ((-20.0, 80.0), (-3.0, 3.0)), f"{_LAST}; that of log-sigmoid-parts"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
@@ -55,7 +77,7 @@ FAST = (
 """Those made for the error of the built-in."""
 
 PLATFORMS: dict[str, tuple[str, ...]] = {
-    "exp-gradual": ("cuda",), "log-gradual": ("cuda",), "log-masked-gradual": ("cuda",),
+    **dict.fromkeys((row[0] for row in ROWS if row[0].endswith("-gradual")), ("cuda",)),
     "log-masked": ("tpu",), "erf-power": ("cuda", "tpu"), "erf-tail": ("cuda", "tpu"),
     "tanh-exp2": ("cuda", "tpu"),
     "erf-exp2": ("cuda", "tpu"), "erf": ("cpu",), "erf-far": ("cpu",), "log-exact": ("cpu",),
