@@ -181,8 +181,8 @@ def of_float32(name):
 
 
 def of_bfloat16(name):
-    """The float32 programs inside those of bfloat16 for CPUs."""
-    for entry in entries(name, "bfloat16"):
+    """The float32 programs inside those of bfloat16."""
+    for entry in (*entries(name, "bfloat16", folder=MODELLED), *entries(name, "bfloat16")):
         yield widened(entry.program), entry.certificate.provenance
 
 
