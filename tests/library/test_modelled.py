@@ -18,6 +18,7 @@ from xla_evo.library import (
 from xla_evo.library.certificate import Certificate, StaticComparison
 from xla_evo.library.loader import MODELLED, joined
 from xla_evo.library.modelled import (
+    builtin_costs,
     certify_on_device,
     device_proof,
     known_key,
@@ -25,11 +26,12 @@ from xla_evo.library.modelled import (
     prove_modelled,
 )
 from xla_evo.library.recheck_modelled import device_row, recheck_models, recheck_on_device
+from xla_evo.targets.builtins import builtins_of
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.ahead import AheadOfTime
 from xla_evo_lowering.backends import backend, fingerprint
 from xla_evo_lowering.canonical import canonical
-from xla_evo_lowering.costs import cost_and_model
+from xla_evo_lowering.costs import cost_and_model, static_cost
 from xla_evo_lowering.errors import BackendError, CompileError
 from xla_evo_lowering.program import Builder
 from xla_evo_lowering.stablehlo import as_function
@@ -50,6 +52,14 @@ pytestmark = pytest.mark.usefixtures("fresh_store")
 def process():
     with AheadOfTime(ROW) as running:
         yield running
+
+
+def test_a_built_in_that_cannot_be_costed_has_no_cost(process):
+    target = make_target("bessel_i0e", "bfloat16")
+    (builtin,) = builtins_of(target).values()
+    with pytest.raises(BackendError, match="no loop that stores vectors"):
+        static_cost(ROW, builtin, (target.dtype,), process)
+    assert builtin_costs(target, process) == {}
 
 
 @pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)

@@ -38,7 +38,7 @@ from xla_evo_lowering.backends import Backend, fingerprint
 from xla_evo_lowering.canonical import canonical, content_hash
 from xla_evo_lowering.costs import StaticCost, cost_and_model, static_cost
 from xla_evo_lowering.device_model import DeviceModel
-from xla_evo_lowering.errors import CompileError
+from xla_evo_lowering.errors import BackendError, CompileError
 from xla_evo_lowering.live import live_device
 from xla_evo_lowering.program import Program
 from xla_evo_lowering.stablehlo import as_function
@@ -195,14 +195,15 @@ def known_key(model: DeviceModel, target: Target, samples: int = 0) -> tuple[str
 def builtin_costs(target: Target, process: AheadOfTime) -> dict[str, float]:
     """Returns the static cost of each built-in by name, the default first.
 
-    Empty where the backend's compiler cannot compile the default, or the function has none.
+    Empty where the backend's compiler cannot compile the default, what it made of it has no cost, or
+    the function has none.
     """
     types = (target.dtype,) * target.function.arity
     found: dict[str, float] = {}
     for name, builtin in builtins_of(target).items():
         try:
             found[name] = static_cost(process.row, builtin, types, process).value
-        except CompileError:
+        except (BackendError, CompileError):
             break
     return found
 
