@@ -50,6 +50,10 @@ _SUM = (
     "log(1 + w), w = a + sqrt(1 + a^2) - 1; the root less 1 by a step of Newton's method, which"
     " keeps its relative error small next to 0"
 )
+_RESIDUAL = (
+    "x/(1 + e^-x), a quotient of 13 bits from an inverse by bits and the rest by what is left of x,"
+    " with 11 bits of the denominator and a rest"
+)
 _HALF = "an estimate z of the inverse root of 12 bits, 4 - x (2 z)^2 rounded once; z + z r hole"
 
 ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], str], ...] = (
@@ -141,6 +145,15 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)), _GILES),
     ("erf-inv-octaves", "erf_inv", "log1p(x)/x*1.4426950408889634073599", -0.2929, 0.4143,
      ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)), f"that of erf-inv-quotient, {_AS_PUBLISHED}"),
+    ("silu-residual", "silu", _TAIL_OF_EXP, -0.34665, 0.34665, ((-90.0, 0.0), (-17.0, 17.0)),
+     _RESIDUAL),
+    ("mish-residual", "mish", _TAIL_OF_EXP, -0.2875, 0.4065, ((-90.0, 0.0), (-9.0, 9.0)),
+     "2x/(s + 1/s), s = 1 + 2 e^-x, for x tanh(softplus(x)); the quotient by that of silu-residual,"
+     " 1/s from an estimate of 13 bits with its residual"),
+    ("gelu-tanh-residual", "gelu_tanh",
+     "(expm1(0.0713548162726002487763*x) - 0.0713548162726002487763*x)/x**2", -4.028, 5.697,
+     ((-10.0, 0.0), (-5.0, 5.0)),
+     "that of silu-residual for e^-u, the cubic u by an exact product of 11 bits by 11 and a rest"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
