@@ -50,6 +50,18 @@ _SUM = (
     "log(1 + w), w = a + sqrt(1 + a^2) - 1; the root less 1 by a step of Newton's method, which"
     " keeps its relative error small next to 0"
 )
+_POWERS = (
+    "erf(c) - (p^8 - p(c)^8) from 0.84 on, p near the eighth root of erfc, the difference made of"
+    " p - p(c) by factors; below it x + x hole"
+)
+_BELOW_FOUR = (
+    "the inverse from its bits, what its short part leaves multiplied by what is near 1; from 4 on"
+    " 1/sqrt(a) likewise, times a polynomial in 1/a"
+)
+_PAIRS = (
+    "e^(-x^2) g(v) v, v = 1/(1.625 + x) by its bits, each factor a short number and a rest, the"
+    " product of the short ones exact"
+)
 _HALF = "an estimate z of the inverse root of 12 bits, 4 - x (2 z)^2 rounded once; z + z r hole"
 
 ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], str], ...] = (
@@ -141,6 +153,17 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)), _GILES),
     ("erf-inv-octaves", "erf_inv", "log1p(x)/x*1.4426950408889634073599", -0.2929, 0.4143,
      ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)), f"that of erf-inv-quotient, {_AS_PUBLISHED}"),
+    ("erf-powers", "erf", "16*erf(sqrt(x)/16)/sqrt(x) - 1", 1e-9, 180.7,
+     ((-0.84, 0.84), (-1.2, 1.2)), _POWERS),
+    ("erfc-pairs", "erfc", "(expm1(-x) + x)/x**2", -0.3475, 0.3475, ((-1.0, 9.2), (-4.0, 1.0)),
+     _PAIRS),
+    ("bessel-i0e-inverse", "bessel_i0e",
+     "(x + 2.625)*exp(-x - 1.625)*besseli(0, x + 1.625) - 1", -1.625, 2.375,
+     ((0.0, 4.0), (0.0, 0.1), (4.0, 100.0)), f"(1 + hole)/(1 + a) below 4; {_BELOW_FOUR}"),
+    ("bessel-i1e-inverse", "bessel_i1e",
+     "(x + 3.25)**2*exp(-x - 1.5)*besseli(1, x + 1.5)/(x + 1.5)/1.5 - 1", -1.49999999, 2.5,
+     ((0.0, 4.0), (0.0, 0.1), (4.0, 100.0)),
+     f"1.5 a (1 + hole)/(1.75 + a)^2 below 4; {_BELOW_FOUR}"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
