@@ -26,6 +26,8 @@ from device_exponential import SCAFFOLD_FORMS as EXPONENTIAL_FORMS
 from device_scaffolds import SCAFFOLD_FORMS
 from device_special import SCAFFOLD_FORMS as SPECIAL_FORMS
 from device_tier_activations import SCAFFOLD_FORMS as ACTIVATION_FORMS
+from device_tier_errors import SCAFFOLD_FORMS as TIER_ERROR_FORMS
+from device_tier_errors import bessel_near
 from device_trigonometric import SCAFFOLD_FORMS as TRIGONOMETRIC_FORMS
 from expression import Value, build, horner
 from fit import fit
@@ -76,9 +78,22 @@ def odd_quotient(name, limit, above, below):
     raise ValueError(f"no limit near {limit} gives 1 for {name}")
 
 
+def hole_of_terms(coefficients):
+    """A polynomial as what a hole is filled with."""
+    builder = Builder("hole", r=F32)
+    return builder.build(horner(Value(builder, 0, F32), coefficients).number)
+
+
+def filled(name, coefficients):
+    """A scaffold with a polynomial in its hole."""
+    return scaffold(name).fill(hole_of_terms(coefficients))
+
+
 PROGRAMS = {
     "tanh-quotient": lambda: odd_quotient("tanh", 9.02, 4, 4),
     "erf-quotient": lambda: odd_quotient("erf", 3.92, 5, 5),
+    "bessel-i0e": lambda: filled("bessel-i0e-inverse", bessel_near(0)),
+    "bessel-i1e": lambda: filled("bessel-i1e-inverse", bessel_near(1)),
 }
 
 
@@ -90,6 +105,7 @@ PRINTED = {
     **SPECIAL_FORMS,
     **TRIGONOMETRIC_FORMS,
     **ACTIVATION_FORMS,
+    **TIER_ERROR_FORMS,
 }
 
 
@@ -126,8 +142,7 @@ def polynomial(name, terms):
         lawson = lawson * (error / error.max() + 1e-6)
         lawson /= lawson.sum()
     print(f"{name}: {terms} terms, {least:.3g} ULP over the reals", file=sys.stderr)
-    builder = Builder("hole", r=F32)
-    return builder.build(horner(Value(builder, 0, F32), best).number)
+    return hole_of_terms(best)
 
 
 def worst_of(certificates):

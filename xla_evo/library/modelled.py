@@ -195,8 +195,8 @@ def known_key(model: DeviceModel, target: Target, samples: int = 0) -> tuple[str
 def builtin_costs(target: Target, process: AheadOfTime) -> dict[str, float]:
     """Returns the static cost of each built-in by name, the default first.
 
-    Empty where the backend's compiler cannot compile the default, what it made of it has no cost, or
-    the function has none.
+    Empty where the function has none, or the backend's compiler cannot compile the default, or what
+    it made of it has no cost.
     """
     types = (target.dtype,) * target.function.arity
     found: dict[str, float] = {}

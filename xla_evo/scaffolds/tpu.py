@@ -54,6 +54,18 @@ _RESIDUAL = (
     "x/(1 + e^-x), a quotient of 13 bits from an inverse by bits and the rest by what is left of x,"
     " with 11 bits of the denominator and a rest"
 )
+_POWERS = (
+    "erf(c) - (p^8 - p(c)^8) from 0.84 on, p near the eighth root of erfc, the difference made of"
+    " p - p(c) by factors; below it x + x hole"
+)
+_BELOW_FOUR = (
+    "the inverse from its bits, what its short part leaves multiplied by what is near 1; from 4 on"
+    " 1/sqrt(a) likewise, times a polynomial in 1/a"
+)
+_PAIRS = (
+    "e^(-x^2) g(v) v, v = 1/(1.625 + x) by its bits, each factor a short number and a rest, the"
+    " product of the short ones exact"
+)
 _HALF = "an estimate z of the inverse root of 12 bits, 4 - x (2 z)^2 rounded once; z + z r hole"
 
 ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], str], ...] = (
@@ -154,6 +166,17 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      "(expm1(0.0713548162726002487763*x) - 0.0713548162726002487763*x)/x**2", -4.028, 5.697,
      ((-10.0, 0.0), (-5.0, 5.0)),
      "that of silu-residual for e^-u, the cubic u by an exact product of 11 bits by 11 and a rest"),
+    ("erf-powers", "erf", "16*erf(sqrt(x)/16)/sqrt(x) - 1", 1e-9, 180.7,
+     ((-0.84, 0.84), (-1.2, 1.2)), _POWERS),
+    ("erfc-pairs", "erfc", "(expm1(-x) + x)/x**2", -0.3475, 0.3475, ((-1.0, 9.2), (-4.0, 1.0)),
+     _PAIRS),
+    ("bessel-i0e-inverse", "bessel_i0e",
+     "(x + 2.625)*exp(-x - 1.625)*besseli(0, x + 1.625) - 1", -1.625, 2.375,
+     ((0.0, 4.0), (0.0, 0.1), (4.0, 100.0)), f"(1 + hole)/(1 + a) below 4; {_BELOW_FOUR}"),
+    ("bessel-i1e-inverse", "bessel_i1e",
+     "(x + 3.25)**2*exp(-x - 1.5)*besseli(1, x + 1.5)/(x + 1.5)/1.5 - 1", -1.49999999, 2.5,
+     ((0.0, 4.0), (0.0, 0.1), (4.0, 100.0)),
+     f"1.5 a (1 + hole)/(1.75 + a)^2 below 4; {_BELOW_FOUR}"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
