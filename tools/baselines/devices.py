@@ -25,6 +25,8 @@ from cpu_scaffolds import SCAFFOLD_FORMS as CPU_FORMS
 from device_exponential import SCAFFOLD_FORMS as EXPONENTIAL_FORMS
 from device_scaffolds import SCAFFOLD_FORMS
 from device_special import SCAFFOLD_FORMS as SPECIAL_FORMS
+from device_tier_pairs import PROGRAMS as PAIRS
+from device_tier_pairs import SCAFFOLD_FORMS as PAIR_FORMS
 from device_trigonometric import SCAFFOLD_FORMS as TRIGONOMETRIC_FORMS
 from expression import Value, build, horner
 from fit import fit
@@ -78,6 +80,7 @@ def odd_quotient(name, limit, above, below):
 PROGRAMS = {
     "tanh-quotient": lambda: odd_quotient("tanh", 9.02, 4, 4),
     "erf-quotient": lambda: odd_quotient("erf", 3.92, 5, 5),
+    **PAIRS,
 }
 
 
@@ -88,6 +91,7 @@ PRINTED = {
     **EXPONENTIAL_FORMS,
     **SPECIAL_FORMS,
     **TRIGONOMETRIC_FORMS,
+    **PAIR_FORMS,
 }
 
 

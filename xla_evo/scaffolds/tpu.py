@@ -141,6 +141,10 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)), _GILES),
     ("erf-inv-octaves", "erf_inv", "log1p(x)/x*1.4426950408889634073599", -0.2929, 0.4143,
      ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)), f"that of erf-inv-quotient, {_AS_PUBLISHED}"),
+    ("sinc-residual", "sinc", "(sin(pi*sqrt(x))/(pi*sqrt(x)) - 1)/x + 1", 1e-9, 0.25,
+     ((-2.0, 2.0), (-16.0, 16.0)),
+     "w/x, w what is left of x less the nearest integer, times 1 - w^2 + w^2 hole; both in two"
+     " parts, that of the quotient its residual"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
