@@ -8,11 +8,13 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+from xla_evo.accuracy.generated import generated
 from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs, measure_sampled
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.contraction import contract
+from xla_evo_lowering.device_model import DeviceModel
 from xla_evo_lowering.dtypes import F32, F64, I64, U64
 from xla_evo_lowering.interpret import evaluate
 from xla_evo_lowering.ordinary import ordinary
@@ -21,9 +23,9 @@ from xla_evo_lowering.text import parse_program
 TOOL = Path(__file__).parents[2] / "tools" / "baselines"
 
 
-def printed(*arguments: str) -> str:
+def printed(*arguments: str, tool: Path = TOOL) -> str:
     run = subprocess.run(
-        [sys.executable, str(TOOL), *arguments], capture_output=True, text=True, check=True
+        [sys.executable, str(tool), *arguments], capture_output=True, text=True, check=True
     )
     return run.stdout
 
@@ -38,8 +40,13 @@ def test_sixteen_bit_form_is_within_its_tier() -> None:
 
 
 @pytest.mark.parametrize(("name", "meaning"), [("atan2", np.arctan2), ("pow", np.power)])
-def test_single_form_of_two_arguments(name: str, meaning: np.ufunc) -> None:
-    run = Executable.of_program(parse_program(printed(name, "--form", "single")))
+@pytest.mark.parametrize("device", [False, True])
+def test_single_form_of_two_arguments(name: str, meaning: np.ufunc, device: bool) -> None:
+    if device:
+        program = parse_program(printed(f"{name}-pairs", tool=TOOL / "devices.py"))
+        run = generated(DeviceModel(program, flush=True))
+    else:
+        run = Executable.of_program(parse_program(printed(name, "--form", "single")))
     target = make_target(name, "float32")
     found = measure_sampled(run, target, flush_to_zero=True, samples=1 << 14)
     assert found.bound_ulp < 0.95

@@ -28,6 +28,8 @@ from device_special import SCAFFOLD_FORMS as SPECIAL_FORMS
 from device_tier_activations import SCAFFOLD_FORMS as ACTIVATION_FORMS
 from device_tier_errors import SCAFFOLD_FORMS as TIER_ERROR_FORMS
 from device_tier_errors import bessel_near
+from device_tier_pairs import PROGRAMS as PAIRS
+from device_tier_pairs import SCAFFOLD_FORMS as PAIR_FORMS
 from device_trigonometric import SCAFFOLD_FORMS as TRIGONOMETRIC_FORMS
 from expression import Value, build, horner
 from fit import fit
@@ -94,6 +96,7 @@ PROGRAMS = {
     "erf-quotient": lambda: odd_quotient("erf", 3.92, 5, 5),
     "bessel-i0e": lambda: filled("bessel-i0e-inverse", bessel_near(0)),
     "bessel-i1e": lambda: filled("bessel-i1e-inverse", bessel_near(1)),
+    **PAIRS,
 }
 
 
@@ -106,6 +109,7 @@ PRINTED = {
     **TRIGONOMETRIC_FORMS,
     **ACTIVATION_FORMS,
     **TIER_ERROR_FORMS,
+    **PAIR_FORMS,
 }
 
 

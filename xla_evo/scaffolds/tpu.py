@@ -177,6 +177,10 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      "(x + 3.25)**2*exp(-x - 1.5)*besseli(1, x + 1.5)/(x + 1.5)/1.5 - 1", -1.49999999, 2.5,
      ((0.0, 4.0), (0.0, 0.1), (4.0, 100.0)),
      f"1.5 a (1 + hole)/(1.75 + a)^2 below 4; {_BELOW_FOUR}"),
+    ("sinc-residual", "sinc", "(sin(pi*sqrt(x))/(pi*sqrt(x)) - 1)/x + 1", 1e-9, 0.25,
+     ((-2.0, 2.0), (-16.0, 16.0)),
+     "w/x, w what is left of x less the nearest integer, times 1 - w^2 + w^2 hole; both in two"
+     " parts, that of the quotient its residual"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
