@@ -88,7 +88,10 @@ def _arctangent_fit() -> tuple[float, ...]:
 
 
 def atan2(y: Value, x: Value) -> Value:
-    """A multiple of pi / 2 and t (c + u (p - 1/4)), u = t^2 - d, t the smaller over the larger in two parts."""
+    """A multiple of pi / 2 and t (c + u (p - 1/4)), u = t^2 - d.
+
+    T is the smaller over the larger, in two parts.
+    """
     above, beside = abs(y), abs(x)
     swapped, left = above > beside, sign_of(x)
     sign = swapped.where(left.constant(1 << 31), 0) ^ left
