@@ -154,6 +154,9 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      "(expm1(0.0713548162726002487763*x) - 0.0713548162726002487763*x)/x**2", -4.028, 5.697,
      ((-10.0, 0.0), (-5.0, 5.0)),
      "that of silu-residual for e^-u, the cubic u by an exact product of 11 bits by 11 and a rest"),
+    ("gelu-residual", "gelu", _TAIL_OF_EXP, -0.34665, 0.34665, ((-13.0, 0.0), (-5.0, 5.0)),
+     "max(x, 0) less |x|/(e^(x^2/2) m), m = 2/erfcx(|x|/sqrt(2)) a polynomial below 3.75 and one"
+     " above; the quotient by that of silu-residual, e^r m by an exact product of 12 bits by 12"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
