@@ -4,15 +4,19 @@ The quotient is cut to few bits, so that its product with a first part of d, whi
 is exact, and what is left of x gives the rest. Inputs are scaled up, so that what is left of those
 next to 0 is a normal number; denominators are scaled down, since e^-x goes beyond 2^128. The
 denominators are sums of positive numbers: 1 + e^-x of silu; (s + 1/s) / 2 with s = 1 + 2 e^-x of
-mish, since tanh(log(1 + e^x)) = 2 s / (s^2 + 1); and 1 + e^-u of gelu by tanh, with a cubic u. See
+mish, since tanh(log(1 + e^x)) = 2 s / (s^2 + 1); and 1 + e^-u of gelu by tanh, with a cubic u. That
+of gelu is 2 e^(x^2/2) / erfcx(|x|/sqrt(2)), a product of two numbers in two parts each. See
 `device_scaffolds` for what forms take.
 """
 
+import functools
 import math
 
 import mpmath as mp
 from cores import LN2
 from device_scaffolds import HIGH, LOW, MAGIC
+from expression import horner, selected
+from fit import single
 
 _INVERSE, _THREE = 0x7EF33408, 3.0019232
 _DOWN, _UP = -8, 32
@@ -43,20 +47,24 @@ def _lower(exponent, shift):
     return (bits << (23 - _PLACES)).floating(), bits.floating() - zero
 
 
-def _over(x, total, parts, factor):
-    """Factor x / total; the sum of the parts, in this order, is what was rounded in the total.
+def _quotient(x, total, parts):
+    """X / total; the sum of the parts, in this order, is what was rounded in the total.
 
     What is left of x is taken with the opposite sign, so that a zero keeps its own.
     """
     inverse = _inverse(total)
-    scaled = x * 2.0**_UP
-    q = _short(scaled * inverse, 13)
+    q = _short(x * inverse, 13)
     high = _short(total, 11)
     low = parts[0] - high
     for part in parts[1:]:
         low = low + part
-    left = (q * high - scaled) + q * low
-    return (q - left * inverse) * (factor * 2.0 ** (_DOWN - _UP))
+    left = (q * high - x) + q * low
+    return q - left * inverse
+
+
+def _over(x, total, parts, factor):
+    """Factor x / total, of numbers next to 0 too."""
+    return _quotient(x * 2.0**_UP, total, parts) * (factor * 2.0 ** (_DOWN - _UP))
 
 
 def _ends(x, y, itself):
@@ -129,7 +137,62 @@ def gelu_tanh_residual(x, hole, named):
     return _ends(x, _over(t, total, (power, _ONE, linear, rest), 1.0), 5.0)
 
 
+_SPLIT, _END = 3.75, 13.3
+_CENTRES = (1.0, 8.0)
+_SLOPE, _TERMS = 2.25, 11
+
+
+def _bend(a):
+    """(2 / erfcx(a / sqrt(2)) - 2) / a less the slope of a straight line."""
+    z = a / mp.sqrt(2)
+    if a < mp.mpf(10) ** -12:
+        return 2 * mp.sqrt(2 / mp.pi) - _SLOPE
+    return (2 / (mp.erfc(z) * mp.exp(z * z)) - 2) / a - _SLOPE
+
+
+@functools.cache
+def _bend_fit(low, high, centre):
+    """Of the size less a centre; errors count as in 2 / erfcx."""
+    return single(
+        lambda v: _bend(v + centre), low - centre, high - centre, _TERMS,
+        weight=lambda v: (v + centre + 1e-6) / (2 + (v + centre) * (_bend(v + centre) + _SLOPE)),
+    )  # fmt: skip
+
+
+def gelu_residual(x, hole, named):
+    """max(x, 0) - q, q = |x| 2^-k / ((1 + (r + r^2 hole)) (2 + |x| (9/4 + p))).
+
+    There e^(x^2/2) = 2^k e^r, and p is a polynomial on either side of 3.75. The square is exact in
+    two parts; the first part of the product is that of 12 bits by 12.
+    """
+    size = abs(x).min(_END)
+    high = _short(size, 12)
+    low = size - high
+    magic = MAGIC + 127 + _UP
+    shifted = ((size * size) * (-0.5 / LN2) + magic).guard()
+    k = shifted - magic
+    power = (shifted.signed() << 23).floating()
+    first = k * HIGH + (high * 0.5) * high
+    second = k * LOW + (size + high) * (low * 0.5)
+    r = named(first + second)
+    rest = r * r * hole + second
+    root = 1.0 + (first + rest)
+    far = size > _SPLIT
+    v = size - far.where(size.constant(_CENTRES[1]), _CENTRES[0])
+    fits = _bend_fit(_SPLIT, _END, _CENTRES[1]), _bend_fit(0.0, _SPLIT, _CENTRES[0])
+    bend = size * horner(v, selected(far, v, *fits))
+    line = 2.0 + (size * _SLOPE + bend)
+    root_high, line_high = _short(root, 12), _short(line, 12)
+    root_low = ((1.0 - root_high) + first) + rest
+    line_low = ((2.0 - line_high) + high * _SLOPE) + (low * _SLOPE + bend)
+    product = root_high * line_high
+    more = root_high * line_low + root_low * line
+    q = _quotient(size * power, product + more, (product, more))
+    y = ((x * 2.0**_UP).max(-0.0) - q) * 2.0**-_UP
+    return _ends(x, y, 5.6)
+
+
 SCAFFOLD_FORMS = {
     "silu-residual": silu_residual, "mish-residual": mish_residual,
-    "gelu-tanh-residual": gelu_tanh_residual,
+    "gelu-tanh-residual": gelu_tanh_residual, "gelu-residual": gelu_residual,
 }  # fmt: skip

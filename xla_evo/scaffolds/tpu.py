@@ -181,6 +181,9 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      ((-2.0, 2.0), (-16.0, 16.0)),
      "w/x, w what is left of x less the nearest integer, times 1 - w^2 + w^2 hole; both in two"
      " parts, that of the quotient its residual"),
+    ("gelu-residual", "gelu", _TAIL_OF_EXP, -0.34665, 0.34665, ((-13.0, 0.0), (-5.0, 5.0)),
+     "max(x, 0) less |x|/(e^(x^2/2) m), m = 2/erfcx(|x|/sqrt(2)) a polynomial below 3.75 and one"
+     " above; the quotient by that of silu-residual, e^r m by an exact product of 12 bits by 12"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
