@@ -145,6 +145,12 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      ((-2.0, 2.0), (-16.0, 16.0)),
      "w/x, w what is left of x less the nearest integer, times 1 - w^2 + w^2 hole; both in two"
      " parts, that of the quotient its residual"),
+    ("tan-pairs", "tan",
+     "(tan(sqrt(x + 0.412619024515152)/1.125)/sqrt(x + 0.412619024515152) - 1)/x - 1/4",
+     -0.4126, 0.369,
+     ((-1.6, 1.6), (-40.0, 40.0)),
+     f"{_DIGITS}; r + r (r^2 - c) (1/4 + hole) of r, 1.125 times what is left of quarters, c where"
+     " r is the tangent, or its negative inverse; all three in two parts, the first of 12 bits"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
