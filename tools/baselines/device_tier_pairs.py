@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import mpmath as mp
 from cores import form
+from device_turns import SMALL, finite, quarter_turn, turns
 from expression import Value, build, horner, sign_of, with_sign
 from fit import fit, single
 from inverses import inverse
@@ -51,6 +52,46 @@ def sinc_residual(x, hole, named):
 
 _HIGH = float.fromhex("0x1.921fb6p+0")
 _LOW = float(mp.pi / 2 - _HIGH)
+_SCALE, _SCALED = 1.125, 1.75
+"""Of the angle, and of a quarter of a turn in three bits."""
+_SHORT = 0xFFFE0000
+"""The first 7 bits of a significand."""
+_EVEN = 2.00153
+"""For an inverse of which the last bits are cut off, see `inverses.EVEN`."""
+_CENTRE = 0.412619024515152
+"""The square of the scaled angle that is its tangent."""
+
+
+def tan_pairs(x, hole, named):
+    """R + r (u / 4 + u hole) of r = 1.125 times what is left of quarters, or its negative inverse.
+
+    U is r^2 less that of the r that is the tangent. Angle, tangent and inverse have first parts of
+    12 bits or less. Without the guard u would be multiplied by a rounded 1/4 + hole.
+    """
+    size = x.unsigned() & 0x7FFFFFFF
+    small = size._bits(I32) < SMALL
+    angle = quarter_turn(turns(size), _SCALE, _SCALED, _SHORT)
+    above = size.floating() > math.pi / 4
+    near = size.floating() - above.where(size.constant(_HIGH, F32), 0.0)
+    short = (near.unsigned() & _SHORT).floating()
+    lost = above.where(size.constant(-_LOW * _SCALE, F32), 0.0)
+    head = small.where(short * _SCALE, angle.head)
+    rest = small.where((near - short) * _SCALE + lost, angle.rest)
+    r = head + rest
+    u = named((head * head - _CENTRE) + (head + r) * rest)
+    beyond = rest + r * ((u * 0.25).guard() + u * hole)
+    tangent = head + beyond
+    first = _coarse(tangent)
+    second = (head - first) + beyond
+    y = _coarse(inverse(tangent, _EVEN))
+    e = (1.0 - first * y) - second * y
+    swapped = (small & above) | (~small & angle.odd)
+    value = swapped.where(y + y * (e * e + e), tangent)
+    value = (size._bits(I32) < SMALL - (12 << 23)).where(size.floating(), value)
+    flip = swapped.where(size.constant(1 << 31), 0)
+    return finite(size, value, flip ^ sign_of(x))
+
+
 _UP = 24
 """Of the power of two that keeps the last bits of small quotients in the normal range."""
 _EXPONENT = 0x7F800000
@@ -217,7 +258,7 @@ def power(x: Value, y: Value) -> Value:
     return (x.equals(1.0) | y.equals(0.0)).where(1.0, value)
 
 
-SCAFFOLD_FORMS = {"sinc-residual": sinc_residual}
+SCAFFOLD_FORMS = {"sinc-residual": sinc_residual, "tan-pairs": tan_pairs}
 
 PROGRAMS = {
     "atan2-pairs": lambda: build("atan2", atan2, F32, arity=2),

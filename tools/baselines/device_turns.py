@@ -117,18 +117,25 @@ class Angle:
     flip: Value
 
 
-def quarter_turn(w: Turns) -> Angle:
-    """The angle less the nearest quarter of a turn."""
+def quarter_turn(w: Turns, scale: float = 1.0, high: float = _HALF_PI, mask: int = _HEAD) -> Angle:
+    """The angle less the nearest quarter of a turn.
+
+    Args:
+        w: the angle.
+        scale: a factor on it.
+        high: of that and pi / 2, in few bits.
+        mask: of the bits of a float that its product with `high` takes, which is exact.
+    """
     quarter = w.high << 2
     coarse = (quarter & _HEAD)._bits(I32).to(F32)
     fine = (quarter & 0xFF)._bits(I32).to(F32)
     tail = w.tail * 2.0**-28
     total = coarse + (fine + tail)
-    first = (total.unsigned() & _HEAD).floating()
+    first = (total.unsigned() & mask).floating()
     second = ((coarse - first) + fine) + tail
-    low = float(mp.pi / 2 - _HALF_PI)
-    head = first * (_HALF_PI * _UNIT)
-    rest = first * (low * _UNIT) + second * (math.pi / 2 * _UNIT)
+    unit = mp.pi / 2 * scale
+    head = first * (high * _UNIT)
+    rest = first * (float(unit - high) * _UNIT) + second * (float(unit) * _UNIT)
     n = w.high + (1 << 29)
     return Angle(head, rest, (n & (1 << 30)).equals(1 << 30), n & (1 << 31))
 

@@ -184,6 +184,12 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
     ("gelu-residual", "gelu", _TAIL_OF_EXP, -0.34665, 0.34665, ((-13.0, 0.0), (-5.0, 5.0)),
      "max(x, 0) less |x|/(e^(x^2/2) m), m = 2/erfcx(|x|/sqrt(2)) a polynomial below 3.75 and one"
      " above; the quotient by that of silu-residual, e^r m by an exact product of 12 bits by 12"),
+    ("tan-pairs", "tan",
+     "(tan(sqrt(x + 0.412619024515152)/1.125)/sqrt(x + 0.412619024515152) - 1)/x - 1/4",
+     -0.4126, 0.369,
+     ((-1.6, 1.6), (-40.0, 40.0)),
+     f"{_DIGITS}; r + r (r^2 - c) (1/4 + hole) of r, 1.125 times what is left of quarters, c where"
+     " r is the tangent, or its negative inverse; all three in two parts, the first of 12 bits"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
