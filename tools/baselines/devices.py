@@ -25,6 +25,7 @@ from cpu_scaffolds import SCAFFOLD_FORMS as CPU_FORMS
 from device_exponential import SCAFFOLD_FORMS as EXPONENTIAL_FORMS
 from device_scaffolds import SCAFFOLD_FORMS
 from device_special import SCAFFOLD_FORMS as SPECIAL_FORMS
+from device_tier_logs import SCAFFOLD_FORMS as LOG_FORMS
 from device_trigonometric import SCAFFOLD_FORMS as TRIGONOMETRIC_FORMS
 from expression import Value, build, horner
 from fit import fit
@@ -88,6 +89,7 @@ PRINTED = {
     **EXPONENTIAL_FORMS,
     **SPECIAL_FORMS,
     **TRIGONOMETRIC_FORMS,
+    **LOG_FORMS,
 }
 
 

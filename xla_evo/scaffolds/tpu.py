@@ -141,6 +141,15 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)), _GILES),
     ("erf-inv-octaves", "erf_inv", "log1p(x)/x*1.4426950408889634073599", -0.2929, 0.4143,
      ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)), f"that of erf-inv-quotient, {_AS_PUBLISHED}"),
+    ("log2-halves", "log2", "log1p(x + 0.25)/(x + 0.25)*1.4426950408889634073599 - 1.5", -0.5429,
+     0.1643, ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)),
+     "that of log-masked to base two, r = x + 1/4; 1.5 r, which is exact, + r hole"),
+    ("atanh-parts", "atanh", "(atanh(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 0.25,
+     ((-0.5, 0.5), (-1.0, 1.0)),
+     f"{_OCTAVES}, in two parts of which the first is added last but one"),
+    ("acosh-parts", "acosh", "(log1p(x) - x)/x**2", -0.2901, 0.4201,
+     ((1.0, 1.5), (1.0, 3.0), (1.0, 16.0)),
+     "that of acosh-sum, the root by its residual; what the sums lose by rounding is kept"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
