@@ -1,4 +1,4 @@
-"""Scaffolds for TPUs of logarithms and inverse hyperbolic functions within 1 ULP.
+"""Scaffolds for TPUs of logarithms and inverse hyperbolic functions within about 1 ULP.
 
 As in `device_scaffolds`: the form of a scaffold takes the input, the hole, and what names the input
 of the hole. Where two roundings would show, a value is a sum of two numbers.
@@ -57,6 +57,8 @@ def atanh_parts(x, hole, named):
 _LOG_CUT = 0x3FB5C28F  # bits of 1.42
 _LARGE = 2.0**60
 """From here on 1 is nothing beside the square."""
+_ODD = 0.3575
+"""Below it w of asinh need not be even."""
 _ROOT, _ROOT_TERMS = 0x5F37C000, (0.5012752413749695, 0.3758774995803833)
 """Less half the bits of b, the first has about those of 1 / sqrt(b); with the terms that is within
 2^-14.9, and exactly 1 where b is 1."""
@@ -91,6 +93,21 @@ def _even(w):
     return (w.signed() & -2).floating()
 
 
+def asinh_parts(x, hole, named):
+    """log(1 + w), w = a + g with its rounding, g = sqrt(1 + a^2) - 1 corrected by its residual."""
+    a = abs(x)
+    z = a * a
+    b = z + 1.0
+    q = _inverse_root(b)
+    g = b * q - 1.0
+    g = g + ((z - (g + g)) - g * g) * (q * 0.5)
+    large = a >= _LARGE
+    w = a + g
+    w = large.where(a, (a < _ODD).where(w, _even(w)))
+    y = _log1p_of(w, (a - w) + g, large, hole, named)
+    return with_sign((a < math.inf).where(y, a), sign_of(x))
+
+
 def acosh_parts(x, hole, named):
     """log(1 + w), w = d + sqrt(2 d + d^2), d = x - 1; the root corrected by its residual.
 
@@ -114,5 +131,5 @@ def acosh_parts(x, hole, named):
 
 SCAFFOLD_FORMS = {
     "log2-halves": log2_halves, "atanh-parts": atanh_parts,
-    "acosh-parts": acosh_parts,
+    "asinh-parts": asinh_parts, "acosh-parts": acosh_parts,
 }  # fmt: skip
