@@ -190,6 +190,18 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
      ((-1.6, 1.6), (-40.0, 40.0)),
      f"{_DIGITS}; r + r (r^2 - c) (1/4 + hole) of r, 1.125 times what is left of quarters, c where"
      " r is the tangent, or its negative inverse; all three in two parts, the first of 12 bits"),
+    ("log2-halves", "log2", "log1p(x + 0.25)/(x + 0.25)*1.4426950408889634073599 - 1.5", -0.5429,
+     0.1643, ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)),
+     "that of log-masked to base two, r = x + 1/4; 1.5 r, which is exact, + r hole"),
+    ("atanh-parts", "atanh", "(atanh(sqrt(x))/sqrt(x) - 1)/x", 1e-9, 0.25,
+     ((-0.5, 0.5), (-1.0, 1.0)),
+     f"{_OCTAVES}, in two parts of which the first is added last but one"),
+    ("asinh-parts", "asinh", "(log1p(x) - x)/x**2", -0.2901, 0.4201,
+     ((-0.6, 0.6), (-3.0, 3.0), (0.0, 16.0)),
+     "that of asinh-sum, the root less 1 by its residual; what the sums lose by rounding is kept"),
+    ("acosh-parts", "acosh", "(log1p(x) - x)/x**2", -0.2901, 0.4201,
+     ((1.0, 1.5), (1.0, 3.0), (1.0, 16.0)),
+     "that of acosh-sum, the root by its residual; what the sums lose by rounding is kept"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
