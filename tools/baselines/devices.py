@@ -28,9 +28,9 @@ from device_special import SCAFFOLD_FORMS as SPECIAL_FORMS
 from device_tier_activations import SCAFFOLD_FORMS as ACTIVATION_FORMS
 from device_tier_errors import SCAFFOLD_FORMS as TIER_ERROR_FORMS
 from device_tier_errors import bessel_near
+from device_tier_logs import SCAFFOLD_FORMS as LOG_FORMS
 from device_tier_pairs import PROGRAMS as PAIRS
 from device_tier_pairs import SCAFFOLD_FORMS as PAIR_FORMS
-from device_tier_logs import SCAFFOLD_FORMS as LOG_FORMS
 from device_trigonometric import SCAFFOLD_FORMS as TRIGONOMETRIC_FORMS
 from expression import Value, build, horner
 from fit import fit
