@@ -8,13 +8,14 @@ Source of the rates: NVIDIA, CUDA C++ Programming Guide, table "Throughput of Na
 Instructions". Limits: PTX is not SASS. ``div.rn``, ``sqrt.rn`` and the like become short sequences,
 which are counted as such (their slow paths are not); ptxas may fold negations and moves; latency
 and occupancy are not modelled. Of a kernel with branches the longest path without a loop counts: a
-loop of a built-in reduces huge arguments. Costs order programs; they are not times.
+loop of a built-in reduces huge arguments. Where every path has one, its rounds count. Costs order
+programs; they are not times.
 """
 
 import functools
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from xla_evo_lowering.errors import BackendError
@@ -60,7 +61,9 @@ _OPCODE = re.compile(
     r"^[ \t]+(?:@!?%p\d+\s+)?([a-z][a-z0-9_]*(?:\.[a-z0-9_:]+)*)[ \t;]", re.MULTILINE
 )
 _LABEL = re.compile(r"^(\$\w+):", re.MULTILINE)
-_BRANCH = re.compile(r"^[ \t]+(@?)\S*\s*bra(?:\.uni)?\s+(\$\w+);", re.MULTILINE)
+_BRANCH = re.compile(r"^[ \t]+(?:@(!?%p\d+)\s+)?bra(?:\.uni)?\s+(\$\w+);", re.MULTILINE)
+_STEP = re.compile(r"^[ \t]+add\.s32\s+(%r\d+), \1, 1;", re.MULTILINE)
+_UNTIL = re.compile(r"^[ \t]+setp\.ne\.[bsu]32\s+(%p\d+), (%r\d+), (\d+);", re.MULTILINE)
 _KERNEL = re.compile(r"^\.visible \.entry (\w+)\(.*?^\}", re.MULTILINE | re.DOTALL)
 _STORE = re.compile(r"st\.global(?:\.\w+)*?(?:\.v(\d))?\.[busf](\d+)\b")
 
@@ -139,51 +142,86 @@ def _stored_bytes(kernel: str) -> float:
 
 @dataclass(slots=True)
 class _Block:
-    """Instructions that run one after the other, and the labels of what may run next."""
+    """Instructions that run one after the other, and the labels of what may run next.
+
+    Attributes:
+        opcodes: of the instructions.
+        next: labels, its own where it is a loop.
+        times: how often it runs: once, or as often as the counter of such a loop says.
+    """
 
     opcodes: list[str] = field(default_factory=list[str])
     next: list[str] = field(default_factory=list[str])
+    times: int = 1
+
+
+def _count(lines: str, predicate: str | None) -> int:
+    """How often a block runs that begins again while a predicate holds; 1 where that is not known.
+
+    Its counter begins at 0 and goes up by one, as LLVM makes it.
+    """
+    counters = {step[1] for step in _STEP.finditer(lines)}
+    for until in _UNTIL.finditer(lines):
+        if until[1] == predicate and until[2] in counters:
+            return int(until[3])
+    return 1
 
 
 def _blocks(kernel: str) -> dict[str, _Block]:
     """The basic blocks of a kernel in their order, by label or else by number."""
-    current = _Block()
-    found = {"0": current}
+    name, current, lines = "0", _Block(), list[str]()
+    found = {name: current}
     for line in kernel.splitlines():
         label, branch, opcode = (at.match(line) for at in (_LABEL, _BRANCH, _OPCODE))
+        lines.append(line)
         if opcode:
             current.opcodes.append(opcode[1])
         ends = branch or (opcode and opcode[1] == "ret")
         following = label[1] if label else str(len(found)) if ends else ""
         if branch:
             current.next.append(branch[2])
+            if branch[2] == name:
+                current.times = _count("\n".join(lines), branch[1])
         if label or (branch and branch[1]):
             current.next.append(following)
         if following:
-            current = found[following] = _Block()
+            name, lines = following, []
+            current = found[name] = _Block()
     return found
 
 
 def _path(kernel: str) -> list[str]:
-    """Opcodes of the longest way through a kernel that enters no loop."""
+    """Opcodes of the longest way through a kernel that enters no loop.
+
+    Where every way does, those count that are one block whose number of times is known.
+    """
     blocks = _blocks(kernel)
     loops = {name for name in blocks if name in _reached(blocks, name)}
+    found = _longest(blocks, loops)
+    if found is None:
+        found = _longest(blocks, {name for name in loops if blocks[name].times == 1})
+    if found is None:
+        raise BackendError("the PTX has no way to its end without a loop; nothing to cost")
+    return found
+
+
+def _longest(blocks: Mapping[str, _Block], left_out: Collection[str]) -> list[str] | None:
+    """Opcodes of the longest way to the end that enters none of some blocks; None without one."""
 
     @functools.cache
     def longest(name: str) -> tuple[float, list[str]] | None:
         block = blocks[name]
-        ways = [longest(other) for other in block.next if other not in loops]
+        others = [other for other in block.next if other != name]
+        ways = [longest(other) for other in others if other not in left_out]
         after = [way for way in ways if way]
-        if block.next and not after:
+        if others and not after:
             return None
         weight, rest = max(after, default=(0.0, []))
-        own = sum(sum(classify(opcode).values()) for opcode in block.opcodes)
-        return weight + own, [*block.opcodes, *rest]
+        own = block.opcodes * block.times
+        return weight + sum(sum(classify(opcode).values()) for opcode in own), [*own, *rest]
 
-    found = None if "0" in loops else longest("0")
-    if found is None:
-        raise BackendError("the PTX has no way to its end without a loop; nothing to cost")
-    return found[1]
+    found = None if "0" in left_out else longest("0")
+    return found[1] if found else None
 
 
 def _reached(blocks: Mapping[str, _Block], start: str) -> set[str]:

@@ -163,6 +163,21 @@ $L__BB0_4:
     assert gpu_cost(branching, "sm_90", 4).pipes == {
         "alu": 1, "control": 3, "fma": 3, "load/store": 2, "mufu": 1,
     }  # fmt: skip
+    rounds = PTX.replace(
+        "\tmul.rn.f32 \t%r7, %r6, %r6;\n",
+        """\
+$L__BB0_1:
+\tmul.rn.f32 \t%r7, %r6, %r6;
+\tadd.s32 \t%r8, %r8, 1;
+\tsetp.ne.b32 \t%p4, %r8, 8;
+\t@%p4 bra \t$L__BB0_1;
+""",
+    )
+    assert gpu_cost(rounds, "sm_90", 4).pipes == {
+        **gpu_cost(PTX, "sm_90", 4).pipes, "alu": 17, "control": 9, "fma": 9,
+    }  # fmt: skip
+    with pytest.raises(BackendError, match="no way to its end without a loop"):
+        gpu_cost(rounds.replace("%r8, 1;", "%r8, 2;"), "sm_90", 4)
     endless = PTX.replace("\tret;", "$L__BB0_1:\n\tbra.uni \t$L__BB0_1;")
     with pytest.raises(BackendError, match="no way to its end without a loop"):
         gpu_cost(endless, "sm_90", 4)

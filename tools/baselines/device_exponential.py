@@ -254,13 +254,6 @@ _SHIFT = 8
 """Of a power of two that is out of range where its product with x is not."""
 
 
-def silu_parts(x, hole, named):
-    """X times `logistic_exact`; nan at -inf, as JAX."""
-    power, below, above = _exact_ratios(x, hole, named, 93.0, _SHIFT)
-    y = (x < 0.0).where(((x.max(-93.0) * below) * power) * 2.0**-_SHIFT, x * above)
-    return (x > -math.inf).where(y, math.nan)
-
-
 _TANH_SPLIT = 0.7
 
 
@@ -285,7 +278,7 @@ def tanh_parts(x, hole, named):
 def mish_parts(x, hole, named):
     """X u / (1 + u), u = e^x (1 + e^x / 2); for positive x the quotient is 1 less an inverse.
 
-    The power of two is as in `silu_parts`; nan at -inf, as JAX.
+    The power of two is multiplied by last; nan at -inf, as JAX.
     """
     large, first, low = octave(x.clamp(-93.0, 20.0), _SHIFT)
     power = large * 2.0**-_SHIFT
@@ -383,7 +376,7 @@ SCAFFOLD_FORMS = {
     "exp-parts": exp_parts, "expm1-parts": expm1_parts, "cosh-parts": cosh_parts,
     "cosh-short": cosh_short, "sinh-parts": sinh_parts, "sinh-short": sinh_short,
     "erfc-short": erfc_short, "gelu-short": gelu_short,
-    "logistic-parts": logistic_parts, "logistic-exact": logistic_exact, "silu-parts": silu_parts,
+    "logistic-parts": logistic_parts, "logistic-exact": logistic_exact,
     "mish-parts": mish_parts, "softplus-parts": softplus_parts,
     "log-sigmoid-parts": log_sigmoid_parts, "tanh-parts": tanh_parts,
     "exp-parts-gradual": exp_gradual_parts, "exp2-gradual": exp2_gradual,
