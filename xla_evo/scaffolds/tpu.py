@@ -200,6 +200,10 @@ ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], 
     ("acosh-parts", "acosh", "(log1p(x) - x)/x**2", -0.2901, 0.4201,
      ((1.0, 1.5), (1.0, 3.0), (1.0, 16.0)),
      "that of acosh-sum, the root by its residual; what the sums lose by rounding is kept"),
+    ("erf-inv-parts", "erf_inv", "(log1p(x) - x)/x**2", -0.2929, 0.4143,
+     ((-1.0, 1.0), (0.99, 1.0), (-0.3, 0.3)),
+     "x times a straight line in w = -log(1 - x^2) and a polynomial, one on either side of 5.25, in"
+     " two parts"),
 )  # fmt: skip
 """Name, function, what the hole approximates, its ends, ranges of test points, method."""
 
