@@ -6,6 +6,7 @@ import pytest
 from xla_evo import dumping
 from xla_evo.dumping import dump, parse_specs, resolve
 from xla_evo.errors import BackendError, ConfigError
+from xla_evo.library import loader
 from xla_evo.library.loader import MODELLED, entries
 from xla_evo.store import Store
 from xla_evo_lowering.stablehlo import as_function
@@ -47,7 +48,10 @@ def test_a_library_function_is_the_one_for_the_backend():
     assert text("tpu:v5e") == made != text("cpu")
 
 
-def test_of_the_library_a_program_in_formats_of_the_backend_comes_first():
+def test_of_the_library_a_program_in_formats_of_the_backend_comes_first(monkeypatch, tmp_path):
+    """Where no program was proven for the backend."""
+    monkeypatch.setattr(loader, "MODELLED", tmp_path)
+
     def text(backend):
         return jax.jit(resolve("exp2", backend=backend).function).lower(np.float32(1)).as_text()
 

@@ -56,6 +56,23 @@ def gradual_ends(y, x):
     return (x > 0.0).where(y, ends)
 
 
+def moved(exponent, octaves):
+    """The exponent, as it stands, as a float, and some octaves more."""
+    k = exponent.to(F32)
+    return k + octaves if octaves else k
+
+
+def gradual(log):
+    """A logarithm of subnormal inputs too, which are scaled by 2^24."""
+
+    def form_of(x, hole, named):
+        tiny, normal = scaled(x)
+        octaves = tiny.where(x.constant(-24.0 * 2.0**23), 0.0)
+        return gradual_ends(log(normal, hole, named, octaves), x)
+
+    return form_of
+
+
 def log_gradual(x, hole, named):
     """K log(2) + r + r^2 hole; subnormal inputs are scaled by 2^24."""
     tiny, normal = scaled(x)

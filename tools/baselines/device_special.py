@@ -9,7 +9,7 @@ import math
 
 import mpmath as mp
 from cores import LN2, form, log_ends, split_bits
-from device_scaffolds import gradual_ends, scaled
+from device_scaffolds import gradual, moved, scaled
 from expression import horner, selected, sign_of, with_sign
 from fit import fit, single
 from inverses import quotient
@@ -38,23 +38,12 @@ def _product(r, factor, more):
     return high * factor, (r - high) * factor + more
 
 
-def _moved(exponent, octaves):
-    """The exponent as a float, and some octaves more."""
-    k = exponent.to(F32)
-    return k + octaves if octaves else k
-
-
-def _log2_of(x, hole, named, octaves=None):
-    """K + r log2(e) + r hole, the exponent converted as it stands."""
+def log2_split(x, hole, named):
+    """K + r log2(e) + r hole, the exponent converted as it stands; subnormal inputs are zero."""
     exponent, m = split_bits(x)
     r = named(m - 1.0)
     high, rest = _product(r, _LOG2_E, r * hole)
-    return _moved(exponent, octaves) * _STEP + (high + rest)
-
-
-def log2_split(x, hole, named):
-    """Subnormal inputs are zero."""
-    return log_ends(_log2_of(x, hole, named), x)
+    return log_ends(exponent.to(F32) * _STEP + (high + rest), x)
 
 
 def _log10_of(x, hole, named, octaves=None):
@@ -62,7 +51,7 @@ def _log10_of(x, hole, named, octaves=None):
     bits = x.signed()
     exponent = (bits - _TWO_THIRDS) & _EXPONENT
     r = named((bits - exponent).floating() - 1.0)
-    k = _moved(exponent, octaves)
+    k = moved(exponent, octaves)
     high, rest = _product(r, _LOG10_E, r * hole)
     return k * (_LG2_HIGH * _STEP) + (high + (rest + k * (_LG2_LOW * _STEP)))
 
@@ -70,17 +59,6 @@ def _log10_of(x, hole, named, octaves=None):
 def log10_split(x, hole, named):
     """Subnormal inputs are zero."""
     return log_ends(_log10_of(x, hole, named), x)
-
-
-def _gradual(log):
-    """A logarithm of subnormal inputs too, which are scaled by 2^24."""
-
-    def form_of(x, hole, named):
-        tiny, normal = scaled(x)
-        octaves = tiny.where(x.constant(-24.0 / _STEP), 0.0)
-        return gradual_ends(log(normal, hole, named, octaves), x)
-
-    return form_of
 
 
 def log1p_masked(x, hole, named):
@@ -352,7 +330,7 @@ def erf_inv_parts(x, hole, named):
 
 SCAFFOLD_FORMS = {
     "log2-split": log2_split, "log10-split": log10_split, "log1p-masked": log1p_masked,
-    "log2-split-gradual": _gradual(_log2_of), "log10-split-gradual": _gradual(_log10_of),
+    "log10-split-gradual": gradual(_log10_of),
     "cbrt-exact": cbrt_exact, "rsqrt-exact": rsqrt_exact,
     "cbrt-gradual": cbrt_gradual, "rsqrt-gradual": rsqrt_gradual,
     "atanh-octaves": atanh_octaves, "asinh-sum": asinh_sum, "acosh-sum": acosh_sum,

@@ -7,6 +7,7 @@ of the hole. Where two roundings would show, a value is a sum of two numbers.
 import math
 
 from cores import LN2, form, log_ends, split_bits
+from device_scaffolds import gradual, moved
 from expression import horner, sign_of, with_sign
 from inverses import BITS, inverse
 
@@ -20,16 +21,21 @@ _CUT = 0x4019999A  # bits of 2.4
 _INVERSE = 0x7EF33000
 
 
-def log2_halves(x, hole, named):
+def _log2_of(x, hole, named, octaves=None):
     """K + (1.5 r + r hole), r = m - 1 and the hole one of m - 5/4; the first product is exact.
 
-    Where that is small the hole is largest, and its roundings show. Subnormal inputs are zero.
+    Where that is small the hole is largest, and its roundings show.
     """
     exponent, m = split_bits(x)
     r = m - 1.0
     named(m - 1.25)
     y = (r * 1.5).guard() + r * hole
-    return log_ends(exponent.to(F32) * _STEP + y, x)
+    return moved(exponent, octaves) * _STEP + y
+
+
+def log2_halves(x, hole, named):
+    """Subnormal inputs are zero."""
+    return log_ends(_log2_of(x, hole, named), x)
 
 
 def atanh_parts(x, hole, named):
@@ -130,6 +136,7 @@ def acosh_parts(x, hole, named):
 
 
 SCAFFOLD_FORMS = {
-    "log2-halves": log2_halves, "atanh-parts": atanh_parts,
+    "log2-halves": log2_halves, "log2-halves-gradual": gradual(_log2_of),
+    "atanh-parts": atanh_parts,
     "asinh-parts": asinh_parts, "acosh-parts": acosh_parts,
 }  # fmt: skip
