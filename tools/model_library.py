@@ -4,10 +4,10 @@
     tools/model_library.py all --backend cuda:sm_90,cuda:sm_80
     tools/model_library.py exp2,log2 --backend tpu:v5e,tpu:v6e --dtype bfloat16
 
-Programs of the library for CPUs and those for devices are compiled for each backend, costed and
-modelled on a sample; for a 16-bit format also the float32 programs between conversions. Of those
-that hold a tier there (`xla_evo.library.tiers`) the cheapest are modelled on every input, or as
-`certify` does where inputs are too many, and join the library for devices. Programs that are there
+Programs of the library for CPUs and those for devices are compiled for each backend and costed; for
+a 16-bit format also the float32 programs between conversions. The cheapest that hold a tier there
+on a sample (`xla_evo.library.tiers`) are modelled on every input, or as `certify` does where inputs
+are too many, and join the library for devices. Programs that are there
 already stay, and proofs that they have of the compilers at hand are not made again. Kinds of a
 platform compile mostly alike: of the second and further ones only programs that are there already
 are looked at. It needs the extras ``cuda`` or ``tpu``.
@@ -164,26 +164,23 @@ def candidates(target, platform, *, devices_only):
         found += entries(name, kind.name)
     made = [(entry.program, entry.certificate.provenance) for entry in found]
     if kind.bits == 16 and not devices_only:
-        for program, source in (*of_float32(name), *(of_bfloat16(name) if kind is BF16 else ())):
-            for rounding in roundings(kind, platform):
-                made.append((between_conversions(program, kind, rounding), source))
+        made += between(name, kind, roundings(kind, platform))
     once = {}
     for program, provenance in made:
         once.setdefault(content_hash(program), (program, provenance))
     return once
 
 
-def of_float32(name):
-    """The float32 programs of a function, with what says so in their provenance."""
+def between(name, kind, ways):
+    """The float32 programs, and those inside programs of bfloat16, between other conversions."""
     for entry in (*entries(name, "float32", folder=MODELLED), *entries(name, "float32")):
-        source = entry.certificate.provenance
-        yield entry.program, narrowed(entry.program, source, BF16)[1]
-
-
-def of_bfloat16(name):
-    """The float32 programs inside those of bfloat16."""
-    for entry in (*entries(name, "bfloat16", folder=MODELLED), *entries(name, "bfloat16")):
-        yield widened(entry.program), entry.certificate.provenance
+        for way in ways:
+            yield narrowed(entry.program, entry.certificate.provenance, kind, way)
+    if kind is BF16:
+        for entry in (*entries(name, "bfloat16", folder=MODELLED), *entries(name, "bfloat16")):
+            wide = widened(entry.program)
+            for way in ways:
+                yield between_conversions(wide, kind, way), entry.certificate.provenance
 
 
 def compiled(made, target, process):

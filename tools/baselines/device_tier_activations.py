@@ -17,6 +17,7 @@ from cores import LN2
 from device_scaffolds import HIGH, LOW, MAGIC
 from expression import horner, selected
 from fit import single
+from inverses import short
 
 _INVERSE, _THREE = 0x7EF33408, 3.0019232
 _DOWN, _UP = -8, 32
@@ -26,11 +27,6 @@ _LEAST = -92.5
 _PLACES, _LOWER = 6, 26
 """Binary places of the exponent before it is cut; and how many of these it is moved by, so that
 e^r is from 3/4 to 3/2: less is rounded than where it goes down to 0.7."""
-
-
-def _short(value, bits):
-    """The value with so many bits, towards zero."""
-    return (value.signed() & -(1 << (24 - bits))).floating()
 
 
 def _inverse(bottom, three=_THREE):
@@ -53,8 +49,8 @@ def _quotient(x, total, parts):
     What is left of x is taken with the opposite sign, so that a zero keeps its own.
     """
     inverse = _inverse(total)
-    q = _short(x * inverse, 13)
-    high = _short(total, 11)
+    q = short(x * inverse, 13)
+    high = short(total, 11)
     low = parts[0] - high
     for part in parts[1:]:
         low = low + part
@@ -97,7 +93,7 @@ def mish_residual(x, hole, named):
     linear, rest = power * r, power * (r * r * hole)
     large, small = power + _ONE, linear + rest
     s = large + small
-    y = _short(_inverse(s, _THREE + _MORE), 13)
+    y = short(_inverse(s, _THREE + _MORE), 13)
     inverse = (y + y * ((1.0 - y * large) - y * small)) * (_ONE * _ONE)
     y = _over(t, s + inverse, (power, _ONE, inverse, linear, rest), 2.0)
     return _ends(x, y, 8.8)
@@ -121,11 +117,11 @@ def gelu_tanh_residual(x, hole, named):
     of it, r, is less than log(2) / c, and e^-u = 2^k (1 + (c r + r^2 hole)), with c in two parts.
     """
     t = x.max(-10.2)
-    high = _short(t, 11)
+    high = short(t, 11)
     low = t - high
     square, more = high * high, low * (t + high) + _MORE_TO_SQUARE
     whole = (square + _TO_SQUARE) + more
-    factor = _short(whole, 11)
+    factor = short(whole, 11)
     rest_of_factor = ((_TO_SQUARE - factor) + square) + more
     power, k = _lower((t * whole) * float(-1 / _STEP), _DOWN)
     first = k * -_STEP_HIGH - high * factor
@@ -166,7 +162,7 @@ def gelu_residual(x, hole, named):
     two parts; the first part of the product is that of 12 bits by 12.
     """
     size = abs(x).min(_END)
-    high = _short(size, 12)
+    high = short(size, 12)
     low = size - high
     magic = MAGIC + 127 + _UP
     shifted = ((size * size) * (-0.5 / LN2) + magic).guard()
@@ -182,7 +178,7 @@ def gelu_residual(x, hole, named):
     fits = _bend_fit(_SPLIT, _END, _CENTRES[1]), _bend_fit(0.0, _SPLIT, _CENTRES[0])
     bend = size * horner(v, selected(far, v, *fits))
     line = 2.0 + (size * _SLOPE + bend)
-    root_high, line_high = _short(root, 12), _short(line, 12)
+    root_high, line_high = short(root, 12), short(line, 12)
     root_low = ((1.0 - root_high) + first) + rest
     line_low = ((2.0 - line_high) + high * _SLOPE) + (low * _SLOPE + bend)
     product = root_high * line_high

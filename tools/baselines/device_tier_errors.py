@@ -13,7 +13,7 @@ from cores import LN2
 from device_scaffolds import HIGH, LOW, MAGIC
 from expression import horner, sign_of, with_sign
 from fit import single
-from inverses import inverse
+from inverses import inverse, short
 
 _SCALE = 16.0
 """Of x in erf, so that products of the least inputs are normal numbers."""
@@ -238,11 +238,6 @@ def _inverse_rest():
     )
 
 
-def _short(x, bits):
-    """X with so many bits, towards zero."""
-    return (x.signed() & -(1 << (24 - bits))).floating()
-
-
 def erfc_pairs(x, hole, named):
     """e^(-a^2) g(1 / (a + k)) / (a + k), 2 minus it for negative x.
 
@@ -250,7 +245,7 @@ def erfc_pairs(x, hole, named):
     six and twelve bits, is exact. So is the linear part of g in the short inverse.
     """
     a = abs(x).min(_ERFC_END)
-    high = _short(a, 12)
+    high = short(a, 12)
     low = a - high
     shifted = ((a * a) * (1 / LN2) + MAGIC).guard()
     n = shifted - MAGIC
@@ -258,11 +253,11 @@ def erfc_pairs(x, hole, named):
     second = low * (high + a) - n * LOW
     r = named(first + second)
     t = r * (r * hole) - second
-    e = _short((t - first) + 1.0, 6)
+    e = short((t - first) + 1.0, 6)
     e_rest = ((1.0 - e) - first) + t
 
     head, slope, terms = _scaled_erfc()
-    j = _short(inverse(a + _ERFC_SHIFT), 12)
+    j = short(inverse(a + _ERFC_SHIFT), 12)
     left = ((1.0 - j * _ERFC_SHIFT) - j * high) - j * low
     more = left * horner(left, _inverse_rest())
     w_rest = j * more
@@ -271,7 +266,7 @@ def erfc_pairs(x, hole, named):
     w = w + w_rest
     small = w_rest * slope + w * horner(w, terms)
     g_all = (linear + small) + head
-    g = _short(g_all, 6)
+    g = short(g_all, 6)
     g_rest = (((head - g) + linear) + small) + more * g_all
 
     y = (j * (e * g)).guard() + j * (e * g_rest + e_rest * (g + g_rest))

@@ -13,16 +13,13 @@ from cores import form
 from device_turns import SMALL, finite, quarter_turn, turns
 from expression import Value, build, horner, sign_of, with_sign
 from fit import fit, single
-from inverses import inverse
+from inverses import inverse, short
 
 from xla_evo_lowering.dtypes import F32, I32, U32
 
-_COARSE = -0x1000
-"""The bits of a number without the last 12 of its significand."""
-
 
 def _coarse(a: Value) -> Value:
-    return (a.signed() & _COARSE).floating()
+    return short(a, 12)
 
 
 _WHOLE = 2.0**23

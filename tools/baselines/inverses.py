@@ -11,6 +11,11 @@ EVEN = 2.00128
 """In place of 2 in that step it leaves half the error, of both signs."""
 
 
+def short(value: Value, bits: int) -> Value:
+    """The value with so many bits of its significand, towards zero."""
+    return (value.signed() & -(1 << (24 - bits))).floating()
+
+
 def inverse(a: Value, two: float = EVEN, bits: int = BITS) -> Value:
     """1 / a after one step, to 2^-8, or 2^-9 with `EVEN`."""
     y = (bits - a.signed()).floating()

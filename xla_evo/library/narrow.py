@@ -37,7 +37,7 @@ def between_conversions(program: Program, narrow: DType, rounding: Rounding = "e
     a nan whose lower 16 bits are set the rounding may make a zero. Only operations on bits give
     such a nan, and the special values that a certificate asks for would refuse it.
 
-    Devices convert in one instruction. A guard costs a GPU nothing; on a TPU, where it takes some,
+    Devices have instructions that convert. A guard costs a GPU nothing; on a TPU, where it does,
     the bits of the argument are taken and the result is left open: what follows in the same fusion
     may see the float32 number, which is nearer.
 
