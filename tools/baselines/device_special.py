@@ -24,7 +24,8 @@ _TWO_THIRDS = 0x3F2AB147
 _CUBE_ROOT = float.fromhex("0x1.8a943ep+23")
 _INVERSE_ROOT = 0x5F374E00
 _CUT = 0x4019999A  # bits of 2.4
-_INVERSE = 0x7EF33000
+BELOW = 0x7EF33000
+"""For an inverse from below, see `inverses.BITS`."""
 _TINY = mp.mpf(10) ** -9
 
 
@@ -117,23 +118,37 @@ def rsqrt_exact(x, hole, named):
 
 def _quotient(top, bottom):
     """Top / bottom, positive, from below."""
-    return quotient(top, bottom, 2.0, _INVERSE)
+    return quotient(top, bottom, 2.0, BELOW)
 
 
-def atanh_octaves(x, hole, named):
-    """From 1/2 on n log(2)/2 + atanh(s), where (1 + a)/(1 - a) = 2^n (1 + s)/(1 - s)."""
-    a = abs(x)
+def atanh_ratio(a):
+    """(whether a is from 1/2 on, n as the exponent's bits or 0, top and bottom of s from there on).
+
+    There (1 + a) / (1 - a) = 2^n (1 + s) / (1 - s).
+    """
     d = 1.0 - a
     exponent = (_CUT - d.signed()) & _EXPONENT
     u = 2.0 - (d.signed() + exponent).floating()
     far = a >= 0.5
-    s = far.where(_quotient(u - d, 4.0 - (u + d)), a)
-    k = far.where(exponent.to(F32), 0.0)
-    z = named(s * s)
-    rest = (s * z) * hole + k * (_LN2_LOW / 2 * _STEP)
-    y = k * (_LN2_HIGH / 2 * _STEP) + (s + rest)
+    return far, far.where(exponent.to(F32), 0.0), u - d, 4.0 - (u + d)
+
+
+def atanh_sum(x, k, head, rest, more=None):
+    """N log(2)/2 + (head + rest + more), with the sign of x and its poles."""
+    low = k * (_LN2_LOW / 2 * _STEP)
+    low = more + low if more else low
+    y = k * (_LN2_HIGH / 2 * _STEP) + (head + (rest + low))
+    d = 1.0 - abs(x)
     y = (d > 0.0).where(y, d.equals(0.0).where(x.constant(math.inf), math.nan))
     return with_sign(y, sign_of(x))
+
+
+def atanh_octaves(x, hole, named):
+    """N log(2)/2 + atanh(s), see `atanh_ratio`."""
+    far, k, top, bottom = atanh_ratio(abs(x))
+    s = far.where(_quotient(top, bottom), abs(x))
+    z = named(s * s)
+    return atanh_sum(x, k, s, (s * z) * hole)
 
 
 @functools.cache

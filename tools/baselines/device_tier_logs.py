@@ -8,6 +8,7 @@ import math
 
 from cores import LN2, form, log_ends, split_bits
 from device_scaffolds import gradual, moved
+from device_special import BELOW, atanh_ratio, atanh_sum
 from expression import horner, sign_of, with_sign
 from inverses import BITS, inverse
 
@@ -17,8 +18,6 @@ _STEP = 2.0**-23
 _EXPONENT = -0x800000
 _LN2_HIGH, _LN2_LOW = 0.693145751953125, 1.430511474609375e-6
 _LN2_REST = LN2 - _LN2_HIGH
-_CUT = 0x4019999A  # bits of 2.4
-_INVERSE = 0x7EF33000
 
 
 def _log2_of(x, hole, named, octaves=None):
@@ -40,24 +39,14 @@ def log2_halves(x, hole, named):
 
 def atanh_parts(x, hole, named):
     """That of atanh-octaves, the quotient in two parts of which the first is added last but one."""
-    a = abs(x)
-    d = 1.0 - a
-    exponent = (_CUT - d.signed()) & _EXPONENT
-    u = 2.0 - (d.signed() + exponent).floating()
-    far = a >= 0.5
-    bottom = 4.0 - (u + d)
-    y = inverse(bottom, 2.0, _INVERSE)
+    far, k, top, bottom = atanh_ratio(abs(x))
+    y = inverse(bottom, 2.0, BELOW)
     e = 1.0 - bottom * y
-    q = (u - d) * y
-    head = far.where(q, a)
-    more = far.where(q * (e + e * e), 0.0)
-    k = far.where(exponent.to(F32), 0.0)
+    q = top * y
+    head, more = far.where(q, abs(x)), far.where(q * (e + e * e), 0.0)
     s = head + more
     z = named(s * s)
-    rest = (s * z) * hole + (more + k * (_LN2_LOW / 2 * _STEP))
-    y = k * (_LN2_HIGH / 2 * _STEP) + (head + rest)
-    y = (d > 0.0).where(y, d.equals(0.0).where(x.constant(math.inf), math.nan))
-    return with_sign(y, sign_of(x))
+    return atanh_sum(x, k, head, (s * z) * hole, more)
 
 
 _LOG_CUT = 0x3FB5C28F  # bits of 1.42
