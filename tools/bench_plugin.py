@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the plugin: scopes, custom calls, softmax, an MLP block, activations, fusions.
+"""Measures the plugin: scopes, custom calls, softmax, an MLP block, activations, branches.
 
     tools/bench_plugin.py
     tools/bench_plugin.py --json
@@ -34,10 +34,13 @@ from xla_evo.integration.dispatch import replaceable
 from xla_evo.library import choose, entries
 from xla_evo.library.times import timed_range
 from xla_evo.targets.catalogue import CATALOGUE
+from xla_evo_lowering import timing
 from xla_evo_lowering.absent import settle_on_cpu
 from xla_evo_lowering.backends import instruction_set
+from xla_evo_lowering.branches import branches
 from xla_evo_lowering.custom_call import as_custom_call
 from xla_evo_lowering.native import compiler, flags, source
+from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import parse_program
 
 ROUNDS = 15
@@ -72,6 +75,11 @@ def patched_and_plain(function, *arguments, options=None, max_ulp=1.1, **patch):
         lambda: compiled(*arguments).block_until_ready(),
         lambda: evolved(*arguments).block_until_ready(),
     )
+
+
+def _repetitions(power):
+    """Calls a sample, a millisecond or more: the first of them find threads asleep, or not."""
+    return max(8, (1 << 22) >> power)
 
 
 def scope_cost():
@@ -137,7 +145,7 @@ def custom_calls():
                 "measure": f"{name} by custom call, {words}, 2^{power}, whole call",
                 "unit": "times jnp", "wanted": wanted.get((name, power), ""),
             }  # fmt: skip
-            first, second, ratio = paired(plain, native, max(8, (1 << 19) >> power))
+            first, second, ratio = paired(plain, native, _repetitions(power))
             yield row | {
                 "value": ratio, "jnp_ns": first / (1 << power) * 1e9,
                 "native_ns": second / (1 << power) * 1e9,
@@ -152,7 +160,7 @@ def copies():
     for power in (16, 20):
         x = inputs("exp", 1 << power)
         calls = [lambda f=f, x=x: f(x).block_until_ready() for f in (plain, copied)]
-        first, second, ratio = paired(*calls, max(8, (1 << 19) >> power))
+        first, second, ratio = paired(*calls, _repetitions(power))
         yield {
             "measure": f"a copy by custom call, 2^{power}, whole call",
             "unit": "times jnp.exp", "wanted": "", "value": ratio,
@@ -172,7 +180,7 @@ def inlined():
         x = jnp.asarray(np.random.default_rng(0).uniform(-5, 5, 1 << power), jnp.float32)
         for options, words in ((None, ""), (unsplit, ", both on one thread")):
             plain, evolved = patched_and_plain(jnp.exp, x, options=options)
-            first, second, ratio = paired(plain, evolved, max(8, (1 << 19) >> power))
+            first, second, ratio = paired(plain, evolved, _repetitions(power))
             yield {
                 "measure": f"exp inlined, 2^{power}, whole call{words}", "unit": "times jnp",
                 "wanted": "", "value": ratio, "jnp_us": first * 1e6, "evolved_us": second * 1e6,
@@ -313,10 +321,11 @@ def activations():
 
 def fusions():
     for name in sorted({e.function for e in entries()} & set(replaceable())):
-        function = CATALOGUE[name].builtin_function()
+        row = CATALOGUE[name]
+        function, beside = row.builtin_function(), (0.75,) * (row.arity - 1)
 
-        def graph(x, function=function):
-            return function(x * 0.25 + 0.5) * 3 - x
+        def graph(x, function=function, beside=beside):
+            return function(x * 0.25 + 0.5, *beside) * 3 - x
 
         with xla_evo.use(name, max_ulp=1.1):
             text = jax.jit(graph).lower(jnp.ones(4096)).compile().as_text()
@@ -327,9 +336,32 @@ def fusions():
         }  # fmt: skip
 
 
+def branching():
+    """Programs with a branch over the array: all inputs ordinary, and one of 16,000 that is not."""
+    for entry in entries():
+        found = branches(entry.program)
+        if found is None:
+            continue
+        dtype = entry.program.dtype
+        xs = np.random.default_rng(0).uniform(*timed_range(entry.function), (2, timing.ELEMENTS))
+        xs = xs.astype(dtype.numpy)
+        among = xs.copy()
+        among[:, 0] = -xs[:, 0]
+        functions = (CATALOGUE[entry.function].builtin_function(), as_function(entry.program))
+        loops = [timing.compile_loop(function, dtype) for function in functions]
+        for words, values in (("positive inputs", xs), ("one negative input among them", among)):
+            builtin, ours = timing.time_loops(loops, values)
+            yield {
+                "measure": f"{entry.name}, {words}", "unit": "times the built-in", "wanted": "",
+                "value": timing.ratio(builtin, ours),
+                "builtin_ns": builtin.best_ns, "evolved_ns": ours.best_ns,
+            }  # fmt: skip
+
+
 PARTS = {
     "scope": scope_cost, "custom-calls": custom_calls, "inlined": inlined, "sleef": sleef,
     "door": at_the_door, "networks": networks, "activations": activations, "fusions": fusions,
+    "branches": branching,
 }  # fmt: skip
 
 

@@ -91,6 +91,16 @@ def is_partitioned(ctx: Any) -> bool:
     return False
 
 
+def is_of_one_device(ctx: Any) -> bool:
+    """Whether what a rule emits is for one device, all there is or each by itself."""
+    axes = ctx.module_context.axis_context
+    if isinstance(axes, sharding_impls.ShardingContext):
+        return axes.num_devices == 1
+    if isinstance(axes, sharding_impls.SPMDAxisContext):
+        return set(axes.manual_axes) == set(axes.mesh.axis_names)
+    return True
+
+
 def is_staging() -> bool:
     """Whether a function is being traced to be compiled later, by ``jit`` or the like.
 

@@ -175,6 +175,10 @@ def _round_even(x: Any) -> Any:
     return lax.round(x, lax.RoundingMethod.TO_NEAREST_EVEN)
 
 
+def _same(x: Any) -> Any:
+    return x
+
+
 def _guard(x: Any) -> Any:
     return lax.reduce_precision(x, *_guard_bits(dtype(x.dtype)))
 
@@ -245,6 +249,10 @@ _ROWS: tuple[Op, ...] = (
        kernel=lax.select, moves_bits=True),
     Op(name="guard", operands=SAME1, kinds=FLOATING, numpy=arithmetic.round_mantissa,
        stablehlo=_build_guard, cpp="{0}", kernel=_guard, counted=False, moves_bits=True),
+    # The same condition, marked as one that seldom holds of any element: see `branches`.
+    Op(name="unlikely", operands=SAME1, kinds=frozenset({Kind.BOOL}), numpy=_same, real=_same,
+       stablehlo=lambda values, _: values[0], cpp="{0}", kernel=_same, counted=False,
+       moves_bits=True),
 )  # fmt: skip
 
 OPS: dict[str, Op] = {row.name: row for row in _ROWS}

@@ -20,6 +20,7 @@ from xla_evo_lowering.program import Instruction, Program, bits_float, constant,
 
 _LARGE, _SMALL = 8.0, 2.0**-10
 """A comparison with a constant outside these is one for extreme inputs; others stay."""
+_LEAST = 2.0**-1074
 _WORTH = 2
 """Operations that have to go, since asking costs two."""
 _NEGATIVE = (-0.3, -0.7, -1.3, -20.5)
@@ -73,7 +74,8 @@ def ordinary(program: Program) -> Ordinary | None:
     tests = _tests(program)
     if others or first.dtype not in (F32, F64) or not tests:
         return None
-    low, high = _interval(tests, first.dtype, positive=_is_nan_below_zero(program))
+    positive = _is_nan_below_zero(program) or _are_negatives_unlikely(program, tests)
+    low, high = _interval(tests, first.dtype, positive=positive)
     left = _without(program, tests, (low, high))
     if canonical(program).operation_count() - left.operation_count() < _WORTH:
         return None
@@ -90,6 +92,16 @@ def ordinary(program: Program) -> Ordinary | None:
 def _is_nan_below_zero(program: Program) -> bool:
     found = evaluate(program, np.asarray(_NEGATIVE, program.parameters[0].dtype.numpy))
     return program.dtype.is_float and bool(np.isnan(found.astype(np.float64)).all())
+
+
+def _are_negatives_unlikely(program: Program, tests: Sequence[_Test]) -> bool:
+    """Whether a program marks as ``unlikely`` what is true of negative inputs and of no others."""
+    marked = {row.operands[0] for row in program.body if row.op == "unlikely"}
+    return any(
+        _outcome(test, (-math.inf, -_LEAST)) is True and _outcome(test, (0.0, math.inf)) is False
+        for test in tests
+        if test.value in marked and test.op in _COMPARISONS
+    )
 
 
 def _tests(program: Program) -> list[_Test]:
@@ -130,7 +142,7 @@ def _interval(tests: Sequence[_Test], dtype: DType, *, positive: bool) -> _Inter
     Of a function of positive inputs, those above every small constant, and no subnormal ones.
     """
     top = bits_float(float_bits(math.inf, dtype) - 1, dtype)
-    sizes = [abs(test.constant) for test in tests]
+    sizes = [abs(test.constant) for test in tests if not positive or test.constant >= 0]
     high = min([_below(size, dtype) for size in sizes if size >= _LARGE], default=top)
     if not positive:
         return -high, high
@@ -204,7 +216,9 @@ def _without(program: Program, tests: Sequence[_Test], interval: _Interval) -> P
 
 
 def _logic(op: str, operands: Sequence[bool | None]) -> bool | None:
-    """``and``, ``or`` and ``not`` of what is known so far."""
+    """``and``, ``or``, ``not`` and ``unlikely`` of what is known so far."""
+    if op == "unlikely":
+        return operands[0]
     if op == "not" and operands[0] is not None:
         return not operands[0]
     deciding = {"and": False, "or": True}.get(op)

@@ -5,17 +5,21 @@ lowering emits one StableHLO operation an instruction, so what is compiled is wh
 guard is spelled as the backend's row says.
 """
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+from jax import lax
 from jax.extend.core import Primitive
 from jax.extend.mlir import ir  # pyright: ignore[reportMissingImports]
 from jax.extend.mlir.dialects import stablehlo as hlo  # pyright: ignore[reportMissingImports]
 from jax.interpreters import batching, mlir
 
 from xla_evo_lowering import _jax_compat
+from xla_evo_lowering.branches import LEAST_ELEMENTS, Branches, branches
 from xla_evo_lowering.dtypes import BOOL, DType, Kind
 from xla_evo_lowering.errors import ProgramError
 from xla_evo_lowering.ops import OPS
@@ -181,13 +185,38 @@ def bound(primitive: Primitive, program: Program) -> Callable[..., jax.Array]:
 def lower_inline(ctx: Any, program: Program, operands: Sequence[Any]) -> list[Any]:
     """A lowering rule for an elementwise primitive: emits the operations of a program.
 
+    On CPU a program with `branches` becomes a conditional over the array, unless XLA is to split it
+    over devices, which would have to agree, or its size is small or not known.
+
     Args:
         ctx: JAX's context of the rule.
         program: what every element is computed by.
         operands: one MLIR value a parameter, of one shape.
     """
     (out,) = ctx.avals_out
-    return [_jax_compat.with_sharding(ctx, emit(program, operands), out)]
+    branching = branches(program) if _may_branch(ctx, out.shape) else None
+    if branching is None:
+        return [_jax_compat.with_sharding(ctx, emit(program, operands), out)]
+    either = functools.partial(_either, branching)
+    return mlir.lower_fun(either, multiple_results=False)(ctx, *operands)
+
+
+def _may_branch(ctx: Any, shape: Sequence[Any]) -> bool:
+    platforms = ctx.platforms or ctx.module_context.platforms
+    if tuple(platforms) != ("cpu",) or not _jax_compat.is_of_one_device(ctx):
+        return False
+    static = all(isinstance(size, int) for size in shape)
+    return static and math.prod(shape) >= LEAST_ELEMENTS
+
+
+def _either(branching: Branches, x: Any) -> Any:
+    extraordinary = program_p.bind(x, program=branching.extraordinary)
+    every, ordinary = (
+        functools.partial(program_p.bind, program=program)
+        for program in (branching.every, branching.part.program)
+    )
+    is_any = lax.reduce_or(extraordinary, axes=range(x.ndim))
+    return lax.cond(is_any, every, ordinary, x)
 
 
 program_p = elementwise_primitive("xla_evo_program", lower_inline)

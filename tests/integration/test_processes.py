@@ -204,6 +204,14 @@ def test_two_devices(lowering: str) -> None:
     assert f"done {lowering}" in out
 
 
+def test_what_xla_splits_over_two_devices_has_no_branch() -> None:
+    code = """
+from tests.lowering.test_branches import test_what_xla_splits_over_devices_has_no_branch as test
+test()
+"""
+    run(code, XLA_FLAGS="--xla_force_host_platform_device_count=2")
+
+
 def test_threads_that_use_it_first_at_once() -> None:
     assert run(AT_ONCE) == "exp log sinh tanh\n"
 

@@ -18,7 +18,7 @@ from typing import get_args
 from expression import build
 from gradual import GRADUAL
 from single import PROGRAMS
-from single_table import CALL, FAST, NEAR, ONE, SINGLE
+from single_table import BRANCH, CALL, FAST, NEAR, ONE, SINGLE
 from table import FORMS, WIDE_FORMS, bits_of, forms
 
 from xla_evo.accuracy.directed import measure_directed
@@ -38,10 +38,10 @@ from xla_evo_lowering.text import print_program
 KINDS = ("float32", "bfloat16", "float16", "float64")
 SINGLE_FORMS = {
     "single": {**SINGLE, **PROGRAMS}, "one": ONE, "near": NEAR, "fast": FAST, "call": CALL,
-    "gradual": GRADUAL,
+    "branch": BRANCH, "gradual": GRADUAL,
 }  # fmt: skip
 """Forms of float32 by tier: in float32 alone at 1 ULP, not alone, at 0.51 ULP where the wide one is
-slower, and at the built-in's error; and those for custom calls, and for GPUs."""
+slower, and at the built-in's error; and those for custom calls, with a branch, and for GPUs."""
 
 
 def programs(name, kind, bits=None, form="wide", rounding="up"):

@@ -40,6 +40,7 @@ CUTS = {
     "gelu-fast": ("gelu/float32/cd04a660aa23dbd0", 45, 63),
     "gelu-tanh-fast": ("gelu_tanh/float32/96cf25af1444a86c", 33, 49),
     "lgamma": ("lgamma/float32/d3cb734c25848d36", 106, 116),
+    "lgamma-branch": ("lgamma/float32/2fca5b64e177a196", 191, 217),
     "log-sigmoid": ("log_sigmoid/float32/069a499af3a4e961", 65, 89),
     "logistic-fast": ("logistic/float32/f07b2366758dfb87", 28, 44),
     "pow": ("pow/float32/5488fdc89615e558", 81, 103),

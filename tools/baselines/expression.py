@@ -133,6 +133,10 @@ class Value:
         """The same value, through which the compiler does not rewrite."""
         return self._one("guard")
 
+    def unlikely(self) -> "Value":
+        """The same condition, which seldom holds of any element of an array."""
+        return self._one("unlikely")
+
     def to(self, dtype: DType) -> "Value":
         """Conversion of the number."""
         if dtype is self.dtype:

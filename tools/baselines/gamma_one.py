@@ -69,7 +69,7 @@ def _atanh_fit(count: int) -> tuple[float, ...]:
 
 
 @functools.cache
-def _stirling_fit(count: int) -> tuple[float, ...]:
+def stirling_fit(count: int) -> tuple[float, ...]:
     """The rest of Stirling's form times y in 1 / y^2, relative to lgamma(y), from 5/2 on."""
 
     def rest(z):
@@ -97,7 +97,7 @@ def _sine_fit(count: int) -> tuple[float, ...]:
     return single(rest, 0, 0.25, count, weight=lambda z: z)
 
 
-def _factors(x: Value, wide: Value, r: Value, nearest: Value) -> Value:
+def factors(x: Value, wide: Value, r: Value, nearest: Value) -> Value:
     """The 2 - n factors x (x + 1) ... (r + 1), which lead from x = r + n up to r + 2.
 
     Groups of four as polynomials in the square of their middle, and up to three next to r.
@@ -115,7 +115,7 @@ def _factors(x: Value, wide: Value, r: Value, nearest: Value) -> Value:
     return (x <= -1.5).where(some * eight, some)
 
 
-def _log_sine(f: Value) -> tuple[Value, Value]:
+def log_sine(f: Value) -> tuple[Value, Value]:
     """(2^23 e, l) in float32 with log |sin(pi f) / pi| = e ln 2 + l, the first as an integer."""
     size, square = abs(f), f * f
     sine = (size * square).fma(horner(square, _sine_fit(4)), size)
@@ -133,13 +133,13 @@ def lgamma(x: Value) -> Value:
     far = positive | negative
     wide, r = x.to(F64), f.to(F64)
     reciprocal = by_parity(r, reciprocal_fit(10))
-    inside = abs(far.where(wide, _factors(x, wide, r, nearest) * reciprocal))
+    inside = abs(far.where(wide, factors(x, wide, r, nearest) * reciprocal))
     exponent, m = split_bits(inside)
     s = (1.0 - m) / (m + 1.0)
     factor = far.where(0.5 - wide, 1.0)
     inverse = 1.0 / x
-    stirling = inverse * horner(inverse * inverse, _stirling_fit(3))
-    sine_exponent, sine = _log_sine(f)
+    stirling = inverse * horner(inverse * inverse, stirling_fit(3))
+    sine_exponent, sine = log_sine(f)
     rest = negative.where(stirling - sine, stirling).to(F64)
     half_log = positive.where(wide.constant(-_HALF_LOG), _HALF_LOG)
     outside = far.where(wide + half_log - rest, 0.0)

@@ -7,6 +7,7 @@ import bessel
 import cube_root
 import digamma_one
 import errors_one
+import gamma_branch
 import gamma_one
 import quarters
 import quotients
@@ -90,6 +91,9 @@ NEAR = {
     "sinc": trigonometric.sinc_near,
 }
 """Forms at 0.51 ULP that are faster than the wide ones; those of cos and tan by contraction."""
+
+BRANCH = {"lgamma": gamma_branch.lgamma}
+"""Forms at 1 ULP with a branch over the array, which the CPU takes for ordinary inputs."""
 
 CALL = {"sin": quarters.sin, "cos": quarters.cos, "tan": quarters.tan}
 """Forms at 1 ULP whose ordinary inputs need far less than others: faster as custom calls."""

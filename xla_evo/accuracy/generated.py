@@ -32,7 +32,7 @@ _EXPRESSIONS: Mapping[str, str] = {
     "and": "{0} & {1}", "or": "{0} | {1}", "xor": "{0} ^ {1}", "lt": "{0} < {1}",
     "le": "{0} <= {1}", "gt": "{0} > {1}", "ge": "{0} >= {1}", "eq": "{0} == {1}",
     "ne": "{0} != {1}", "select": "({1} if {0} else {2})", "guard": "{0}",
-    "shl": "shift_left({0}, {1}, {B})", "shr_logical": "shift_right({0}, {1})",
+    "unlikely": "{0}", "shl": "shift_left({0}, {1}, {B})", "shr_logical": "shift_right({0}, {1})",
     "shr_arith": "shift_signed(np.int{B}({0}), {1}, {B})",
 }  # fmt: skip
 """Numba expression of each operation; ``{0}`` stands for an operand, ``{T}`` for the type, ``{S}``

@@ -22,7 +22,7 @@ from xla_evo_lowering import _jax_compat
 from xla_evo_lowering.backends import BACKENDS
 from xla_evo_lowering.dtypes import DTYPES
 from xla_evo_lowering.live import backend_here
-from xla_evo_lowering.stablehlo import emit
+from xla_evo_lowering.stablehlo import lower_inline
 
 _PRECISIONS = {row.name: row.precision for row in DTYPES if row.is_float}
 
@@ -195,4 +195,4 @@ def _lower(ctx: Any, choice: Choice, lowering: Lowering, operands: Any) -> list[
         from xla_evo_lowering.custom_call import lower_custom_call
 
         return lower_custom_call(ctx, program, values)
-    return [_jax_compat.with_sharding(ctx, emit(program, values), out)]
+    return lower_inline(ctx, program, values)

@@ -18,6 +18,7 @@ from jax.errors import JaxRuntimeError
 from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_sampled
 from xla_evo.errors import StoreError, XlaEvoError
+from xla_evo.library.branching import changed_by_branch
 from xla_evo.library.certificate import Lowering, code_fingerprint, machine_identity
 from xla_evo.library.certify import DOOR_SAMPLES
 from xla_evo.library.choice import Choice
@@ -146,5 +147,7 @@ def check(choice: Choice, lowering: Lowering = "inline", *, samples: int = DOOR_
     if found.max_ulp > proof.max_ulp * _ROUND_OFF:
         return f"{found.max_ulp:.4g} ULP at {found.worst_input_hex}, certified {proof.max_ulp:.4g}"
     if lowering == "inline" and target.function.arity == 1:
-        return changed_beside(graph, target)
+        return changed_beside(graph, target) or changed_by_branch(
+            program, graph, target, samples=samples
+        )
     return ""

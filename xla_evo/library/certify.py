@@ -24,6 +24,7 @@ from xla_evo.accuracy.sweep import (
     sample_pairs,
 )
 from xla_evo.errors import XlaEvoError
+from xla_evo.library.branching import changed_by_branch
 from xla_evo.library.certificate import (
     Certificate,
     Lowering,
@@ -84,9 +85,9 @@ def certify(
         progress: called with (inputs done, inputs in all).
 
     Raises:
-        CertificationError: a special value is wrong, a result depends on the array's length or on
-            a subtraction that follows, one lies outside those of the function, or an error is
-            above `max_ulp`.
+        CertificationError: a special value is wrong, a result depends on the array's length, on
+            what else is in it or on a subtraction that follows, one lies outside those of the
+            function, or an error is above `max_ulp`.
         TargetError: there is no such function.
         CompileError: XLA refused it.
     """
@@ -174,6 +175,9 @@ def prove(
         violation = check_length_invariance(run, target, each=run.each)
     if violation is not None:
         raise CertificationError(f"{target.describe()}: {violation}")
+    changed = changed_by_branch(program, graph, target) if lowering == "inline" else ""
+    if changed:
+        raise CertificationError(f"{target.describe()}: {changed}")
     if measurement is None:
         alone = Executable(graph, types, SINGLE_THREAD)
         measurement = measure_domain(

@@ -150,7 +150,12 @@ def measure_contexts(
 
 
 def changed_beside(
-    function: Function, target: Target, *, samples: int = 1 << 17, seed: int = 0
+    function: Function,
+    target: Target,
+    *,
+    samples: int = 1 << 17,
+    seed: int = 0,
+    inputs: Array | None = None,
 ) -> str:
     """Says where a function's result beside a subtraction is not the one that it has alone.
 
@@ -162,6 +167,7 @@ def changed_beside(
         target: what it computes, of one argument.
         samples: how many inputs.
         seed: of the inputs.
+        inputs: take these instead.
 
     Returns:
         The first difference, empty where there is none.
@@ -170,7 +176,7 @@ def changed_beside(
     def rest(x: jax.Array, known: jax.Array) -> jax.Array:
         return function(x) - known
 
-    inputs = sample_inputs(target, samples, seed)
+    inputs = sample_inputs(target, samples, seed) if inputs is None else inputs
     alone = Executable(function, [target.dtype])(inputs)
     differing = np.flatnonzero(
         (Executable(rest, [target.dtype] * 2)(inputs, alone) != 0) & np.isfinite(alone)

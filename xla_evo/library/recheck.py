@@ -18,6 +18,7 @@ from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.specials import check_specials
 from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs
 from xla_evo.errors import XlaEvoError
+from xla_evo.library.branching import changed_by_branch
 from xla_evo.library.certificate import Lowering, Proof, code_fingerprint
 from xla_evo.library.certify import prove, sweep_together
 from xla_evo.library.choice import best_proof
@@ -35,6 +36,8 @@ from xla_evo_lowering.stablehlo import as_function
 QUICK_SECONDS = 50.0
 PARTS = 256
 """The inputs of a format are cut into so many parts; a quick check sweeps one of each entry."""
+
+_BRANCH_SAMPLES = 1 << 20
 
 _SAME_FIELDS = ("max_ulp", "count", "exhaustive")
 """What is decided in mpmath, so that it does not depend on the library of the fast references."""
@@ -245,7 +248,10 @@ def recheck_part(entry: Entry, part: int) -> Recheck | None:
         )
         problem = str(failures[0]) if failures else _worst_inputs(run, target, proof, exact=exact)
         if not problem and target.function.arity == 1:
-            problem = changed_beside(as_function(entry.program), target)
+            graph = as_function(entry.program)
+            problem = changed_beside(graph, target) or changed_by_branch(
+                entry.program, graph, target, samples=_BRANCH_SAMPLES
+            )
         if not problem and target.function.arity == 1 and target.dtype.bits <= 32:
             found = measure_exhaustive(run, _slice(target, part), flush_to_zero=flush)
             if found.bound_ulp > proof.max_ulp:

@@ -214,6 +214,10 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      ((-9.5, 2.5), (0.5, 3.0), (-40.0, 40.0)),
      "one logarithm in float64, of the reciprocal of gamma between -9.5 and 2.5, else by Stirling's"
      " form; log m = 2 atanh((m - 1)/(m + 1))"),
+    ("lgamma-branch", "lgamma", "(log1p(x) - x)/x**2", -0.29289, 0.41422,
+     ((-9.5, 0.0), (0.5, 3.0), (-40.0, 40.0)),
+     "one logarithm, of the input or of the reciprocal of gamma; a branch over the array leaves"
+     " out what negative inputs need"),
     ("digamma", "digamma", "(2*atanh(sqrt(x))/sqrt(x) - 2)/x", 1e-9, 0.02944,
      ((-9.5, 2.5), (0.5, 3.0), (-40.0, 40.0)),
      "log |x - 1/2| and a series in its inverse square, less four inverses or a cotangent, in"

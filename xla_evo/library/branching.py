@@ -1,0 +1,109 @@
+"""Holds the branches of a program against each other: an input has one result, whatever is beside.
+
+A program with `branches` computes arrays of ordinary inputs by itself. A sweep over all inputs in
+order meets both branches, each on inputs of its own; here every ordinary input goes through both.
+"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xla_evo._processors import usable
+from xla_evo.accuracy.inputs import sample_inputs
+from xla_evo.accuracy.sweep import BLOCK
+from xla_evo.library.contexts import changed_beside
+from xla_evo.targets.target import Target
+from xla_evo_lowering.branches import branches
+from xla_evo_lowering.compile import SINGLE_THREAD, Executable, Function, input_buffer
+from xla_evo_lowering.ordinary import Ordinary
+from xla_evo_lowering.program import Program
+
+_SAMPLES = 1 << 22
+
+Patterns = NDArray[Any]
+"""Numbers by their bits."""
+
+
+def changed_by_branch(
+    program: Program, function: Function, target: Target, *, samples: int | None = None
+) -> str:
+    """Says where an ordinary input has another result in an array that holds a nan.
+
+    Nor may it have another beside a subtraction, see `changed_beside`.
+
+    Args:
+        program: what is looked at; nothing is to be said of one without branches.
+        function: its inlined form, as a function of JAX arrays.
+        target: what it computes, of one argument.
+        samples: how many inputs; every ordinary one where left out, in a format of 32 bits at most.
+
+    Returns:
+        The first difference, empty where there is none.
+    """
+    found = branches(program)
+    if found is None:
+        return ""
+    ordinary = _sampled(target, found.part, samples or _SAMPLES)
+    is_every = samples is None and target.dtype.bits <= 32
+    return _changed_beside_nan(
+        function,
+        target,
+        found.part,
+        None if is_every else ordinary.view(f"u{target.dtype.bits // 8}"),
+    ) or changed_beside(function, target, inputs=ordinary)
+
+
+def _changed_beside_nan(
+    function: Function, target: Target, part: Ordinary, patterns: Patterns | None
+) -> str:
+    dtype = target.dtype
+    run = Executable(function, [dtype], SINGLE_THREAD)
+    unsigned = np.dtype(f"uint{dtype.bits}")
+    count = _count(part, dtype.bits) if patterns is None else len(patterns)
+    run.compiled((BLOCK,))
+    local = threading.local()
+
+    def compare(first: int) -> str:
+        if not hasattr(local, "inputs"):
+            local.inputs = input_buffer(BLOCK, dtype.numpy)
+        inputs, bits = local.inputs, local.inputs.view(unsigned)
+        places = np.minimum(np.arange(first, first + BLOCK), count - 1)
+        bits[:] = _pattern(part, places, dtype.bits) if patterns is None else patterns[places]
+        alone = run(inputs)[:-1].view(unsigned)
+        inputs[-1] = np.nan
+        among = run(inputs)[:-1].view(unsigned)
+        differing = np.flatnonzero(alone != among)
+        if not differing.size:
+            return ""
+        at = differing[0]
+        x, one, other = (float(array.view(dtype.numpy)[at]) for array in (bits, alone, among))
+        return f"f({x!r}) is {one!r} among ordinary inputs and {other!r} beside a nan"
+
+    with ThreadPoolExecutor(usable()) as pool:
+        for found in pool.map(compare, range(0, count, BLOCK - 1)):
+            if found:
+                pool.shutdown(cancel_futures=True)
+                return found
+    return ""
+
+
+def _count(part: Ordinary, bits: int) -> int:
+    """How many inputs are ordinary."""
+    return (part.span + 1) * (1 if part.mask == (1 << bits) - 1 else 2)
+
+
+def _pattern(part: Ordinary, places: NDArray[np.int64], bits: int) -> Patterns:
+    """The ordinary inputs of some numbers, as bits: magnitudes, then those of the other sign."""
+    sign, place = np.divmod(places, part.span + 1)
+    return (place + part.base).astype(f"uint{bits}") | sign.astype(f"uint{bits}") << (bits - 1)
+
+
+def _sampled(target: Target, part: Ordinary, samples: int) -> NDArray[np.floating]:
+    """Ordinary inputs, of a sample of all."""
+    inputs = sample_inputs(target, samples)
+    unsigned = np.dtype(f"uint{target.dtype.bits}")
+    mask, base, span = map(unsigned.type, (part.mask, part.base, part.span))
+    return inputs[(inputs.view(unsigned) & mask) - base <= span]
