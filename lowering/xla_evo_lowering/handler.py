@@ -9,6 +9,7 @@ from xla_evo_lowering.program import Program
 
 INCLUDES = """\
 #include <sched.h>
+#include <time.h>
 
 #include <atomic>
 
@@ -18,6 +19,8 @@ INCLUDES = """\
 _HANDLER = """\
 constexpr int64_t kGrain = {grain};
 constexpr int64_t kThreaded = {threaded};
+constexpr int64_t kWarm = {warm}, kAwakeNs = {awake};
+constexpr int kSpins = {spins};
 
 // Chunks are claimed by whoever is free: the caller works too and waits only for chunks that
 // others have begun, so that a busy pool cannot stall it. Whoever leaves last deletes the work.
@@ -41,6 +44,21 @@ void help(void* data) {{
   Work* work = static_cast<Work*>(data);
   work->run();
   work->leave();
+}}
+
+int64_t now_ns() {{
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t(now.tv_sec) * 1000000000 + now.tv_nsec;
+}}
+
+// When the last call of some size ended: a thread that has worked looks for more before it sleeps.
+std::atomic<int64_t> last_ns{{INT64_MIN / 2}};
+
+void relax() {{
+#if defined(__x86_64__)
+  _mm_pause();
+#endif
 }}
 
 bool failed(const XLA_FFI_CallFrame* frame, XLA_FFI_Error* error) {{
@@ -77,7 +95,8 @@ void compute(const XLA_FFI_CallFrame* frame, Work* work) {{
     }}
   }}
   work->run();
-  while (work->done.load() < work->chunks) sched_yield();
+  for (int spins = 0; work->done.load() < work->chunks; ++spins)
+    spins < kSpins ? relax() : static_cast<void>(sched_yield());
 }}
 
 XLA_FFI_Error* refuse(const XLA_FFI_CallFrame* frame, const char* why) {{
@@ -109,9 +128,11 @@ extern "C" __attribute__((visibility("default"))) XLA_FFI_Error* {symbol}(
     return refuse(frame, "another type of argument or result than the program has");
   int64_t count = 1;
   for (int64_t axis = 0; axis < result->rank; ++axis) count *= result->dims[axis];
-  if (count < kThreaded) {{
+  const bool is_short = count < kWarm;
+  if (is_short || (count < kThreaded && now_ns() - last_ns.load() > kAwakeNs)) {{
     int64_t unasked = 0;
     range({data}static_cast<{out}*>(result->data), count, unasked);
+    if (!is_short) last_ns.store(now_ns());
     return nullptr;
   }}
   Work* work = new Work;
@@ -120,13 +141,21 @@ extern "C" __attribute__((visibility("default"))) XLA_FFI_Error* {symbol}(
   work->count = count;
   compute(frame, work);
   work->leave();
+  last_ns.store(now_ns());
   return nullptr;
 }}
 """
-_GRAIN = 1 << 15
+_GRAIN = 1 << 14
 """Elements that a thread takes at a time."""
 _THREADED_OPERATIONS = 1 << 21
 """Operations of a call from which on it is worth 20 to 40 microseconds to wake another thread."""
+_WARM_OPERATIONS = 1 << 19
+"""The same where it is still awake: it sleeps some 15 microseconds after it had work."""
+_AWAKE_NS = 12_000
+_SPINS = 2000
+"""How often a caller looks whether others are done before it lets other processes run."""
+_LEAST = 1 << 15
+"""Elements below which a call is not shared, whatever it takes for each."""
 _THREADED_ELEMENTS = 1 << 19
 """Elements from which on it is worth that whatever is done: 2 MB of float32 in, and as many out."""
 
@@ -145,7 +174,10 @@ def emit_handler(program: Program, symbol: str, types: list[str], out: str) -> s
     ffi = [f"XLA_FFI_DataType_{row.dtype.short.upper()}" for row in program.parameters]
     return _HANDLER.format(
         grain=_GRAIN,
-        threaded=max(_GRAIN, min(_THREADED_ELEMENTS, _THREADED_OPERATIONS // operations)),
+        threaded=max(_LEAST, min(_THREADED_ELEMENTS, _THREADED_OPERATIONS // operations)),
+        warm=max(_LEAST, min(_THREADED_ELEMENTS, _WARM_OPERATIONS // operations)),
+        awake=_AWAKE_NS,
+        spins=_SPINS,
         symbol=symbol,
         out=out,
         out_type=f"XLA_FFI_DataType_{program.dtype.short.upper()}",

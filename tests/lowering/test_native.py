@@ -1,6 +1,7 @@
 """Machine code of programs: the bits of its results."""
 
 import math
+import re
 
 import jax
 import jax.numpy as jnp
@@ -91,6 +92,19 @@ def test_short_programs_are_shared_out_where_arrays_are_large() -> None:
     call = jax.jit(as_custom_call(program))
     assert_same_bits(call(x)[:1000], call(x[:1000]))
     assert_same_bits(call(x)[-1000:], call(x[-1000:]))
+
+
+@needs_compiler
+def test_calls_one_after_another_give_the_same_bits_shared_out_or_not() -> None:
+    program = mixture()
+    sizes = re.findall(r"k(?:Threaded|Warm) = (\d+)", emit_cpp(program, "f"))
+    threaded, warm = map(int, sizes)
+    assert warm < threaded
+    x = inputs((warm + threaded) // 2)
+    call = jax.jit(as_custom_call(program))
+    first = np.asarray(call(x))
+    for _ in range(50):
+        assert_same_bits(call(x), first)
 
 
 @needs_compiler
