@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xla_evo_lowering.compile import Executable
-from xla_evo_lowering.dtypes import BF16, F16, F32, F64, REAL
+from xla_evo_lowering.dtypes import BF16, BOOL, F16, F32, F64, REAL
 from xla_evo_lowering.errors import ProgramError
 from xla_evo_lowering.interpret import evaluate, evaluate_real
 from xla_evo_lowering.ops import OPS, op
@@ -77,7 +77,7 @@ def test_commutative_rows_are(name):
 @pytest.mark.parametrize("name", [name for name, row in OPS.items() if row.real])
 def test_real_meaning_agrees_with_float64(name):
     row = OPS[name]
-    types = operand_types(name, F64)[0]
+    types = (operand_types(name, F64) or operand_types(name, BOOL))[0]
     inputs = [(one.numpy.type(1), one.numpy.type(1 + place / 2)) for place, one in enumerate(types)]
     for column in (0, 1):
         arguments = [np.asarray([pair[column]]) for pair in inputs]

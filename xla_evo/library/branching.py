@@ -72,14 +72,14 @@ def _changed_beside_nan(
         inputs, bits = local.inputs, local.inputs.view(unsigned)
         places = np.minimum(np.arange(first, first + BLOCK), count - 1)
         bits[:] = _pattern(part, places, dtype.bits) if patterns is None else patterns[places]
-        alone = run(inputs)[:-1].view(unsigned)
+        alone = run(inputs)[:-1]
         inputs[-1] = np.nan
-        among = run(inputs)[:-1].view(unsigned)
-        differing = np.flatnonzero(alone != among)
+        among = run(inputs)[:-1]
+        differing = np.flatnonzero(alone.view(unsigned) != among.view(unsigned))
+        differing = differing[~(np.isnan(alone[differing]) & np.isnan(among[differing]))]
         if not differing.size:
             return ""
-        at = differing[0]
-        x, one, other = (float(array.view(dtype.numpy)[at]) for array in (bits, alone, among))
+        x, one, other = (float(array[differing[0]]) for array in (inputs, alone, among))
         return f"f({x!r}) is {one!r} among ordinary inputs and {other!r} beside a nan"
 
     with ThreadPoolExecutor(usable()) as pool:
