@@ -6,6 +6,7 @@ python tools/baselines all --dtype bfloat16 --certify
 python tools/baselines tanh --form single --certify --time
 python tools/baselines cos tan --form near --certify --time
 python tools/baselines sin cos tan --form call --certify --time
+python tools/baselines lgamma --form branch --certify --time
 python tools/baselines log --form gradual > log.prog
 python tools/baselines expm1 --dtype float64 --certify --time
 """
