@@ -169,15 +169,15 @@ def prove(
             " into what follows; end it in another operation, such as a max with a constant below"
             " all results"
         )
+    changed = changed_by_branch(program, graph, target) if lowering == "inline" else ""
+    if changed:
+        raise CertificationError(f"{target.describe()}: {changed}")
     # Measuring in contexts keeps one core busy, and so does compiling for many lengths.
     with ThreadPoolExecutor(1) as pool:
         measured = contexts and pool.submit(measure_contexts, graph, target, flush_to_zero=flush)
         violation = check_length_invariance(run, target, each=run.each)
     if violation is not None:
         raise CertificationError(f"{target.describe()}: {violation}")
-    changed = changed_by_branch(program, graph, target) if lowering == "inline" else ""
-    if changed:
-        raise CertificationError(f"{target.describe()}: {changed}")
     if measurement is None:
         alone = Executable(graph, types, SINGLE_THREAD)
         measurement = measure_domain(
