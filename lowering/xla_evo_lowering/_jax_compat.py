@@ -82,13 +82,11 @@ def elementwise_type(*avals: Any) -> Any:
 
 
 def is_partitioned(ctx: Any) -> bool:
-    """Whether XLA will split what a rule emits over several devices by itself."""
+    """Whether XLA will split what a rule emits over several devices, which are known by then."""
     axes = ctx.module_context.axis_context
-    if isinstance(axes, sharding_impls.ShardingContext):
-        return axes.device_assignment is not None and axes.num_devices > 1
-    if isinstance(axes, sharding_impls.SPMDAxisContext):
-        return set(axes.manual_axes) != set(axes.mesh.axis_names)
-    return False
+    if isinstance(axes, sharding_impls.ShardingContext) and axes.device_assignment is None:
+        return False
+    return not is_of_one_device(ctx)
 
 
 def is_of_one_device(ctx: Any) -> bool:

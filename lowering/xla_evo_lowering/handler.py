@@ -150,7 +150,7 @@ _GRAIN = 1 << 14
 _THREADED_OPERATIONS = 1 << 21
 """Operations of a call from which on it is worth 20 to 40 microseconds to wake another thread."""
 _WARM_OPERATIONS = 1 << 19
-"""The same where it is still awake: it sleeps some 15 microseconds after it had work."""
+"""The same where it is still awake, as threads of XLA's pool are for a while after their work."""
 _AWAKE_NS = 12_000
 _SPINS = 2000
 """How often a caller looks whether others are done before it lets other processes run."""

@@ -18,10 +18,12 @@ from xla_evo.library.contexts import changed_beside
 from xla_evo.targets.target import Target
 from xla_evo_lowering.branches import branches
 from xla_evo_lowering.compile import SINGLE_THREAD, Executable, Function, input_buffer
+from xla_evo_lowering.interpret import evaluate
 from xla_evo_lowering.ordinary import Ordinary
 from xla_evo_lowering.program import Program
 
 _SAMPLES = 1 << 22
+"""Inputs of a format that has too many to meet all, and of what stands beside a subtraction."""
 
 Patterns = NDArray[Any]
 """Numbers by their bits."""
@@ -46,7 +48,8 @@ def changed_by_branch(
     found = branches(program)
     if found is None:
         return ""
-    ordinary = _sampled(target, found.part, samples or _SAMPLES)
+    sample = sample_inputs(target, samples or _SAMPLES)
+    ordinary = sample[~evaluate(found.extraordinary, sample)]
     is_every = samples is None and target.dtype.bits <= 32
     return _changed_beside_nan(
         function,
@@ -99,11 +102,3 @@ def _pattern(part: Ordinary, places: NDArray[np.int64], bits: int) -> Patterns:
     """The ordinary inputs of some numbers, as bits: magnitudes, then those of the other sign."""
     sign, place = np.divmod(places, part.span + 1)
     return (place + part.base).astype(f"uint{bits}") | sign.astype(f"uint{bits}") << (bits - 1)
-
-
-def _sampled(target: Target, part: Ordinary, samples: int) -> NDArray[np.floating]:
-    """Ordinary inputs, of a sample of all."""
-    inputs = sample_inputs(target, samples)
-    unsigned = np.dtype(f"uint{target.dtype.bits}")
-    mask, base, span = map(unsigned.type, (part.mask, part.base, part.span))
-    return inputs[(inputs.view(unsigned) & mask) - base <= span]

@@ -20,7 +20,7 @@ from xla_evo.accuracy.sweep import measure_exhaustive, measure_inputs
 from xla_evo.errors import XlaEvoError
 from xla_evo.library.branching import changed_by_branch
 from xla_evo.library.certificate import Lowering, Proof, code_fingerprint
-from xla_evo.library.certify import prove, sweep_together
+from xla_evo.library.certify import DOOR_SAMPLES, prove, sweep_together
 from xla_evo.library.choice import best_proof
 from xla_evo.library.contexts import changed_beside
 from xla_evo.library.loader import Entry
@@ -36,8 +36,6 @@ from xla_evo_lowering.stablehlo import as_function
 QUICK_SECONDS = 50.0
 PARTS = 256
 """The inputs of a format are cut into so many parts; a quick check sweeps one of each entry."""
-
-_BRANCH_SAMPLES = 1 << 20
 
 _SAME_FIELDS = ("max_ulp", "count", "exhaustive")
 """What is decided in mpmath, so that it does not depend on the library of the fast references."""
@@ -250,7 +248,7 @@ def recheck_part(entry: Entry, part: int) -> Recheck | None:
         if not problem and target.function.arity == 1:
             graph = as_function(entry.program)
             problem = changed_beside(graph, target) or changed_by_branch(
-                entry.program, graph, target, samples=_BRANCH_SAMPLES
+                entry.program, graph, target, samples=DOOR_SAMPLES
             )
         if not problem and target.function.arity == 1 and target.dtype.bits <= 32:
             found = measure_exhaustive(run, _slice(target, part), flush_to_zero=flush)
