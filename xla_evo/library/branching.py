@@ -4,20 +4,17 @@ A program with `branches` computes arrays of ordinary inputs by itself. A sweep 
 order meets both branches, each on inputs of its own; here every ordinary input goes through both.
 """
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xla_evo._processors import usable
 from xla_evo.accuracy.inputs import sample_inputs
-from xla_evo.accuracy.sweep import BLOCK
+from xla_evo.library.bits import Array, block_length, first_difference
 from xla_evo.library.contexts import changed_beside
 from xla_evo.targets.target import Target
 from xla_evo_lowering.branches import branches
-from xla_evo_lowering.compile import SINGLE_THREAD, Executable, Function, input_buffer
+from xla_evo_lowering.compile import SINGLE_THREAD, Executable, Function
 from xla_evo_lowering.interpret import evaluate
 from xla_evo_lowering.ordinary import Ordinary
 from xla_evo_lowering.program import Program
@@ -64,33 +61,16 @@ def _changed_beside_nan(
 ) -> str:
     dtype = target.dtype
     run = Executable(function, [dtype], SINGLE_THREAD)
-    unsigned = np.dtype(f"uint{dtype.bits}")
+    length = block_length(dtype)
     count = _count(part, dtype.bits) if patterns is None else len(patterns)
-    run.compiled((BLOCK,))
-    local = threading.local()
 
-    def compare(first: int) -> str:
-        if not hasattr(local, "inputs"):
-            local.inputs = input_buffer(BLOCK, dtype.numpy)
-        inputs, bits = local.inputs, local.inputs.view(unsigned)
-        places = np.minimum(np.arange(first, first + BLOCK), count - 1)
-        bits[:] = _pattern(part, places, dtype.bits) if patterns is None else patterns[places]
-        alone = run(inputs)[:-1]
-        inputs[-1] = np.nan
-        among = run(inputs)[:-1]
-        differing = np.flatnonzero(alone.view(unsigned) != among.view(unsigned))
-        differing = differing[~(np.isnan(alone[differing]) & np.isnan(among[differing]))]
-        if not differing.size:
-            return ""
-        x, one, other = (float(array[differing[0]]) for array in (inputs, alone, among))
-        return f"f({x!r}) is {one!r} among ordinary inputs and {other!r} beside a nan"
+    def write(number: int, out: Array) -> None:
+        places = np.minimum(np.arange(number * length, (number + 1) * length), count - 1)
+        bits = _pattern(part, places, dtype.bits) if patterns is None else patterns[places]
+        out.view(bits.dtype)[:] = bits
 
-    with ThreadPoolExecutor(usable()) as pool:
-        for found in pool.map(compare, range(0, count, BLOCK - 1)):
-            if found:
-                pool.shutdown(cancel_futures=True)
-                return found
-    return ""
+    found = first_difference(run, run, dtype, -(-count // length), write)
+    return f"beside a nan it gives {found}" if found else ""
 
 
 def _count(part: Ordinary, bits: int) -> int:

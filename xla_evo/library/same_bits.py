@@ -2,33 +2,28 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from xla_evo._numba import njit_with
-from xla_evo._processors import usable
 from xla_evo.accuracy.inputs import sample_inputs
 from xla_evo.accuracy.lengths import check_length_invariance
 from xla_evo.accuracy.measurement import ErrorMeasurement
 from xla_evo.accuracy.sweep import BLOCK
+from xla_evo.library.bits import Array, Comparison, block_length, first_difference
 from xla_evo.library.certificate import Lowering, Proof, code_fingerprint, machine_identity
 from xla_evo.library.certify import CertificationError, is_swept, prove
 from xla_evo.library.loader import Entry
 from xla_evo.library.times import time_ratio
 from xla_evo.targets.target import make_target
 from xla_evo_lowering.backends import backend, fingerprint
-from xla_evo_lowering.compile import Executable, input_buffer
+from xla_evo_lowering.compile import Executable
 from xla_evo_lowering.compile import Function as Graph
 from xla_evo_lowering.dtypes import DType
 from xla_evo_lowering.native import ordinary_part
 from xla_evo_lowering.ordinary import Ordinary
 
-Array = np.ndarray[Any, Any]
-
-_NEAR = 1 << 10
 _SAMPLES = 1 << 22
 """Inputs of a format that has too many to meet all."""
 
@@ -180,110 +175,13 @@ def _blocks(entry: Entry) -> tuple[int, Callable[[int, np.ndarray[Any, Any]], No
 
         return count, sampled
     unsigned = np.dtype(f"uint{dtype.bits}")
-    length = _length(dtype)
+    length = block_length(dtype)
     steps = np.arange(length, dtype=unsigned)
 
     def every(number: int, out: np.ndarray[Any, Any]) -> None:
         np.add(steps, unsigned.type(number * length), out=out.view(unsigned))
 
     return (1 << dtype.bits) // length, every
-
-
-def _length(dtype: DType) -> int:
-    return min(BLOCK, 1 << dtype.bits)
-
-
-@njit_with(nogil=True)
-def _first_difference(
-    known: Any,
-    plain: Any,
-    beside: Any,
-    row: int,
-    stride: int,
-    size: int | np.unsignedinteger[Any],
-    infinity: int,
-) -> tuple[int, bool]:
-    """Where the first pattern is that one of two arrays has not; -1 if all are the same or nan.
-
-    Args:
-        known: bit patterns.
-        plain: the other ones.
-        beside: the other ones again, the rows of which lie ``stride`` apart.
-        row: patterns in a row.
-        stride: at least ``row``.
-        size: all bits of a pattern but the sign.
-        infinity: pattern of an infinity; those of nan are greater.
-
-    Returns:
-        (place, whether it is ``plain`` that differs there).
-    """
-    for number in range(len(known) // row):
-        here = known[number * row :][:row]
-        first, second = plain[number * row :][:row], beside[number * stride :][:row]
-        differing = here[0] ^ here[0]
-        for i in range(row):
-            differing |= (here[i] ^ first[i]) | (here[i] ^ second[i])
-        if differing:
-            for i in range(row):
-                for other in (first[i], second[i]):
-                    ordinary = min(here[i] & size, other & size) <= infinity
-                    if here[i] != other and ordinary:
-                        return number * row + i, other == first[i]
-    return -1, False
-
-
-@njit_with(nogil=True)
-def _nearest(patterns: Any, mask: Any, base: Any) -> Any:
-    """How far the least `Ordinary` input is below the nearest of some; all of one unsigned type."""
-    nearest = (patterns[0] & mask) - base
-    for i in range(len(patterns)):
-        nearest = min(nearest, (patterns[i] & mask) - base)
-    return nearest
-
-
-class _Comparison:
-    """Other forms beside known results, and the array that a thread needs to run one near a nan."""
-
-    def __init__(self, dtype: DType, length: int) -> None:
-        self._unsigned = np.dtype(f"uint{dtype.bits}")
-        self._size = self._unsigned.type((1 << (dtype.bits - 1)) - 1)
-        self._infinity = self._unsigned.type(
-            self._size >> dtype.mantissa_bits << dtype.mantissa_bits
-        )
-        self._beside = input_buffer(length + length // _NEAR, dtype.numpy)
-        self._beside.fill(np.nan)
-        self._inside = self._beside.reshape(-1, _NEAR + 1)[:, :_NEAR]
-
-    def take(self, inputs: Array) -> None:
-        """Takes the inputs that forms are to be run on."""
-        self._inputs = inputs
-        self._inside[:] = inputs.reshape(self._inside.shape)
-
-    def difference(self, other: Executable, known: Array, *, twice: bool = True) -> str:
-        """The first of the inputs for which a form gives other bits than known; or nothing.
-
-        Args:
-            other: the form.
-            known: results.
-            twice: run it near nans too.
-        """
-        plain = other(self._inputs)
-        beside, stride = (other(self._beside), _NEAR + 1) if twice else (plain, _NEAR)
-        place, in_order = _first_difference(
-            known.view(self._unsigned), plain.view(self._unsigned), beside.view(self._unsigned),
-            _NEAR, stride, self._size, self._infinity,
-        )  # fmt: skip
-        if place < 0:
-            return ""
-        row, column = divmod(place, _NEAR)
-        got = plain[place] if in_order else beside[row * stride + column]
-        return f"{got!r} for {self._inputs[place]!r}, not {known[place]!r}"
-
-    def has_ordinary(self, apart: Ordinary) -> bool:
-        """Whether any of the inputs is ordinary."""
-        numbers = map(self._unsigned.type, (apart.mask, apart.base))
-        nearest = _nearest(self._inputs.view(self._unsigned), *numbers)
-        return int(nearest) <= apart.span
 
 
 class Beside:
@@ -330,7 +228,7 @@ class Beside:
         """Compares the results of one entry for a block of inputs in the thread that calls."""
         name = self._names[number]
         if not hasattr(self._local, "comparison"):
-            self._local.comparison = _Comparison(self._dtype, len(inputs))
+            self._local.comparison = Comparison(self._dtype, len(inputs))
         if number == 0:
             self._local.comparison.take(inputs)
         if name in self._forms and name not in self.differences:
@@ -350,26 +248,9 @@ def _hold_against(entry: Entry, known: Executable, other: Executable, lowering: 
     Raises:
         DifferentBitsError: a result differs; says at which input.
     """
-    dtype = entry.program.dtype
-    count, write = _blocks(entry)
-    length = _length(dtype)
-    for form, size in ((known, length), (other, length), (other, length + length // _NEAR)):
-        form.compiled((size,))
-    local = threading.local()
-
-    def compare(number: int) -> str:
-        if not hasattr(local, "comparison"):
-            local.comparison = _Comparison(dtype, length)
-            local.inputs = input_buffer(length, dtype.numpy)
-        write(number, local.inputs)
-        local.comparison.take(local.inputs)
-        return local.comparison.difference(other, known(local.inputs))
-
-    with ThreadPoolExecutor(usable()) as pool:
-        for found in pool.map(compare, range(count)):
-            if found:
-                pool.shutdown(cancel_futures=True)
-                raise DifferentBitsError(f"{entry.name}: {lowering} gives {found}")
+    found = first_difference(known, other, entry.program.dtype, *_blocks(entry))
+    if found:
+        raise DifferentBitsError(f"{entry.name}: {lowering} gives {found}")
 
 
 def _hold_at_ends(entry: Entry, known: Executable, other: Executable, lowering: str) -> None:
@@ -384,7 +265,7 @@ def _hold_at_ends(entry: Entry, known: Executable, other: Executable, lowering: 
     apart, dtype = ordinary_part(entry.program), entry.program.dtype
     if apart is None:
         return
-    comparison = _Comparison(dtype, BLOCK)
+    comparison = Comparison(dtype, BLOCK)
     for inputs in _ends(apart, dtype):
         comparison.take(inputs)
         found = comparison.difference(other, known(inputs))
