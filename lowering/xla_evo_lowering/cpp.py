@@ -34,7 +34,7 @@ all paths when it vectorises: acos took 0.87 ns an element so, 0.47 without."""
 _SHARED = 4
 _INLINED = "__attribute__((always_inline)) "
 """Compilers call what they find long, as erfc in float64, and vectorise no loop that calls."""
-_LONG = 100
+_LONG = 85
 """Operations from which on a program has to be inlined by order."""
 
 _PREAMBLE = """\

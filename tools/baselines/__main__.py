@@ -9,6 +9,7 @@ python tools/baselines sin cos tan --form call --certify --time
 python tools/baselines lgamma --form branch --certify --time
 python tools/baselines log --form gradual > log.prog
 python tools/baselines expm1 --dtype float64 --certify --time
+python tools/baselines erfc --dtype float64 --form fast --max-ulp 500 --certify --time
 """
 
 import argparse
@@ -21,6 +22,7 @@ from gradual import GRADUAL
 from single import PROGRAMS
 from single_table import BRANCH, CALL, FAST, NEAR, ONE, SINGLE
 from table import FORMS, WIDE_FORMS, bits_of, forms
+from wide_fast import FORMS as WIDE_FAST
 
 from xla_evo.accuracy.directed import measure_directed
 from xla_evo.accuracy.specials import check_specials
@@ -45,6 +47,15 @@ SINGLE_FORMS = {
 slower, and at the built-in's error; and those for custom calls, with a branch, and for GPUs."""
 
 
+def forms_of(form, kind):
+    """Forms by function of a tier, or the wide ones; none where a format has no such tier."""
+    if kind is F32 and form != "wide":
+        return SINGLE_FORMS[form]
+    if kind is F64:
+        return {"wide": WIDE_FORMS, "fast": WIDE_FAST}.get(form, {})
+    return FORMS if form == "wide" else {}
+
+
 def programs(name, kind, bits=None, form="wide", rounding="up"):
     """The programs of a function in a format: float64 inside float32, float32 inside 16 bits.
 
@@ -54,7 +65,7 @@ def programs(name, kind, bits=None, form="wide", rounding="up"):
         yield PROGRAMS[name]()
         return
     if form != "wide":
-        yield build(name, SINGLE_FORMS[form][name], kind)
+        yield build(name, forms_of(form, kind)[name], kind)
         return
     working = F64 if kind.bits >= 32 else F32
     arity = make_target(name, kind).function.arity
@@ -88,7 +99,8 @@ def check(name, made, kind, samples):
 
 def put_into_library(name, made, kind, form, max_ulp, *, time, threads):
     inside = "float64" if F64 in made.types else "float32"
-    note = "sums and products in two parts" if kind is F64 else f"{inside} inside"
+    wide = "each sum as it is rounded" if form == "fast" else "sums and products in two parts"
+    note = wide if kind is F64 else f"{inside} inside"
     note += ", for huge arguments alone; for custom calls" if form == "call" else ""
     provenance = Provenance(kind="baseline by hand", note=f"{note}; tools/baselines")
     try:
@@ -122,9 +134,9 @@ def main():
     parser.add_argument("--out", type=Path, help="folder for NAME.prog")
     args = parser.parse_args()
     kind = dtype(args.dtype)
-    if args.form != "wide" and kind is not F32:
-        parser.error(f"the {args.form} forms are of float32")
-    known = SINGLE_FORMS.get(args.form, WIDE_FORMS if kind is F64 else FORMS)
+    known = forms_of(args.form, kind)
+    if not known:
+        parser.error(f"no {args.form} forms of {args.dtype}")
     unknown = set(args.functions) - {"all", *known}
     if unknown:
         parser.error(f"no form for {', '.join(sorted(unknown))}; choose among {', '.join(known)}")

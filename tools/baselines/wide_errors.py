@@ -185,7 +185,7 @@ def near_erf_inv_fit() -> tuple[float, float, Fit]:
 
 
 @functools.cache
-def far_erf_inv_fit() -> Fit:
+def far_erf_inv_fit(bits: float) -> Fit:
     """erf_inv(x) - s in (s - 2) / (s + 2), s = sqrt(-log(1 - x)), for results from 1 on."""
 
     @functools.cache
@@ -198,7 +198,7 @@ def far_erf_inv_fit() -> Fit:
         return y - s
 
     ends = [(s - 2) / (s + 2) for s in (mp.mpf("1.36"), mp.mpf("6.07"))]
-    return shortest(value, *ends, 56.0, weight=lambda t: 1, least=19)
+    return shortest(value, *ends, bits, weight=lambda t: 1, least=16)
 
 
 def erf_inv(x: Value, working: DType, bits: float) -> Value:
@@ -234,6 +234,6 @@ def erf_inv(x: Value, working: DType, bits: float) -> Value:
     inverse = 1.0 / (s * (s + 2.0))
     root_rest = (residual + low) * ((s + 2.0) * inverse * 0.5)
     t = (s - 2.0) * (s * inverse)
-    outer = s + (root_rest + horner_over_tree(t, far_erf_inv_fit().numerator, 1))
+    outer = s + (root_rest + horner_over_tree(t, far_erf_inv_fit(56.0).numerator, 1))
     y = with_sign(near.where(inner, outer), sign_of(x))
     return (a < 1.0).where(y, (a.equals(1.0)).where(with_sign(x.constant(INF), sign_of(x)), NAN))

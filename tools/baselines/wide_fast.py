@@ -1,0 +1,231 @@
+"""Functions of float64 to a few ULP, for the built-in's error and faster than it.
+
+The forms of `wide_exponential` and its kin without what keeps their roundings: each sum is rounded
+as it comes, and arguments are reduced so that what that loses stays a few units.
+"""
+
+import functools
+import math
+from collections.abc import Sequence
+
+import mpmath as mp
+import numpy as np
+from cores import LN2, full_atanh_fit, power_of_two, rounded, split_bits
+from expression import Value, estrin, horner, sign_of, with_sign
+from fit import Fit, fit, shortest
+from octaves import at_least, at_most
+from parts import any_sum, halves
+from wide_errors import far_erf_inv_fit
+from wide_exponential import LN2_HIGH, LN2_LOW, itself_if_tiny
+
+from xla_evo.targets.catalogue import CATALOGUE
+from xla_evo_lowering.dtypes import F64
+
+INF, NAN = math.inf, math.nan
+_BITS = 53.0
+_DEGREE = 9
+_END = LN2 / 2 * 1.0001
+_CENTRE = 2.5
+_ERFC_END = 26.6
+_NEAR = 0.8427007929497149
+_NEAR_MIDDLE = 0.62125
+
+
+def _reduced(x: Value, factor: float = 1.0) -> tuple[Value, Value]:
+    """(r, low bits of n) with x = (n ln 2 + r) / factor; n times either constant is exact."""
+    n, bits = rounded(x * (factor / LN2))
+    return n * (LN2_LOW / -factor) + (n * (LN2_HIGH / -factor) + x), bits
+
+
+@functools.cache
+def _slope_fit() -> Fit:
+    """(e^r - 1) / r on half an octave."""
+    return shortest(
+        lambda r: mp.expm1(r) / r if abs(r) > 1e-12 else mp.mpf(1), -_END, _END, _BITS,
+        weight=lambda r: 1, least=9,
+    )  # fmt: skip
+
+
+def expm1(x: Value) -> Value:
+    """2^n r p(r) + (2^n - 1), halved so that the largest do not overflow."""
+    r, n = _reduced(at_least(at_most(x, 710.0), -60.0))
+    scale = power_of_two(n - 1, F64)
+    y = (scale * r) * horner(r, _slope_fit().numerator) + (scale - 0.5)
+    return itself_if_tiny(x, y + y, 2.0**-54)
+
+
+@functools.cache
+def _hyperbolic_fits() -> tuple[Fit, Fit]:
+    """((cosh r - 1) / r^2, (sinh r - r) / r^3) in r^2."""
+
+    def even(z):
+        return (mp.cosh(mp.sqrt(z)) - 1) / z if z > 1e-9 else mp.mpf(1) / 2 + z / 24
+
+    def odd(z):
+        r = mp.sqrt(z)
+        return (mp.sinh(r) / r - 1) / z if z > 1e-9 else mp.mpf(1) / 6 + z / 120
+
+    with mp.workdps(60):
+        return tuple(
+            shortest(f, 0, mp.mpf(_END) ** 2, _BITS, weight=lambda z: z + mp.mpf(2) ** -20)
+            for f in (even, odd)
+        )
+
+
+def _hyperbolic(x: Value) -> tuple[Value, ...]:
+    """(2^(n-2), 2^(-n-2), cosh r, sinh r) of |x| = n ln 2 + r."""
+    r, n = _reduced(at_most(abs(x), 710.6))
+    even, odd = _hyperbolic_fits()
+    square = r * r
+    exponent = n << 52
+    up = (exponent + (1021 << 52)).floating(F64)
+    down = ((1021 << 52) - exponent).max(0).floating(F64)
+    cosh = square * horner(square, even.numerator) + 1.0
+    sinh = (r * square) * horner(square, odd.numerator) + r
+    return up, down, cosh, sinh
+
+
+def sinh(x: Value) -> Value:
+    """Sinh(n ln 2) cosh r + cosh(n ln 2) sinh r, halved until the end."""
+    up, down, even, odd = _hyperbolic(x)
+    y = (up - down) * even + (up + down) * odd
+    return with_sign(itself_if_tiny(abs(x), y + y, 2.0**-30), sign_of(x))
+
+
+def cosh(x: Value) -> Value:
+    """Cosh(n ln 2) cosh r + sinh(n ln 2) sinh r, halved until the end."""
+    up, down, even, odd = _hyperbolic(x)
+    y = (up + down) * even + (up - down) * odd
+    return y + y
+
+
+def tanh(x: Value) -> Value:
+    """T + s over 1 + T s, T and s the hyperbolic tangents of n ln 2 / 2 and of the rest of |x|."""
+    a = at_most(abs(x), 19.5)
+    h, low_bits = _reduced(a, 2.0)
+    square = h * h
+    s = (h * square) * horner(square, _half_tanh_fit().numerator) + h
+    u = power_of_two(-low_bits, F64)
+    less, more = 1.0 - u, u + 1.0
+    return with_sign((more * s + less) / (less * s + more), sign_of(x))
+
+
+@functools.cache
+def _half_tanh_fit() -> Fit:
+    """(tanh(h) - h) / h^3 in h^2 for half of half an octave."""
+
+    def value(z):
+        h = mp.sqrt(z)
+        with mp.workdps(60):
+            return (mp.tanh(h) - h) / (h * z) if z > 1e-20 else z * 2 / 15 - mp.mpf(1) / 3
+
+    end = mp.mpf(_END) / 2
+    return shortest(value, 0, end * end, _BITS, weight=lambda z: z + mp.mpf(2) ** -22, least=5)
+
+
+def _log1p(down: Value, f: Value) -> Value:
+    """Log(1 + f) - n ln 2 by the inverse hyperbolic tangent of f / (2 + f).
+
+    Args:
+        down: n in the exponent's place of an integer.
+        f: of sqrt(1/2) - 1 to sqrt(2) - 1.
+    """
+    n = (down >> 52).to(F64)
+    s = f / (f + 2.0)
+    z = s * s
+    rest = s * (f - z * estrin(z, full_atanh_fit(7).numerator))
+    return (f - (n * LN2_LOW + rest)) - n * LN2_HIGH
+
+
+def log1p(x: Value) -> Value:
+    """The logarithm of 1 + x = 2^-n (1 + f), f with what the sum lost."""
+    u, lost = any_sum(x.constant(1.0), x)
+    exponent, m = split_bits(u)
+    down = -exponent
+    scale = (down + (1023 << 52)).max(0).floating(F64)
+    y = with_sign(_log1p(down, lost * scale + (m - 1.0)), sign_of(x))
+    y = (x < INF).where(y, x)
+    return (x > -1.0).where(y, (x.equals(-1.0)).where(x.constant(-INF), NAN))
+
+
+@functools.cache
+def _erfc_fit() -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """e^(a^2) erfc(a) as a quotient of polynomials in a, of which both begin with 1.
+
+    It is fitted times a + k in (a - k) / (a + k), which is one interval for all a.
+    """
+    k = mp.mpf(_CENTRE)
+
+    @functools.cache
+    def scaled(w):
+        a = k * (1 + w) / (1 - w)
+        with mp.workdps(70):
+            return mp.exp(a * a) * mp.erfc(a) * (a + k)
+
+    ends = mp.mpf(-1), (_ERFC_END - k) / (_ERFC_END + k)
+    powers = range(_DEGREE + 1)
+    found = fit(scaled, *ends, powers, below=powers[1:], weight=lambda w: 1 / scaled(w))
+    top = _expanded(found.numerator, k)
+    bottom = _expanded((1.0, *found.denominator), k)
+    bottom = [k * low + high for low, high in zip([*bottom, 0], [0, *bottom], strict=True)]
+    bottom[0] = top[0]
+    return tuple(tuple(float(c / top[0]) for c in terms) for terms in (top, bottom))
+
+
+def _expanded(coefficients: Sequence[float], k: mp.mpf) -> list[mp.mpf]:
+    """A polynomial in (a - k) / (a + k), times a power of a + k, as one in a."""
+    degree = len(coefficients) - 1
+    total = np.zeros(degree + 1, object)
+    for power, coefficient in enumerate(coefficients):
+        term = np.array([mp.mpf(coefficient)], object)
+        for sign in [-1] * power + [1] * (degree - power):
+            term = np.convolve(term, np.array([sign * k, mp.mpf(1)], object))
+        total = total + term
+    return list(total)
+
+
+def erfc(x: Value) -> Value:
+    """E^(-a^2) p(a) / q(a); of the square what is rounded counts."""
+    a = at_most(abs(x), 27.0)
+    first, rest = halves(a)
+    square = first * first
+    n, low_bits = rounded(square * (-1.0 / LN2))
+    r = (n * -LN2_HIGH - square) + (n * -LN2_LOW - (a + first) * rest)
+    power = r * horner(r, _slope_fit().numerator) + 1.0
+    top, bottom = _erfc_fit()
+    size = power * (estrin(a, top) / estrin(a, bottom))
+    tail = (size * power_of_two(low_bits + 64, F64)).guard() * 2.0**-64
+    return (x < 0.0).where(2.0 - tail, tail)
+
+
+@functools.cache
+def _near_fit() -> Fit:
+    """erf_inv(x) / x in -log(1 - x^2) less its middle (Giles 2012), for results up to 1."""
+    function, middle = CATALOGUE["erf_inv"].mp, mp.mpf(_NEAR_MIDDLE)
+
+    def value(v):
+        w = v + middle
+        x = mp.sqrt(-mp.expm1(-w))
+        return function(x) / x if w > 1e-20 else mp.sqrt(mp.pi) / 2
+
+    return shortest(value, -middle, middle, 55.0, weight=lambda v: 1, least=12)
+
+
+def erf_inv(x: Value) -> Value:
+    """X times a polynomial of -log(1 - x^2), or s + p with s^2 = -log(1 - x) from erf(1) on."""
+    a = abs(x)
+    near, rest = a < _NEAR, 1.0 - a
+    exponent, m = split_bits(near.where(rest * (a + 1.0), rest))
+    w = -_log1p(-exponent, m - 1.0)
+    inner = a * estrin(w - _NEAR_MIDDLE, _near_fit().numerator)
+    s = w.sqrt()
+    outer = s + estrin((s - 2.0) / (s + 2.0), far_erf_inv_fit(_BITS - 2).numerator)
+    y = with_sign(near.where(inner, outer), sign_of(x))
+    return (a < 1.0).where(y, (a.equals(1.0)).where(with_sign(x.constant(INF), sign_of(x)), NAN))
+
+
+FORMS = {
+    "expm1": expm1, "log1p": log1p, "sinh": sinh, "cosh": cosh, "tanh": tanh, "erfc": erfc,
+    "erf_inv": erf_inv,
+}  # fmt: skip
+"""Forms by function."""
