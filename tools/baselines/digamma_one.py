@@ -16,6 +16,7 @@ from cores import ATANH_END, atanh_rest, split_bits
 from expression import Value, build, horner
 from fit import Fit, fit
 from hard_inputs import units_that_round_well
+from single_constants import Constants
 from wide_exponential import LN2_HIGH, LN2_LOW
 
 from xla_evo_lowering.dtypes import F32, F64
@@ -128,23 +129,36 @@ def _inverses(x: Value) -> tuple[Value, Value]:
     return (x + last) * (outer + inner), outer * inner
 
 
-def _cotangent(f: Value, found: Fit, units: int) -> tuple[Value, Value]:
+def _cotangent(f: Value, found: Fit) -> tuple[Value, Value]:
     """Numerator and denominator of pi cot(pi f)."""
     z = f * f
-    first, second, *others = found.numerator
-    second += units * math.ulp(second)
-    return horner(z, (first, second, *others)), f * horner(z, (1.0, *found.denominator))
+    return horner(z, found.numerator), f * horner(z, (1.0, *found.denominator))
 
 
-def digamma(
-    x: Value, below: int = 4, terms: int = 5, units: int = 0, hard: _Hard = _NEXT_TO_ZERO
-) -> Value:
+@dataclass(frozen=True, slots=True)
+class _Fits:
+    """What the polynomials are of: the series, the cotangent and the logarithm."""
+
+    series: Fit
+    cotangent: Fit
+    logarithm: tuple[float, ...]
+
+
+def _fits(below: int, terms: int, hard: _Hard) -> _Fits:
+    """Fits with a cotangent's denominator and a logarithm of these lengths."""
+    return _Fits(_series_fit(hard), _cotangent_fit(below, hard), _atanh_fit(terms, hard))
+
+
+def digamma(x: Value) -> Value:
+    """Within 1 ULP."""
+    return _with_fits(x, _fits(4, 5, _NEXT_TO_ZERO))
+
+
+def _with_fits(x: Value, found: _Fits) -> Value:
     """Log Y and the series, less inverses or a cotangent, the quotients with one division.
 
     They go off the logarithm's large part first: at -66.795906 the result is -6.7e-9, a sum of
-    numbers near 4. ``below`` and ``terms`` are how long the cotangent's denominator and the
-    logarithm are; the cotangent's second coefficient is moved by ``units`` in the last place;
-    ``hard`` inputs are points of the fits.
+    numbers near 4.
     """
     near = (x < _FAR) & (x > _FIRST)
     limited = x.max(-(2.0**23))
@@ -154,9 +168,9 @@ def digamma(
     capped = base.min(_HUGE)
     square = capped * capped
     # In Y^2 the quotient has its coefficients the other way round.
-    series = _series_fit(hard)
-    top, bottom = (horner(square, c[::-1]) for c in (series.numerator, (1.0, *series.denominator)))
-    cotangents = _cotangent(f.to(F64), _cotangent_fit(below, hard), units)
+    series = found.series.numerator, (1.0, *found.series.denominator)
+    top, bottom = (horner(square, c[::-1]) for c in series)
+    cotangents = _cotangent(f.to(F64), found.cotangent)
     sides = zip(_inverses(wide), cotangents, (0.0, 1.0), strict=True)
     side, below = (
         near.where(inverses, (x <= _FIRST).where(cotangent, neither))
@@ -166,7 +180,7 @@ def digamma(
     exponent, m = split_bits(base)
     s = (m - 1.0) / (m + 1.0)
     z = s * s
-    rest = (z * s) * horner(z, _atanh_fit(terms, hard)) + (s + s)
+    rest = (z * s) * horner(z, found.logarithm) + (s + s)
     count = exponent.to(F64)
     y = (count * (LN2_HIGH * _UNIT) - quotient).guard() + (rest + count * (LN2_LOW * _UNIT))
     y = ((x < 0.5) & f.equals(0.0)).where(math.nan, y.to(F32))
@@ -174,14 +188,44 @@ def digamma(
     return (x < math.inf).where(y, x)
 
 
-def digamma_near(x: Value) -> Value:
+def digamma_near(x: Value, constants: Constants) -> Value:
     """The same with a term more in both: 0.51 ULP, with contraction and without."""
-    return digamma(x, *_NEAR, _near_units(), _BETWEEN_RESULTS)
+    return _with_fits(x, _of_constants(constants))
 
 
-@functools.cache
-def _near_units() -> int:
+def _of_constants(constants: Constants) -> _Fits:
+    parts = {name: tuple(values) for name, values in constants.items()}
+    return _Fits(
+        Fit(parts["series"], parts["below series"], 0.0),
+        Fit(parts["cotangent"], parts["below cotangent"], 0.0),
+        parts["logarithm"],
+    )
+
+
+def near_constants() -> Constants:
+    """Those of `digamma_near`: fits, the cotangent's second coefficient moved.
+
+    The last places of fits differ from one processor to the next, and on some no move holds.
+
+    Raises:
+        ValueError: no move makes the hard inputs hold.
+    """
+    found = _fits(*_NEAR, _BETWEEN_RESULTS)
+
+    def moved(units: int) -> Constants:
+        first, second, *others = found.cotangent.numerator
+        second += units * math.ulp(second)
+        return {
+            "series": list(found.series.numerator),
+            "below series": list(found.series.denominator),
+            "cotangent": [first, second, *others],
+            "below cotangent": list(found.cotangent.denominator),
+            "logarithm": list(found.logarithm),
+        }
+
     def program_with(units: int) -> Program:
-        return build("digamma", lambda x: digamma(x, *_NEAR, units, _BETWEEN_RESULTS), F32)
+        return build("digamma", lambda x: digamma_near(x, moved(units)), F32)
 
-    return units_that_round_well(program_with, mp.digamma, _BETWEEN_RESULTS.inputs, _NEAR_ULP)
+    return moved(
+        units_that_round_well(program_with, mp.digamma, _BETWEEN_RESULTS.inputs, _NEAR_ULP)
+    )

@@ -6,6 +6,7 @@ python tools/baselines/single_fits.py erf log2     # fits anew, and writes them 
 import sys
 from collections.abc import Callable
 
+import digamma_one
 import mpmath as mp
 import numpy as np
 from cube_root import beyond_one, residuals
@@ -219,11 +220,16 @@ def cbrt() -> Constants:
     return {"beyond": _part(beyond_one, float(edges[0]), float(edges[-1]), 5, weight)}
 
 
+def digamma() -> Constants:
+    """Constants of `digamma_one.digamma_near`, as they stand."""
+    return digamma_one.near_constants()
+
+
 STARTS: dict[str, Callable[[], Constants]] = {
     form.__name__: form
     for form in (
         log, log2, log10, log1p, tanh, atanh, erf, erfc, erf_inv, gelu,
-        cbrt,
+        cbrt, digamma,
     )
 }  # fmt: skip
 

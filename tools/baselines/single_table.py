@@ -82,7 +82,7 @@ ONE = {
 NEAR = {
     "cos": windows.cos_near,
     "tan": windows.tan_near,
-    "digamma": digamma_one.digamma_near,
+    "digamma": with_constants("digamma", digamma_one.digamma_near),
     "logistic": quotients.logistic,
     "silu": quotients.silu,
     "gelu_tanh": quotients.gelu_tanh,
