@@ -10,6 +10,7 @@ import power
 import trigonometric
 import wide_errors
 import wide_exponential
+import wide_inverses
 import wide_logarithm
 
 from xla_evo_lowering.dtypes import BF16, F16, F64, DType
@@ -71,6 +72,7 @@ FORMS = {
 }
 
 WIDE_FORMS = {
+    "exp": (wide_exponential.exp, wide_exponential.exp_in_parts),
     "exp2": (wide_exponential.exp2, wide_exponential.exp2_in_parts),
     "expm1": (wide_exponential.expm1,),
     "log1p": (wide_logarithm.log1p,),
@@ -79,6 +81,14 @@ WIDE_FORMS = {
     "tanh": (wide_exponential.tanh, wide_exponential.tanh_in_parts),
     "erfc": (wide_errors.erfc, wide_errors.erfc_in_parts),
     "erf_inv": (wide_errors.erf_inv,),
+    "log": (wide_inverses.log,),
+    "log2": (wide_inverses.log2,),
+    "log10": (wide_inverses.log10,),
+    "asin": (wide_inverses.asin,),
+    "acos": (wide_inverses.acos,),
+    "atan": (wide_inverses.atan,),
+    "atanh": (wide_inverses.atanh,),
+    "cbrt": (wide_inverses.cbrt,),
 }
 """Forms of float64 functions; where there are several, the first is faster."""
 

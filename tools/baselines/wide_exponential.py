@@ -11,11 +11,14 @@ import mpmath as mp
 from cores import LN2, power_of_two, rounded
 from expression import Value, estrin, horner, horner_over_tree, sign_of, with_sign
 from fit import Fit, shortest
+from octaves import at_least, at_most
 from parts import FIT_BITS, Parts, any_sum, constant_parts, halves, ordered_sum, quotient
 
 from xla_evo_lowering.dtypes import F64, DType
 
 INF = math.inf
+_LEAST_OF_EXP, _MOST_OF_EXP = -708.3964185322641, 709.782712893384
+"""Where e^x is a normal number."""
 _END = LN2 / 2 * 1.0001
 _LN2_BITS = 42
 LN2_HIGH, LN2_LOW = constant_parts(lambda: mp.log(2), _LN2_BITS)
@@ -47,6 +50,42 @@ def exp_tail_fit() -> Fit:
 def exp_tail(r: Value, low: Value) -> Value:
     """E^(r + low) - 1 - r."""
     return r * r * horner_over_tree(r, exp_tail_fit().numerator, 1) + low
+
+
+@functools.cache
+def exp_slope_fit() -> Fit:
+    """(e^r - 1) / r on half an octave, relative to e^r."""
+    end = mp.mpf(_END)
+    return shortest(
+        lambda r: mp.expm1(r) / r if abs(r) > 1e-12 else mp.mpf(1), -end, end, 57.5,
+        weight=lambda r: (abs(r) + mp.mpf(2) ** -12) / mp.exp(r), least=10,
+    )  # fmt: skip
+
+
+def exp_parts(x: Value) -> tuple[Value, Value]:
+    """(e^r, n in the low bits of an integer) of x = n ln 2 + r."""
+    n, low_bits = rounded(x * (1.0 / LN2))
+    r = n * -LN2_LOW + (n * -LN2_HIGH + x)
+    return r * horner_over_tree(r, exp_slope_fit().numerator, 2) + 1.0, low_bits
+
+
+def exp(x: Value, working: DType, bits: float) -> Value:
+    """1 + r q(r) of r = x - n ln 2, rounded once."""
+    return _with_ends(*exp_parts(at_least(at_most(x, 710.0), -709.0)), x)
+
+
+def _with_ends(y: Value, n: Value, x: Value) -> Value:
+    """Y 2^n by the bits, for e^x; its ends are selected."""
+    y = (y.signed() + (n << 52)).floating(F64)
+    y = (x >= _LEAST_OF_EXP).where(y, 0.0)
+    return (x <= _MOST_OF_EXP).where(y, x + INF)
+
+
+def exp_in_parts(x: Value, working: DType, bits: float) -> Value:
+    """1 + r + r^2 q(r) with what 1 + r rounds: under contraction or without."""
+    r, rest, n = reduced(at_least(at_most(x, 710.0), -709.0))
+    total, error = ordered_sum(x.constant(1.0), r)
+    return _with_ends(total + (error + exp_tail(r, rest)), n, x)
 
 
 @functools.cache

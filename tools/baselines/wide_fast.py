@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 import mpmath as mp
 import numpy as np
-from cores import LN2, full_atanh_fit, power_of_two, rounded, split_bits
+from cores import LN2, atanh_rest, full_atanh_fit, power_of_two, rounded, split_bits
 from expression import Value, estrin, horner, sign_of, with_sign
 from fit import Fit, fit, shortest
 from octaves import at_least, at_most
 from parts import any_sum, halves
 from wide_errors import far_erf_inv_fit
-from wide_exponential import LN2_HIGH, LN2_LOW, itself_if_tiny
+from wide_exponential import LN2_HIGH, LN2_LOW, exp_parts, itself_if_tiny
 
 from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo_lowering.dtypes import F64
@@ -27,6 +27,7 @@ _DEGREE = 9
 _END = LN2 / 2 * 1.0001
 _CENTRE = 2.5
 _ERFC_END = 26.6
+_HUGE = 2.0**28
 _NEAR = 0.8427007929497149
 _NEAR_MIDDLE = 0.62125
 
@@ -137,15 +138,71 @@ def _log1p(down: Value, f: Value) -> Value:
     return (f - (n * LN2_LOW + rest)) - n * LN2_HIGH
 
 
-def log1p(x: Value) -> Value:
-    """The logarithm of 1 + x = 2^-n (1 + f), f with what the sum lost."""
-    u, lost = any_sum(x.constant(1.0), x)
+def _log_of_sum(u: Value, lost: Value, doubled: Value | None = None) -> Value:
+    """The logarithm of u + lost, of twice that where a condition holds."""
     exponent, m = split_bits(u)
     down = -exponent
-    scale = (down + (1023 << 52)).max(0).floating(F64)
-    y = with_sign(_log1p(down, lost * scale + (m - 1.0)), sign_of(x))
+    f = lost * (down + (1023 << 52)).max(0).floating(F64) + (m - 1.0)
+    return _log1p(down if doubled is None else doubled.where(down - (1 << 52), down), f)
+
+
+def log1p(x: Value) -> Value:
+    """The logarithm of 1 + x = 2^-n (1 + f), f with what the sum lost."""
+    y = with_sign(_log_of_sum(*any_sum(x.constant(1.0), x)), sign_of(x))
     y = (x < INF).where(y, x)
     return (x > -1.0).where(y, (x.equals(-1.0)).where(x.constant(-INF), NAN))
+
+
+def asinh(x: Value) -> Value:
+    """log(1 + w), w = |x| + x^2 / (1 + sqrt(1 + x^2)), and log(2 |x|) from 2^28 on."""
+    a = abs(x)
+    huge = a > _HUGE
+    square = a * a
+    w = square / ((square + 1.0).sqrt() + 1.0) + a
+    u, lost = any_sum(x.constant(1.0), w)
+    y = _log_of_sum(huge.where(a, u), huge.where(0.0, lost), huge)
+    y = (a < INF).where(y, a)
+    return itself_if_tiny(x, with_sign(y, sign_of(x)), 2.0**-30)
+
+
+def acosh(x: Value) -> Value:
+    """log(1 + w), w = d + sqrt(d (d + 2)), d = x - 1, and log(2 x) from 2^28 on."""
+    huge = x > _HUGE
+    d = x - 1.0
+    w = (d * (d + 2.0)).sqrt() + d
+    u, lost = any_sum(x.constant(1.0), w)
+    y = _log_of_sum(huge.where(x, u), huge.where(0.0, lost), huge)
+    return (x < INF).where(y, x)
+
+
+def _exp(x: Value) -> Value:
+    """E^x from -709 on, up to 709."""
+    y, n = exp_parts(at_least(x, -709.0))
+    return y * power_of_two(n, F64)
+
+
+@functools.cache
+def _softplus_fit() -> Fit:
+    """(2 atanh(s) / s - 2) / s^2 in s^2 up to 1/9."""
+    return shortest(atanh_rest, 0, mp.mpf("0.11112"), _BITS, weight=lambda z: z + mp.mpf(2) ** -20)
+
+
+def _log1p_of_exp(x: Value) -> Value:
+    """log(1 + e^x) for x up to 0, by the inverse hyperbolic tangent of e^x / (2 + e^x)."""
+    e = _exp(x)
+    s = e / (e + 2.0)
+    z = s * s
+    return e - s * (e - z * estrin(z, _softplus_fit().numerator))
+
+
+def softplus(x: Value) -> Value:
+    """max(x, 0) + log(1 + e^-|x|)."""
+    return at_least(x, 0.0) + _log1p_of_exp(-abs(x))
+
+
+def log_sigmoid(x: Value) -> Value:
+    """min(x, -0) - log(1 + e^-|x|)."""
+    return at_most(x, -0.0) - _log1p_of_exp(-abs(x))
 
 
 @functools.cache
@@ -226,6 +283,7 @@ def erf_inv(x: Value) -> Value:
 
 FORMS = {
     "expm1": expm1, "log1p": log1p, "sinh": sinh, "cosh": cosh, "tanh": tanh, "erfc": erfc,
-    "erf_inv": erf_inv,
+    "erf_inv": erf_inv, "asinh": asinh, "acosh": acosh, "softplus": softplus,
+    "log_sigmoid": log_sigmoid,
 }  # fmt: skip
 """Forms by function."""

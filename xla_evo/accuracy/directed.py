@@ -36,6 +36,7 @@ _NEIGHBOURS = 1 << 17
 _PIECE, _PAIRS_NEAR = 1 << 14, 1 << 22
 """Pairs of a block, and of a round: with 2^17 what a climb ends at depends on the seed."""
 _LEAST = 2.0**-60
+_NORMAL = 2.0**-1022
 _REACHES = (1.0, 8.0, 40.0, 800.0)
 """Half of a sample is uniform in value between these and their negatives, as many in each."""
 
@@ -187,14 +188,22 @@ def _drawn(target: Target, seed: int, number: int) -> NDArray[np.float64]:
     if number == 0:
         parts.append(sample_inputs(target, _BLOCK // 8, seed))
     rest = _BLOCK - sum(map(len, parts))
-    parts.append(_by_binade(target.high, rest // 2, random))
-    parts.append(-_by_binade(-target.low, rest - rest // 2, random))
-    return np.concatenate(parts)
+    if target.low < 0.0:
+        parts.append(_by_binade(target.high, rest // 2, random))
+        parts.append(-_by_binade(-target.low, rest - rest // 2, random))
+    else:
+        # Of positive inputs the least count too, which are others than the function of a small one.
+        parts.append(_by_binade(target.high, rest // 2, random, least=_NORMAL))
+        parts.append(target.low + _by_binade(1.0, rest - rest // 2, random))
+    drawn = np.concatenate(parts)
+    return drawn if target.low <= 0.0 else np.maximum(drawn, target.low)
 
 
-def _by_binade(top: float, count: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """Positive numbers, half of them from 2^-60 to 1 and half from there to ``top``."""
-    least, one = ordinal(_LEAST, F64), ordinal(1.0, F64)
+def _by_binade(
+    top: float, count: int, random: np.random.Generator, *, least: float = _LEAST
+) -> NDArray[np.float64]:
+    """Positive numbers, half of them from the least to 1 and half from there to ``top``."""
+    least, one = ordinal(least, F64), ordinal(1.0, F64)
     last = min(ordinal(top, F64), ordinal(np.inf, F64) - 1)
     near = random.integers(least, min(one, last), count - count // 2, endpoint=True)
     far = random.integers(min(one, last) if last > one else least, last, count // 2, endpoint=True)

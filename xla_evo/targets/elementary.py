@@ -13,6 +13,7 @@ import numpy as np
 from xla_evo.targets import exact_forms as exact
 from xla_evo.targets import float64_forms as fast
 from xla_evo.targets import pair_forms as pair
+from xla_evo.targets import pair_inverses as inverses
 from xla_evo.targets import trigonometric_forms as trigonometric
 from xla_evo.targets.function import Function
 from xla_evo.targets.reliable import guarded
@@ -47,7 +48,7 @@ def _within_one(form: Callable[..., Any], tiny: fast.Series | None = None) -> fa
 
 ROWS: tuple[Function, ...] = (
     Function(
-        name="exp", mp=mp.exp, f64=_EXP64, f64_error_ulp=4.0,
+        name="exp", mp=mp.exp, f64=_EXP64, f64_error_ulp=4.0, pair=inverses.exp,
         specials=_EXP, results=(0.0, _INF),
         builtin="jax.numpy.exp", primitive="exp",
     ),
@@ -64,17 +65,20 @@ ROWS: tuple[Function, ...] = (
     ),
     Function(
         name="log", mp=exact.log, f64=_nan_below(0.0, np.log),
-        f64_error_ulp=4.0, domain=(0.0, _INF), specials=_LOG, zeros=(1.0,), poles=(0.0,),
+        f64_error_ulp=4.0, pair=inverses.log, domain=(0.0, _INF), specials=_LOG,
+        zeros=(1.0,), poles=(0.0,),
         builtin="jax.numpy.log", primitive="log",
     ),
     Function(
         name="log2", mp=exact.log2, f64=_nan_below(0.0, np.log2),
-        f64_error_ulp=4.0, domain=(0.0, _INF), specials=_LOG, zeros=(1.0,), poles=(0.0,),
+        f64_error_ulp=4.0, pair=inverses.log2, domain=(0.0, _INF), specials=_LOG,
+        zeros=(1.0,), poles=(0.0,),
         builtin="jax.numpy.log2",
     ),
     Function(
         name="log10", mp=exact.log10, f64=_nan_below(0.0, np.log10),
-        f64_error_ulp=4.0, domain=(0.0, _INF), specials=_LOG, zeros=(1.0,), poles=(0.0,),
+        f64_error_ulp=4.0, pair=inverses.log10, domain=(0.0, _INF), specials=_LOG,
+        zeros=(1.0,), poles=(0.0,),
         builtin="jax.numpy.log10",
     ),
     Function(
@@ -111,17 +115,19 @@ ROWS: tuple[Function, ...] = (
     ),
     Function(
         name="asin", mp=guarded(mp.asin), f64=_within_one(np.arcsin), f64_error_ulp=4.0,
-        domain=(-1.0, 1.0), symmetry="odd", specials=(*_ODD_ZERO, *_NAN_BEYOND_ONE),
-        zeros=(0.0,), poles=(1.0, -1.0), builtin="jax.numpy.arcsin", primitive="asin",
+        pair=inverses.asin, domain=(-1.0, 1.0), symmetry="odd",
+        specials=(*_ODD_ZERO, *_NAN_BEYOND_ONE), zeros=(0.0,), poles=(1.0, -1.0),
+        builtin="jax.numpy.arcsin", primitive="asin",
     ),
     Function(
         name="acos", mp=guarded(mp.acos), f64=_within_one(np.arccos), f64_error_ulp=4.0,
-        domain=(-1.0, 1.0), specials=((1.0, 0.0), (_NAN, _NAN), *_NAN_BEYOND_ONE),
-        zeros=(1.0,), poles=(-1.0,), builtin="jax.numpy.arccos", primitive="acos",
+        pair=inverses.acos, domain=(-1.0, 1.0),
+        specials=((1.0, 0.0), (_NAN, _NAN), *_NAN_BEYOND_ONE), zeros=(1.0,), poles=(-1.0,),
+        builtin="jax.numpy.arccos", primitive="acos",
     ),
     Function(
         name="atan", mp=guarded(mp.atan), f64=fast.quiet(np.arctan), f64_error_ulp=4.0,
-        symmetry="odd", specials=_ODD_ZERO, zeros=(0.0,),
+        pair=inverses.atan, symmetry="odd", specials=_ODD_ZERO, zeros=(0.0,),
         builtin="jax.numpy.arctan", primitive="atan",
     ),
     Function(
@@ -146,13 +152,13 @@ ROWS: tuple[Function, ...] = (
     Function(
         name="asinh", mp=guarded(mp.asinh),
         f64=fast.short_cut(fast.quiet(np.arcsinh), tiny=fast.itself),
-        f64_error_ulp=4.0,
+        f64_error_ulp=4.0, pair=inverses.asinh,
         symmetry="odd", specials=(*_ODD_ZERO, (_INF, _INF), (-_INF, -_INF)), zeros=(0.0,),
         builtin="jax.numpy.arcsinh", primitive="asinh",
     ),
     Function(
         name="acosh", mp=guarded(mp.acosh), f64=_nan_below(1.0, np.arccosh),
-        f64_error_ulp=4.0, domain=(1.0, _INF), zeros=(1.0,), poles=(1.0,),
+        f64_error_ulp=4.0, pair=inverses.acosh, domain=(1.0, _INF), zeros=(1.0,), poles=(1.0,),
         specials=((1.0, 0.0), (_INF, _INF), (0.0, _NAN), (-0.0, _NAN), *_NAN_BELOW_ZERO),
         results=(0.0, _INF),
         builtin="jax.numpy.arccosh", primitive="acosh",
@@ -160,15 +166,15 @@ ROWS: tuple[Function, ...] = (
     Function(
         name="atanh", mp=exact.atanh,
         f64=_within_one(np.arctanh, tiny=fast.itself),
-        f64_error_ulp=4.0,
+        f64_error_ulp=4.0, pair=inverses.atanh,
         domain=(-1.0, 1.0), symmetry="odd",
         specials=(*_ODD_ZERO, (1.0, _INF), (-1.0, -_INF), *_NAN_BEYOND_ONE),
         zeros=(0.0,), poles=(1.0, -1.0), builtin="jax.numpy.arctanh", primitive="atanh",
     ),
     Function(
-        name="cbrt", mp=exact.cbrt, f64=fast.quiet(np.cbrt), f64_error_ulp=4.0, symmetry="odd",
-        specials=(*_ODD_ZERO, (_INF, _INF), (-_INF, -_INF), (1.0, 1.0), (8.0, 2.0)), zeros=(0.0,),
-        builtin="jax.numpy.cbrt", primitive="cbrt",
+        name="cbrt", mp=exact.cbrt, f64=fast.quiet(np.cbrt), f64_error_ulp=4.0, pair=inverses.cbrt,
+        symmetry="odd", specials=(*_ODD_ZERO, (_INF, _INF), (-_INF, -_INF), (1.0, 1.0), (8.0, 2.0)),
+        zeros=(0.0,), builtin="jax.numpy.cbrt", primitive="cbrt",
     ),
     Function(
         name="sqrt", mp=mp.sqrt, f64=fast.quiet(np.sqrt), f64_error_ulp=0.5, domain=(0.0, _INF),

@@ -103,7 +103,7 @@ _LN2_BY_STEPS = math.log(2.0) / _STEPS
 
 
 @njit_with(nogil=True, inline="always")
-def _settled(value: Pair, exponent: int) -> Settled:
+def settled(value: Pair, exponent: int) -> Settled:
     """The pair times 2^exponent, as a number and a rest in its ULP; the rest is 0 where it is 0."""
     high = value[0] + value[1]
     if high == 0.0 or not math.isfinite(high):
@@ -147,14 +147,14 @@ def _reduced(x: Pair) -> tuple[int, Pair]:
 
 
 @njit_with(nogil=True)
-def _exp(x: Pair) -> tuple[Pair, int]:
+def exp_pair(x: Pair) -> tuple[Pair, int]:
     """E^x as (pair in [0.7, 1.5], exponent of two)."""
     m, r = _reduced(x)
     return _assembled(m, _small_expm1(r))
 
 
 @njit_with(nogil=True)
-def _expm1(x: float) -> tuple[Pair, int]:
+def expm1_pair(x: float) -> tuple[Pair, int]:
     """E^x - 1 as (pair, exponent of two), to its own last bits next to 0."""
     m, r = _reduced((x, 0.0))
     p = _small_expm1(r)
@@ -178,7 +178,7 @@ def exp2_at(x: float) -> Settled:
     p, e = dd.two_product(x - m / _STEPS, dd.LN2[0])
     r = dd.two_sum(p, e + (x - m / _STEPS) * dd.LN2[1])
     value, exponent = _assembled(int(m), _small_expm1(r))
-    return _settled(value, exponent)
+    return settled(value, exponent)
 
 
 @njit_with(nogil=True)
@@ -190,14 +190,14 @@ def expm1_at(x: float) -> Settled:
         return math.inf, 0.0
     if x < -800.0:
         return -1.0, 0.0
-    value, exponent = _expm1(x)
-    return _settled(value, exponent)
+    value, exponent = expm1_pair(x)
+    return settled(value, exponent)
 
 
 @njit_with(nogil=True)
 def _exp_and_inverse(a: float) -> tuple[Pair, Pair, int]:
     """E^a = p 2^k and e^-a = q 2^k."""
-    value, exponent = _exp((a, 0.0))
+    value, exponent = exp_pair((a, 0.0))
     inverse = dd.divide((1.0, 0.0), value)
     factor = math.ldexp(1.0, max(-2 * exponent, -300))
     return value, (inverse[0] * factor, inverse[1] * factor), exponent
@@ -212,14 +212,14 @@ def sinh_at(x: float) -> Settled:
     if a > 711.0:
         return math.copysign(math.inf, x), 0.0
     if a < 1.0:
-        m, _ = _expm1(a)
+        m, _ = expm1_pair(a)
         value = dd.add(m, dd.divide(m, dd.add(m, (1.0, 0.0))))
         exponent = -1
     else:
         p, q, exponent = _exp_and_inverse(a)
         value = dd.add(p, (-q[0], -q[1]))
         exponent -= 1
-    high, rest = _settled(value, exponent)
+    high, rest = settled(value, exponent)
     return (high, rest) if x > 0.0 else (-high, -rest)
 
 
@@ -232,7 +232,7 @@ def cosh_at(x: float) -> Settled:
     if a > 711.0:
         return math.inf, 0.0
     p, q, exponent = _exp_and_inverse(a)
-    return _settled(dd.add(p, q), exponent - 1)
+    return settled(dd.add(p, q), exponent - 1)
 
 
 @njit_with(nogil=True)
@@ -241,16 +241,16 @@ def tanh_at(x: float) -> Settled:
     a = min(abs(x), 40.0)
     if a < _TINY or math.isnan(x):
         return x, 0.0
-    m, _ = _expm1(2.0 * a)
-    high, rest = _settled(dd.divide(m, dd.add(m, (2.0, 0.0))), 0)
+    m, _ = expm1_pair(2.0 * a)
+    high, rest = settled(dd.divide(m, dd.add(m, (2.0, 0.0))), 0)
     return (high, rest) if x > 0.0 else (-high, -rest)
 
 
 @njit_with(nogil=True)
-def _log(a: Pair) -> Pair:
+def log_pair(a: Pair) -> Pair:
     """Log of a positive number from e^-700 to e^700."""
     y = math.log(a[0])
-    value, exponent = _exp((y, 0.0))
+    value, exponent = exp_pair((y, 0.0))
     scale = math.ldexp(1.0, -exponent)
     rest = dd.add((a[0] * scale, a[1] * scale), (-value[0], -value[1]))
     d = dd.divide(rest, value)
@@ -266,15 +266,15 @@ def log1p_at(x: float) -> Settled:
         return (-math.inf if x == -1.0 else math.nan), 0.0
     if abs(x) < 0.5:
         y = math.log1p(x)
-        m, _ = _expm1(y)
+        m, _ = expm1_pair(y)
         rest = dd.add((x, 0.0), (-m[0], -m[1]))
         d = dd.divide(rest, dd.add(m, (1.0, 0.0)))
         value = dd.add((y, 0.0), (d[0], d[1] - 0.5 * d[0] * d[0]))
     elif x < 1e200:
-        value = _log(dd.two_sum(1.0, x))
+        value = log_pair(dd.two_sum(1.0, x))
     else:
-        value = dd.add(_log((x * 2.0**-64, 0.0)), _LN2_64)
-    return _settled(value, 0)
+        value = dd.add(log_pair((x * 2.0**-64, 0.0)), _LN2_64)
+    return settled(value, 0)
 
 
 @njit_with(nogil=True)
@@ -296,7 +296,7 @@ def _erfc_positive(a: float, erfcx: Table) -> tuple[Pair, int]:
     """Erfc for a from 0 to 28, as (pair, exponent of two)."""
     scaled = _taylor(erfcx, a)
     square = dd.two_product(a, a)
-    value, exponent = _exp((-square[0], -square[1]))
+    value, exponent = exp_pair((-square[0], -square[1]))
     return dd.multiply(value, scaled), exponent
 
 
@@ -309,12 +309,12 @@ def erfc_at(x: float, erfcx: Table) -> Settled:
         if x > 27.5:
             return 0.0, 0.0
         value, exponent = _erfc_positive(x, erfcx)
-        return _settled(value, exponent)
+        return settled(value, exponent)
     if x < -7.0:
         return 2.0, 0.0
     value, exponent = _erfc_positive(-x, erfcx)
     scale = math.ldexp(1.0, exponent)
-    return _settled(dd.add((2.0, 0.0), (-value[0] * scale, -value[1] * scale)), 0)
+    return settled(dd.add((2.0, 0.0), (-value[0] * scale, -value[1] * scale)), 0)
 
 
 @njit_with(nogil=True)
@@ -327,7 +327,7 @@ def erf_inv_at(x: float, y: float, erfcx: Table, erf: Table) -> Settled:
         fraction, exponent = math.frexp(a)
         value = dd.multiply((fraction, 0.0), _HALF_ROOT_PI)
         value = dd.add(value, (value[0] * (_PI_BY_TWELVE * a * a), 0.0))
-        high, rest = _settled(value, exponent)
+        high, rest = settled(value, exponent)
     else:
         y = abs(y)
         slope = _HALF_ROOT_PI[0] * math.exp(y * y)
@@ -339,11 +339,11 @@ def erf_inv_at(x: float, y: float, erfcx: Table, erf: Table) -> Settled:
             scale = math.ldexp(1.0, exponent)
             residual = dd.add((value[0] * scale, value[1] * scale), (a - 1.0, 0.0))
         step = residual[0] * slope
-        high, rest = _settled(dd.two_sum(y, step + y * step * step), 0)
+        high, rest = settled(dd.two_sum(y, step + y * step * step), 0)
     return (high, rest) if x > 0.0 else (-high, -rest)
 
 
-def _arrays(
+def arrays(
     form: Callable[..., Settled], tables: Callable[[], tuple[Table, ...]] = tuple
 ) -> Callable[..., tuple[Array64, Array64]]:
     """A form over an array; it receives the tables after its argument."""
@@ -363,13 +363,13 @@ def _arrays(
     return evaluate
 
 
-exp2 = _arrays(exp2_at)
-expm1 = _arrays(expm1_at)
-sinh = _arrays(sinh_at)
-cosh = _arrays(cosh_at)
-tanh = _arrays(tanh_at)
-log1p = _arrays(log1p_at)
-erfc = _arrays(erfc_at, _erfcx_table)
+exp2 = arrays(exp2_at)
+expm1 = arrays(expm1_at)
+sinh = arrays(sinh_at)
+cosh = arrays(cosh_at)
+tanh = arrays(tanh_at)
+log1p = arrays(log1p_at)
+erfc = arrays(erfc_at, _erfcx_table)
 
 
 @njit_with(nogil=True)

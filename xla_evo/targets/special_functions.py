@@ -13,6 +13,7 @@ from xla_evo.targets import bessel_forms, gamma_forms
 from xla_evo.targets import exact_forms as exact
 from xla_evo.targets import float64_forms as fast
 from xla_evo.targets import pair_forms as pair
+from xla_evo.targets import pair_inverses as inverses
 from xla_evo.targets.function import Array64, Function
 
 _INF, _NAN = np.inf, np.nan
@@ -73,7 +74,7 @@ ROWS: tuple[Function, ...] = (
         name="logistic", mp=exact.logistic, f64=fast.short_cut(
             fast.logistic, tiny=lambda x: 0.5 + 0.25 * x,
             low=(-800.0, fast.constant(0.0)), high=(40.0, fast.constant(1.0)),
-        ), f64_error_ulp=6.0,
+        ), f64_error_ulp=6.0, pair=inverses.logistic,
         specials=((0.0, 0.5), (-0.0, 0.5), (_INF, 1.0), (-_INF, 0.0), (_NAN, _NAN)),
         results=(0.0, 1.0),
         builtin="jax.lax.logistic", primitive="logistic",
@@ -148,7 +149,7 @@ ROWS: tuple[Function, ...] = (
         name="softplus", mp=exact.softplus, f64=fast.short_cut(
             fast.softplus, tiny=lambda x: np.log(2.0) + x * (0.5 + 0.125 * x),
             low=(-800.0, fast.constant(0.0)), high=(40.0, fast.itself),
-        ), f64_error_ulp=8.0,
+        ), f64_error_ulp=8.0, pair=inverses.softplus,
         specials=((_INF, _INF), (-_INF, 0.0), (_NAN, _NAN)), results=(0.0, _INF),
         builtin="jax.nn.softplus",
     ),
@@ -163,7 +164,7 @@ ROWS: tuple[Function, ...] = (
         name="log_sigmoid", mp=exact.log_sigmoid, f64=fast.short_cut(
             fast.log_sigmoid, tiny=lambda x: x * (0.5 - 0.125 * x) - np.log(2.0),
             low=(-40.0, fast.itself), high=(800.0, fast.constant(-0.0)),
-        ), f64_error_ulp=8.0,
+        ), f64_error_ulp=8.0, pair=inverses.log_sigmoid,
         specials=((_INF, -0.0), (-_INF, -_INF), (_NAN, _NAN)), builtin="jax.nn.log_sigmoid",
     ),
     Function(
