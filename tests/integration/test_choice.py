@@ -138,12 +138,15 @@ def test_explain_tells_why_nothing_is_replaced(monkeypatch) -> None:
         assert "not replaced here: the scope in force replaces on tpu:v5e alone" in explained()
     with xla_evo.use("exp", max_ulp=1):
         assert "replaced here by exp/float32/" in explained()
-        assert "not replaced here: the library has no program" in explained(dtype="float64")
+        assert "replaced here by exp/float64/" in explained(dtype="float64")
         assert "not replaced here: this machine has no tpu:v5e" in explained(backend="tpu:v5e")
         # What is asked about need not be what is in force.
         assert "replaced here by exp/float32/" in explained(max_ulp=0.01)
         monkeypatch.setattr(explanation, "refusal", lambda *_: "1e3 ULP, certified 1")
         assert "is refused, 1e3 ULP, certified 1" in explained()
+    with xla_evo.use("sin", max_ulp=1):
+        said = xla_evo.explain("sin", dtype="float64")
+        assert "not replaced here: the library has no program" in said
 
 
 def explained(**settings) -> str:

@@ -130,6 +130,26 @@ def test_form_is_within_its_bound_on_a_sample(name: str, form: str, bound: float
     assert not check_specials(run, target.function, F32, low, high, flush_to_zero=True)
 
 
+@pytest.mark.parametrize(
+    ("form", "bounds"),
+    [
+        ("wide", {"exp": 1.0, "log": 1.0, "asin": 0.8, "atan": 1.0, "atanh": 1.0, "cbrt": 0.51}),
+        ("fast", {"sinh": 4.0, "tanh": 3.0, "log1p": 2.0, "erfc": 12.0, "acosh": 2.95}),
+    ],
+)
+def test_double_forms_are_within_their_bounds_on_a_sample(
+    form: str, bounds: dict[str, float], tmp_path: Path
+) -> None:
+    printed(*bounds, "--dtype", "float64", "--form", form, "--out", str(tmp_path))
+    for name, bound in bounds.items():
+        run = Executable.of_program(parse_program((tmp_path / f"{name}.prog").read_text()))
+        target = make_target(name, "float64")
+        found = measure_sampled(run, target, flush_to_zero=True, samples=1 << 13, exact=False)
+        assert found.max_ulp <= bound, name
+        ends = target.low, target.high
+        assert not check_specials(run, target.function, F64, *ends, flush_to_zero=True), name
+
+
 @pytest.mark.parametrize(("form", "bound"), [("one", 1.0), ("near", 0.51)])
 def test_digamma_holds_at_the_inputs_next_to_its_zeros(form: str, bound: float) -> None:
     run = Executable.of_program(parse_program(printed("digamma", "--form", form)))

@@ -62,16 +62,13 @@ def exp_slope_fit() -> Fit:
     )  # fmt: skip
 
 
-def exp_parts(x: Value) -> tuple[Value, Value]:
-    """(e^r, n in the low bits of an integer) of x = n ln 2 + r."""
-    n, low_bits = rounded(x * (1.0 / LN2))
-    r = n * -LN2_LOW + (n * -LN2_HIGH + x)
-    return r * horner_over_tree(r, exp_slope_fit().numerator, 2) + 1.0, low_bits
-
-
 def exp(x: Value, working: DType, bits: float) -> Value:
     """1 + r q(r) of r = x - n ln 2, rounded once."""
-    return _with_ends(*exp_parts(at_least(at_most(x, 710.0), -709.0)), x)
+    limited = at_least(at_most(x, 710.0), -709.0)
+    n, low_bits = rounded(limited * (1.0 / LN2))
+    r = n * -LN2_LOW + (n * -LN2_HIGH + limited)
+    y = r * horner_over_tree(r, exp_slope_fit().numerator, 2) + 1.0
+    return _with_ends(y, low_bits, x)
 
 
 def _with_ends(y: Value, n: Value, x: Value) -> Value:
@@ -164,7 +161,7 @@ def expm1(x: Value, working: DType, bits: float) -> Value:
 
 
 @functools.cache
-def sinh_cosh_fits() -> tuple[Fit, Fit]:
+def sinh_cosh_fits(bits: float) -> tuple[Fit, Fit]:
     """((cosh r - 1) / r^2, (sinh r - r) / r^3) in r^2."""
     end = mp.mpf(_END) ** 2
 
@@ -177,8 +174,8 @@ def sinh_cosh_fits() -> tuple[Fit, Fit]:
 
     with mp.workdps(60):
         return (
-            shortest(even, 0, end, FIT_BITS, weight=lambda z: z + mp.mpf(2) ** -20),
-            shortest(odd, 0, end, FIT_BITS, weight=lambda z: z + mp.mpf(2) ** -20),
+            shortest(even, 0, end, bits, weight=lambda z: z + mp.mpf(2) ** -20),
+            shortest(odd, 0, end, bits, weight=lambda z: z + mp.mpf(2) ** -20),
         )
 
 
@@ -186,7 +183,7 @@ def _hyperbolic(x: Value) -> tuple[Value, ...]:
     """(2^(n-2), 2^(-n-2), r, cosh r - 1, sinh r - r) of |x| = n ln 2 + r."""
     r, low, n = reduced(abs(x).min(710.6))
     n = (n << 51) >> 51
-    even, odd = sinh_cosh_fits()
+    even, odd = sinh_cosh_fits(FIT_BITS)
     square = r * r
     up, down = power_of_two(n - 2, F64), power_of_two(-(n.min(600)) - 2, F64)
     cosh_tail = r * (r * horner(square, even.numerator) + low)
@@ -216,7 +213,7 @@ def cosh(x: Value, working: DType, bits: float) -> Value:
 
 
 @functools.cache
-def half_tanh_fit() -> Fit:
+def half_tanh_fit(bits: float) -> Fit:
     """(tanh(h) - h) / h^3 in h^2 for half of half an octave."""
 
     def value(z):
@@ -225,7 +222,7 @@ def half_tanh_fit() -> Fit:
             return (mp.tanh(h) - h) / (h * z) if z > 1e-20 else z * 2 / 15 - mp.mpf(1) / 3
 
     end = mp.mpf(_END) / 2
-    return shortest(value, 0, end * end, 56.0, weight=lambda z: z + mp.mpf(2) ** -22, least=5)
+    return shortest(value, 0, end * end, bits, weight=lambda z: z + mp.mpf(2) ** -22, least=5)
 
 
 def tanh(x: Value, working: DType, bits: float) -> Value:
@@ -238,7 +235,7 @@ def tanh(x: Value, working: DType, bits: float) -> Value:
     n, low_bits = rounded(a * (2 / LN2))
     h = (n * (LN2 / -2) + a).guard()
     square = h * h
-    rest = (h * square) * estrin(square, half_tanh_fit().numerator) + n * (LN2_REST / -2)
+    rest = (h * square) * estrin(square, half_tanh_fit(56.0).numerator) + n * (LN2_REST / -2)
     u = power_of_two(-low_bits, F64)
     less, more = 1.0 - u, u + 1.0
     # Where n is 53 or more these are 1; a unit in the last place of the result shows it.

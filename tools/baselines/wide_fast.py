@@ -14,9 +14,17 @@ from cores import LN2, atanh_rest, full_atanh_fit, power_of_two, rounded, split_
 from expression import Value, estrin, horner, sign_of, with_sign
 from fit import Fit, fit, shortest
 from octaves import at_least, at_most
-from parts import any_sum, halves
+from parts import any_sum, halves, ordered_sum
 from wide_errors import far_erf_inv_fit
-from wide_exponential import LN2_HIGH, LN2_LOW, exp_parts, itself_if_tiny
+from wide_exponential import (
+    LN2_HIGH,
+    LN2_LOW,
+    exp_tail,
+    half_tanh_fit,
+    itself_if_tiny,
+    reduced,
+    sinh_cosh_fits,
+)
 
 from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo_lowering.dtypes import F64
@@ -55,28 +63,10 @@ def expm1(x: Value) -> Value:
     return itself_if_tiny(x, y + y, 2.0**-54)
 
 
-@functools.cache
-def _hyperbolic_fits() -> tuple[Fit, Fit]:
-    """((cosh r - 1) / r^2, (sinh r - r) / r^3) in r^2."""
-
-    def even(z):
-        return (mp.cosh(mp.sqrt(z)) - 1) / z if z > 1e-9 else mp.mpf(1) / 2 + z / 24
-
-    def odd(z):
-        r = mp.sqrt(z)
-        return (mp.sinh(r) / r - 1) / z if z > 1e-9 else mp.mpf(1) / 6 + z / 120
-
-    with mp.workdps(60):
-        return tuple(
-            shortest(f, 0, mp.mpf(_END) ** 2, _BITS, weight=lambda z: z + mp.mpf(2) ** -20)
-            for f in (even, odd)
-        )
-
-
 def _hyperbolic(x: Value) -> tuple[Value, ...]:
     """(2^(n-2), 2^(-n-2), cosh r, sinh r) of |x| = n ln 2 + r."""
     r, n = _reduced(at_most(abs(x), 710.6))
-    even, odd = _hyperbolic_fits()
+    even, odd = sinh_cosh_fits(_BITS)
     square = r * r
     exponent = n << 52
     up = (exponent + (1021 << 52)).floating(F64)
@@ -105,23 +95,10 @@ def tanh(x: Value) -> Value:
     a = at_most(abs(x), 19.5)
     h, low_bits = _reduced(a, 2.0)
     square = h * h
-    s = (h * square) * horner(square, _half_tanh_fit().numerator) + h
+    s = (h * square) * horner(square, half_tanh_fit(_BITS).numerator) + h
     u = power_of_two(-low_bits, F64)
     less, more = 1.0 - u, u + 1.0
     return with_sign((more * s + less) / (less * s + more), sign_of(x))
-
-
-@functools.cache
-def _half_tanh_fit() -> Fit:
-    """(tanh(h) - h) / h^3 in h^2 for half of half an octave."""
-
-    def value(z):
-        h = mp.sqrt(z)
-        with mp.workdps(60):
-            return (mp.tanh(h) - h) / (h * z) if z > 1e-20 else z * 2 / 15 - mp.mpf(1) / 3
-
-    end = mp.mpf(_END) / 2
-    return shortest(value, 0, end * end, _BITS, weight=lambda z: z + mp.mpf(2) ** -22, least=5)
 
 
 def _log1p(down: Value, f: Value) -> Value:
@@ -176,9 +153,10 @@ def acosh(x: Value) -> Value:
 
 
 def _exp(x: Value) -> Value:
-    """E^x from -709 on, up to 709."""
-    y, n = exp_parts(at_least(x, -709.0))
-    return y * power_of_two(n, F64)
+    """E^x from -709 to 0, with what 1 + r rounds."""
+    r, rest, n = reduced(at_least(x, -709.0))
+    total, error = ordered_sum(x.constant(1.0), r)
+    return (total + (error + exp_tail(r, rest))) * power_of_two(n, F64)
 
 
 @functools.cache

@@ -264,13 +264,17 @@ def _print_comparison(rows: list[dict[str, Any]], wanted: str) -> None:
 
 def print_sampled(rows: Sequence[Mapping[str, Any]]) -> None:
     """A line that names the rows of a comparison whose errors are of samples; none without any."""
-    names = [
-        f"{row['function']} in {row['dtype']}"
+    sampled = [
+        row
         for row in rows
         if any(place and not place["exhaustive"] for place in row["tiers"].values())
     ]
-    if names:
-        print_line(f"sampled, not over every input: {', '.join(names)}")
+    names = (
+        "all in float64" if row["dtype"] == "float64" else f"{row['function']} in {row['dtype']}"
+        for row in sampled
+    )
+    if sampled:
+        print_line(f"sampled, not over every input: {', '.join(dict.fromkeys(names))}")
 
 
 def _measured(found: Sequence[Entry], live: Mapping[str, str]) -> list[Entry]:
