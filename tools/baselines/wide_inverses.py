@@ -28,6 +28,12 @@ _INVERSE_CBRT = 0x553EF0FF289DD796
 """Less a third of the bits of a number, this has about those of the inverse of its cube root."""
 _ROUND = 1 << 50
 """Added to a difference of bits: quotients up to 1.7 count as 1."""
+_SERIES = {
+    "asin": (1 / 6, 3 / 40, "0.2501"),
+    "atan": (-1 / 3, 1 / 5, "0.191425390625"),
+    "atanh": (1 / 3, 1 / 5, "0.0719"),
+}
+"""The terms of s^3 and s^5, and where the squares of what a polynomial is given end."""
 
 
 def _log_ends(y: Value, x: Value) -> Value:
@@ -55,9 +61,7 @@ def log(x: Value, working: DType, bits: float) -> Value:
     return _log_ends(e * LN2_HIGH + (f - (f * f * 0.5 - (tail + e * LN2_LOW))), x)
 
 
-def _to_base(
-    scale: mp.mpf, exponent_unit: tuple[float, float]
-) -> Callable[[Value, DType, float], Value]:
+def _to_base(scale: mp.mpf, exponent_unit: tuple[float, float]) -> Form:
     """A logarithm times a scale: its large part and their product are in two parts.
 
     Args:
@@ -85,15 +89,20 @@ with mp.workdps(40):
 
 
 @functools.cache
-def _asin_fit() -> Fit:
-    """(asin(s) / s - 1) / s^2 in s^2 up to 1/4."""
+def _tail_fit(name: str) -> Fit:
+    """(f(s) / s - 1) / s^2 in s^2, of an odd function by its name in mpmath."""
+    function, (first, second, end) = getattr(mp, name), _SERIES[name]
 
     def value(z):
         s = mp.sqrt(z)
         with mp.workdps(60):
-            return (mp.asin(s) / s - 1) / z if z > 1e-20 else mp.mpf(1) / 6 + z * 3 / 40
+            return (function(s) / s - 1) / z if z > 1e-20 else first + z * second
 
-    return shortest(value, 0, mp.mpf("0.2501"), 56.0, weight=lambda z: z + mp.mpf(2) ** -20)
+    return shortest(value, 0, mp.mpf(end), 56.0, weight=lambda z: z + mp.mpf(2) ** -20)
+
+
+def _tail(name: str, z: Value) -> Value:
+    return z * estrin(z, _tail_fit(name).numerator)
 
 
 def _asin_parts(a: Value) -> tuple[Value, Value, Value]:
@@ -107,7 +116,7 @@ def _asin_parts(a: Value) -> tuple[Value, Value, Value]:
     first, second = halves(root)
     residual = (z - first * first) - (root + first) * second
     s = far.where(root, a)
-    small = s * (z * estrin(z, _asin_fit().numerator))
+    small = s * _tail("asin", z)
     half_inverse = (_HALF_INVERSE - root.signed()).floating()
     return far, s, small + far.where(residual * half_inverse, 0.0)
 
@@ -140,19 +149,6 @@ _ENDS = (7 / 16, 11 / 16, 19 / 16, 39 / 16)
 """Intervals of |x|, and what the arc tangent is taken off (as in Sun's fdlibm)."""
 
 
-@functools.cache
-def _atan_fit() -> Fit:
-    """(atan(t) / t - 1) / t^2 in t^2."""
-
-    def value(z):
-        t = mp.sqrt(z)
-        with mp.workdps(60):
-            return (mp.atan(t) / t - 1) / z if z > 1e-20 else z / 5 - mp.mpf(1) / 3
-
-    end = mp.mpf(_ENDS[0]) ** 2
-    return shortest(value, 0, end * mp.mpf("1.0001"), 56.0, weight=lambda z: z + mp.mpf(2) ** -20)
-
-
 def atan(x: Value, working: DType, bits: float) -> Value:
     """The arc tangent of (|x| - c) / (1 + c |x|) and of c, for a c nearby or an infinite one."""
     a = abs(x)
@@ -171,20 +167,8 @@ def atan(x: Value, working: DType, bits: float) -> Value:
     )
     t = beyond.where(-1.0, a - c) / beyond.where(a, a * c + 1.0)
     z = t * t
-    y = high + (t + (t * (z * estrin(z, _atan_fit().numerator)) + low))
+    y = high + (t + (t * _tail("atan", z) + low))
     return with_sign(y, sign_of(x))
-
-
-@functools.cache
-def _atanh_fit() -> Fit:
-    """(atanh(s) / s - 1) / s^2 in s^2 up to (sqrt(3) - 1) / (sqrt(3) + 1)."""
-
-    def value(z):
-        s = mp.sqrt(z)
-        with mp.workdps(60):
-            return (mp.atanh(s) / s - 1) / z if z > 1e-20 else mp.mpf(1) / 3 + z / 5
-
-    return shortest(value, 0, mp.mpf("0.0719"), 56.0, weight=lambda z: z + mp.mpf(2) ** -20)
 
 
 def atanh(x: Value, working: DType, bits: float) -> Value:
@@ -202,7 +186,7 @@ def atanh(x: Value, working: DType, bits: float) -> Value:
     s, rest = quotient(top, bottom)
     n = (up >> 52).to(F64)
     z = s * s
-    small = s * (z * estrin(z, _atanh_fit().numerator)) + (n * (LN2_LOW / 2) + rest)
+    small = s * _tail("atanh", z) + (n * (LN2_LOW / 2) + rest)
     y = with_sign(n * (LN2_HIGH / 2) + (s + small), sign_of(x))
     return (a < 1.0).where(y, a.equals(1.0).where(with_sign(x.constant(INF), sign_of(x)), NAN))
 
