@@ -8,6 +8,7 @@ import logarithmic
 import narrow
 import power
 import trigonometric
+import wide_erf
 import wide_errors
 import wide_exponential
 import wide_inverses
@@ -89,6 +90,7 @@ WIDE_FORMS = {
     "atan": (wide_inverses.atan,),
     "atanh": (wide_inverses.atanh,),
     "cbrt": (wide_inverses.cbrt,),
+    "erf": (wide_erf.erf,),
 }
 """Forms of float64 functions; where there are several, the first is faster."""
 

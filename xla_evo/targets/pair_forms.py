@@ -318,6 +318,28 @@ def erfc_at(x: float, erfcx: Table) -> Settled:
 
 
 @njit_with(nogil=True)
+def erf_at(x: float, erfcx: Table, erf: Table) -> Settled:
+    """The error function, 1 - erfc(x) from 1 on."""
+    a = abs(x)
+    if not a > 0.0:
+        return x, 0.0
+    if a < 2.0**-30:
+        fraction, exponent = math.frexp(a)
+        value = dd.divide((fraction, 0.0), _HALF_ROOT_PI)
+        value = dd.add(value, (-value[0] * (a * a / 3.0), 0.0))
+        high, rest = settled(value, exponent)
+    elif a < 1.0:
+        high, rest = settled(_taylor(erf, a), 0)
+    elif a < 7.0:
+        value, exponent = _erfc_positive(a, erfcx)
+        scale = math.ldexp(1.0, exponent)
+        high, rest = settled(dd.add((1.0, 0.0), (-value[0] * scale, -value[1] * scale)), 0)
+    else:
+        high, rest = 1.0, 0.0
+    return (high, rest) if x > 0.0 else (-high, -rest)
+
+
+@njit_with(nogil=True)
 def erf_inv_at(x: float, y: float, erfcx: Table, erf: Table) -> Settled:
     """The inverse of erf, given a float64 value of it."""
     a = abs(x)
@@ -370,6 +392,7 @@ cosh = arrays(cosh_at)
 tanh = arrays(tanh_at)
 log1p = arrays(log1p_at)
 erfc = arrays(erfc_at, _erfcx_table)
+erf = arrays(erf_at, _both_tables)
 
 
 @njit_with(nogil=True)

@@ -45,7 +45,7 @@ ROWS: tuple[Function, ...] = (
         name="erf", mp=exact.erf, f64=fast.short_cut(
             fast.quiet(special.erf), tiny=lambda x: _TWO_BY_ROOT_PI * x,
             low=(-8.0, fast.constant(-1.0)), high=(8.0, fast.constant(1.0)),
-        ), f64_error_ulp=4.0,
+        ), f64_error_ulp=4.0, pair=pair.erf,
         symmetry="odd", specials=(*_ODD_ZERO, (_INF, 1.0), (-_INF, -1.0)), zeros=(0.0,),
         results=(-1.0, 1.0),
         builtin="jax.lax.erf", primitive="erf",
