@@ -133,8 +133,8 @@ def test_form_is_within_its_bound_on_a_sample(name: str, form: str, bound: float
 @pytest.mark.parametrize(
     ("form", "bounds"),
     [
-        ("wide", {"exp": 1.0, "log": 1.0, "asin": 0.8, "atan": 1.0, "erf": 1.0, "cbrt": 0.51}),
-        ("fast", {"sinh": 4.0, "tanh": 3.0, "log1p": 2.0, "erfc": 12.0, "acosh": 2.95}),
+        ("wide", {"exp": 1.0, "log": 1.0, "asin": 0.8, "cbrt": 0.51}),
+        ("fast", {"tanh": 3.0, "log1p": 2.0, "acosh": 2.95}),
     ],
 )
 def test_double_forms_are_within_their_bounds_on_a_sample(

@@ -222,7 +222,9 @@ class Pool:
                     if kind == "report":
                         if report is not None:
                             report(*payload)
-                        continue
+                        if not worker.overdue:
+                            continue
+                        payload = worker.expire()
                 elif worker.overdue:
                     payload = worker.expire()
                 else:
