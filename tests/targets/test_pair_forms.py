@@ -27,6 +27,8 @@ def points(row, count=40):
         x = np.concatenate([x, 2.0 ** random.uniform(0, 1023.9, count)])
     near = 2.0 ** random.uniform(-52, -2, count)
     x = np.concatenate([x, 1.0 + near, 1.0 - near, 0.5 + near, 2.0 ** random.uniform(20, 60, 8)])
+    least = 2.0 ** random.uniform(-1074, -90, count)
+    x = np.concatenate([x, least, -least, 0.5 - near])
     return x[(x > row.domain[0]) & (x < row.domain[1])]
 
 
