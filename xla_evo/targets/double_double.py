@@ -63,6 +63,18 @@ def two_product(a: float, b: float) -> Pair:
     return p, ((a_high * b_high - p) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
+@njit_with(nogil=True, inline="always")
+def negative(a: Pair) -> Pair:
+    """Returns -a."""
+    return -a[0], -a[1]
+
+
+@njit_with(nogil=True, inline="always")
+def scaled(a: Pair, power: float) -> Pair:
+    """Returns a times a power of two."""
+    return a[0] * power, a[1] * power
+
+
 @njit_with(nogil=True)
 def add(a: Pair, b: Pair) -> Pair:
     """Returns a + b with a relative error of about 2^-104, also under cancellation."""

@@ -48,7 +48,7 @@ def _within_one(form: Callable[..., Any], tiny: fast.Series | None = None) -> fa
 
 ROWS: tuple[Function, ...] = (
     Function(
-        name="exp", mp=mp.exp, f64=_EXP64, f64_error_ulp=4.0, pair=inverses.exp,
+        name="exp", mp=mp.exp, f64=_EXP64, f64_error_ulp=4.0, pair=pair.exp,
         specials=_EXP, results=(0.0, _INF),
         builtin="jax.numpy.exp", primitive="exp",
     ),
@@ -65,19 +65,19 @@ ROWS: tuple[Function, ...] = (
     ),
     Function(
         name="log", mp=exact.log, f64=_nan_below(0.0, np.log),
-        f64_error_ulp=4.0, pair=inverses.log, domain=(0.0, _INF), specials=_LOG,
+        f64_error_ulp=4.0, pair=pair.log, domain=(0.0, _INF), specials=_LOG,
         zeros=(1.0,), poles=(0.0,),
         builtin="jax.numpy.log", primitive="log",
     ),
     Function(
         name="log2", mp=exact.log2, f64=_nan_below(0.0, np.log2),
-        f64_error_ulp=4.0, pair=inverses.log2, domain=(0.0, _INF), specials=_LOG,
+        f64_error_ulp=4.0, pair=pair.log2, domain=(0.0, _INF), specials=_LOG,
         zeros=(1.0,), poles=(0.0,),
         builtin="jax.numpy.log2",
     ),
     Function(
         name="log10", mp=exact.log10, f64=_nan_below(0.0, np.log10),
-        f64_error_ulp=4.0, pair=inverses.log10, domain=(0.0, _INF), specials=_LOG,
+        f64_error_ulp=4.0, pair=pair.log10, domain=(0.0, _INF), specials=_LOG,
         zeros=(1.0,), poles=(0.0,),
         builtin="jax.numpy.log10",
     ),

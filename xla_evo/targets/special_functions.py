@@ -12,8 +12,8 @@ from scipy import special
 from xla_evo.targets import bessel_forms, gamma_forms
 from xla_evo.targets import exact_forms as exact
 from xla_evo.targets import float64_forms as fast
+from xla_evo.targets import pair_errors as errors
 from xla_evo.targets import pair_forms as pair
-from xla_evo.targets import pair_inverses as inverses
 from xla_evo.targets.function import Array64, Function
 
 _INF, _NAN = np.inf, np.nan
@@ -45,7 +45,7 @@ ROWS: tuple[Function, ...] = (
         name="erf", mp=exact.erf, f64=fast.short_cut(
             fast.quiet(special.erf), tiny=lambda x: _TWO_BY_ROOT_PI * x,
             low=(-8.0, fast.constant(-1.0)), high=(8.0, fast.constant(1.0)),
-        ), f64_error_ulp=4.0, pair=pair.erf,
+        ), f64_error_ulp=4.0, pair=errors.erf,
         symmetry="odd", specials=(*_ODD_ZERO, (_INF, 1.0), (-_INF, -1.0)), zeros=(0.0,),
         results=(-1.0, 1.0),
         builtin="jax.lax.erf", primitive="erf",
@@ -54,7 +54,7 @@ ROWS: tuple[Function, ...] = (
         name="erfc", mp=exact.erfc, f64=fast.short_cut(
             fast.erfc, tiny=lambda x: 1.0 - _TWO_BY_ROOT_PI * x,
             low=(-8.0, fast.constant(2.0)), high=(28.0, fast.constant(0.0)),
-        ), f64_error_ulp=16.0, pair=pair.erfc,
+        ), f64_error_ulp=16.0, pair=errors.erfc,
         specials=((0.0, 1.0), (-0.0, 1.0), (_INF, 0.0), (-_INF, 2.0), (_NAN, _NAN)),
         results=(0.0, 2.0),
         builtin="jax.lax.erfc", primitive="erfc",
@@ -65,7 +65,7 @@ ROWS: tuple[Function, ...] = (
             fast.erf_inv, tiny=lambda x: x / _TWO_BY_ROOT_PI,
             low=(-1.0, fast.constant(_NAN)), high=(1.0, fast.constant(_NAN)),
         ),
-        f64_error_ulp=4.0, pair=pair.erf_inv,
+        f64_error_ulp=4.0, pair=errors.erf_inv,
         domain=(-1.0, 1.0), symmetry="odd", zeros=(0.0,), poles=(1.0, -1.0),
         specials=(*_ODD_ZERO, (1.0, _INF), (-1.0, -_INF), (2.0, _NAN), (_INF, _NAN), (-_INF, _NAN)),
         builtin="jax.lax.erf_inv", primitive="erf_inv",
@@ -74,7 +74,7 @@ ROWS: tuple[Function, ...] = (
         name="logistic", mp=exact.logistic, f64=fast.short_cut(
             fast.logistic, tiny=lambda x: 0.5 + 0.25 * x,
             low=(-800.0, fast.constant(0.0)), high=(40.0, fast.constant(1.0)),
-        ), f64_error_ulp=6.0, pair=inverses.logistic,
+        ), f64_error_ulp=6.0, pair=pair.logistic,
         specials=((0.0, 0.5), (-0.0, 0.5), (_INF, 1.0), (-_INF, 0.0), (_NAN, _NAN)),
         results=(0.0, 1.0),
         builtin="jax.lax.logistic", primitive="logistic",
@@ -149,7 +149,7 @@ ROWS: tuple[Function, ...] = (
         name="softplus", mp=exact.softplus, f64=fast.short_cut(
             fast.softplus, tiny=lambda x: np.log(2.0) + x * (0.5 + 0.125 * x),
             low=(-800.0, fast.constant(0.0)), high=(40.0, fast.itself),
-        ), f64_error_ulp=8.0, pair=inverses.softplus,
+        ), f64_error_ulp=8.0, pair=pair.softplus,
         specials=((_INF, _INF), (-_INF, 0.0), (_NAN, _NAN)), results=(0.0, _INF),
         builtin="jax.nn.softplus",
     ),
@@ -164,7 +164,7 @@ ROWS: tuple[Function, ...] = (
         name="log_sigmoid", mp=exact.log_sigmoid, f64=fast.short_cut(
             fast.log_sigmoid, tiny=lambda x: x * (0.5 - 0.125 * x) - np.log(2.0),
             low=(-40.0, fast.itself), high=(800.0, fast.constant(-0.0)),
-        ), f64_error_ulp=8.0, pair=inverses.log_sigmoid,
+        ), f64_error_ulp=8.0, pair=pair.log_sigmoid,
         specials=((_INF, -0.0), (-_INF, -_INF), (_NAN, _NAN)), builtin="jax.nn.log_sigmoid",
     ),
     Function(
