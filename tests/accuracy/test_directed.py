@@ -4,7 +4,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from xla_evo.accuracy.directed import measure_directed, measure_pairs
+from xla_evo.accuracy.directed import _drawn, measure_directed, measure_pairs
 from xla_evo.accuracy.kernels import format_constants, pair_errors_into
 from xla_evo.accuracy.sweep import measure_inputs, sample_pairs
 from xla_evo.accuracy.ulp import ulp_error_mp
@@ -43,6 +43,16 @@ def test_threads_do_not_change_what_is_found():
     )
     assert one.worst_inputs == two.worst_inputs
     assert one.histogram == two.histogram
+
+
+@pytest.mark.parametrize(("name", "low"), [("log", 0.0), ("acosh", 1.0)])
+def test_a_domain_on_one_side_is_drawn_whole_and_without_repetition(name, low):
+    x = _drawn(make_target(name, "float64"), seed=0, number=1)
+    assert x.min() >= low
+    assert (x > 1e300).any()
+    assert ((x > low) & (x < low + 2.0**-40)).any()
+    assert np.unique(x).size > 0.9 * x.size
+    assert low > 0.0 or (x < 2.0**-1000).any()
 
 
 def ridged(y, x):

@@ -145,6 +145,9 @@ def test_errors_of_samples_are_told(capsys, backend_name):
         out = capsys.readouterr().out
         assert ("\nsampled, not over every input: pow in float32\n" in out) is told
         assert "exp in float32" not in out
+    if backend_name == "cpu":
+        assert main(["library", "--compare", "--dtype", "float64", "exp", "tanh"]) == 0
+        assert "\nsampled, not over every input: all in float64\n" in capsys.readouterr().out
 
 
 def test_a_device_without_programs_or_with_times(capsys):

@@ -51,7 +51,7 @@ from xla_evo_lowering.interpret import evaluate
 from xla_evo_lowering.stablehlo import as_function
 from xla_evo_lowering.text import print_program
 
-from .programs import ending_in_a_product, identity_program, program_for_exp
+from .programs import double_bound, ending_in_a_product, identity_program, program_for_exp
 
 CERTIFY = sys.modules["xla_evo.library.certify"]  # the name of the module is that of a function
 
@@ -288,10 +288,7 @@ def test_double_entry_keeps_its_bound_beside_other_operations(entry: Entry) -> N
 
 @pytest.mark.parametrize("function", sorted({entry.function for entry in entries(None, "float64")}))
 def test_a_double_entry_of_each_function_holds_without_contraction(function: str) -> None:
-    """The definition of a program contracts nothing; erfc has 1.19 ULP there.
-
-    Some have none within 1 ULP yet, but within the built-in's error.
-    """
+    """The definition of a program contracts nothing; erfc has 1.19 ULP there."""
     target = make_target(function, "float64")
     errors = [
         measure_sampled(
@@ -300,8 +297,7 @@ def test_a_double_entry_of_each_function_holds_without_contraction(function: str
         ).max_ulp
         for entry in entries(function, "float64")
     ]  # fmt: skip
-    few = {"erfc": 1.25, "asinh": 2.43, "acosh": 2.95, "softplus": 2.36, "log_sigmoid": 2.4}
-    assert min(errors) <= few.get(function, 1.0)
+    assert min(errors) <= (1.25 if function == "erfc" else double_bound(function))
 
 
 def test_provenance_is_one_of_the_known_kinds() -> None:

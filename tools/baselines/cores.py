@@ -199,7 +199,7 @@ def log(x: Value, bits: float) -> Value:
 def log_ends(y: Value, x: Value) -> Value:
     """A logarithm ``y`` of x with its values at 0, below it and at infinity."""
     y = (x < math.inf).where(y, x)
-    least = 2.0 ** (-24 if x.dtype is F16 else -126)
+    least = 2.0 ** {F16: -24, F64: -1022}.get(x.dtype, -126)
     ends = (x > -least).where(x.constant(-math.inf), math.nan)
     return (x < least).where(ends, y)
 

@@ -26,11 +26,11 @@ from xla_evo_lowering.dtypes import F64, DType
 
 INF, NAN = math.inf, math.nan
 _CENTRE, _MIDDLE = 1.625, 0.125
-_ERFC_END = 26.6
-_NEAR = 0.8427007929497149
+ERFC_END = 26.6
+NEAR = 0.8427007929497149
 """erf(1): a unit in the last place is twice as large from there on, and so is the far form's error.
 """
-_NEAR_MIDDLE = 0.62125
+NEAR_MIDDLE = 0.62125
 _GRID = 1.5 * 2.0 ** (52 - 11)
 """Adding it rounds to multiples of 2^-11."""
 
@@ -55,12 +55,20 @@ def erfc_fits() -> tuple[float, float, Fit]:
     beta = constant_parts(-2 * k * slope, 20)[0]
     touching = mp.mpf(beta) * (1 - middle) / (2 * k)
     alpha = constant_parts(scaled(mp.mpf(0)) - touching, 20)[0]
-    ends = -1 - middle, (_ERFC_END - k) / (_ERFC_END + k) - middle
+    ends = -1 - middle, (ERFC_END - k) / (ERFC_END + k) - middle
     rest = shortest(
         lambda w: scaled(w) - alpha - beta * (1 - w - middle) / (2 * k), *ends, 58.9,
         weight=lambda w: 1 / scaled(w), least=27,
     )  # fmt: skip
     return alpha, beta, rest
+
+
+@functools.cache
+def scaled_erfc(w: mp.mpf, k: mp.mpf) -> mp.mpf:
+    """(a + k) e^(a^2) erfc(a) in w = (a - k) / (a + k)."""
+    with mp.workdps(120):
+        a = k * (1 + w) / (1 - w)
+        return mp.exp(a * a) * mp.erfc(a) * (a + k)
 
 
 @functools.cache
@@ -72,12 +80,7 @@ def contracted_erfc_fits() -> tuple[tuple[float, ...], Fit, tuple[float, ...]]:
         the slope of e^(a^2) erfc(a) by v as a polynomial in w, to 1/25.
     """
     k = mp.mpf(_CENTRE)
-
-    def scaled(w):
-        with mp.workdps(120):
-            a = k * (1 + w) / (1 - w)
-            return mp.exp(a * a) * mp.erfc(a) * (a + k)
-
+    scaled = functools.partial(scaled_erfc, k=k)
     with mp.workdps(40):
         value, slope, bend = (mp.diff(scaled, 0, n) / math.factorial(n) for n in range(3))
         exact = value + slope + bend, -2 * k * (slope + 2 * bend), 4 * k * k * bend
@@ -87,7 +90,7 @@ def contracted_erfc_fits() -> tuple[tuple[float, ...], Fit, tuple[float, ...]]:
         v = (1 - w) / (2 * k)
         return alpha + v * (beta + v * gamma)
 
-    ends = mp.mpf(-1), (_ERFC_END - k) / (_ERFC_END + k)
+    ends = mp.mpf(-1), (ERFC_END - k) / (ERFC_END + k)
     rest = shortest(
         lambda w: scaled(w) - touching(w), *ends, 58.9, weight=lambda w: 1 / scaled(w), least=29
     )
@@ -118,10 +121,10 @@ def erfc(x: Value, working: DType, bits: float) -> Value:
     scaled_low = scaled_low + (v * rest + v_low * horner(w, slope))
     large, lost = contracted_product(one, scaled)
     small = power_rest * scaled + (one * scaled_low + lost)
-    return _below_one(x, large + small, low_bits)
+    return below_one(x, large + small, low_bits)
 
 
-def _below_one(x: Value, size: Value, exponent: Value) -> Value:
+def below_one(x: Value, size: Value, exponent: Value) -> Value:
     """Erfc of x from size 2^exponent of |x|, which may be subnormal."""
     tail = (size * power_of_two(exponent + 64, F64)).guard() * 2.0**-64
     return (x < 0.0).where(2.0 - tail, tail)
@@ -157,24 +160,21 @@ def erfc_in_parts(x: Value, working: DType, bits: float) -> Value:
     bracket = shortened(sum_so_far, (lost_too + lost + inverse[1] * beta) + p)
     scaled = shortened(*short_product(inverse, bracket))
     large, small = short_product(power, scaled)
-    return _below_one(x, large + small, low_bits)
+    return below_one(x, large + small, low_bits)
+
+
+@functools.cache
+def near_erf_inv(v: mp.mpf) -> mp.mpf:
+    """erf_inv(x) / x in -log(1 - x^2) less its middle (Giles 2012), for results up to 1."""
+    w = v + NEAR_MIDDLE
+    x = mp.sqrt(-mp.expm1(-w))
+    return CATALOGUE["erf_inv"].mp(x) / x if w > 1e-20 else mp.sqrt(mp.pi) / 2
 
 
 @functools.cache
 def near_erf_inv_fit() -> tuple[float, float, Fit]:
-    """erf_inv(x) / x in -log(1 - x^2) less its middle (Giles 2012), for results up to 1.
-
-    Returns:
-        A line, its coefficients of 23 and 12 bits after the point, and the fit of the rest.
-    """
-    function, middle = CATALOGUE["erf_inv"].mp, mp.mpf(_NEAR_MIDDLE)
-
-    @functools.cache
-    def value(v):
-        w = v + middle
-        x = mp.sqrt(-mp.expm1(-w))
-        return function(x) / x if w > 1e-20 else mp.sqrt(mp.pi) / 2
-
+    """(a line, its coefficients of 23 and 12 bits after the point; the fit of the rest)."""
+    value, middle = near_erf_inv, mp.mpf(NEAR_MIDDLE)
     offset = round(float(value(mp.mpf(0))) * 2**23) / 2**23
     ends = value(-middle), value(middle)
     slope = round(float((ends[1] - ends[0]) / (2 * middle)) * 2**12) / 2**12
@@ -204,7 +204,7 @@ def far_erf_inv_fit(bits: float) -> Fit:
 def erf_inv(x: Value, working: DType, bits: float) -> Value:
     """X times a polynomial of log(1 - x^2), or s + p with s^2 = -log(1 - x) from erf(1) on."""
     a = abs(x)
-    near = a < _NEAR
+    near = a < NEAR
     # 1 - a^2 in two parts; far out 1 - a, which is exact.
     first, second = halves(a)
     beside, lost = ordered_sum(x.constant(1.0), -(first * first))
@@ -212,7 +212,7 @@ def erf_inv(x: Value, working: DType, bits: float) -> Value:
     e, m = split_exponent(near.where(beside, 1.0 - a))
     high, low = log_parts(e, m - 1.0)
     high, low = ordered_sum(-high, -low)
-    v, v_low = ordered_sum(high, x.constant(-_NEAR_MIDDLE))
+    v, v_low = ordered_sum(high, x.constant(-NEAR_MIDDLE))
     # The quotient is nearly linear: a short line, whose product with half of x is exact, and a rest
     # below 2^-7; 1 / (1 - a^2) is about 1 + 2 high.
     offset, slope, found = near_erf_inv_fit()

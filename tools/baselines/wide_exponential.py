@@ -8,7 +8,7 @@ import functools
 import math
 
 import mpmath as mp
-from cores import LN2, power_of_two, rounded
+from cores import LN2, expm1_fit, power_of_two, rounded
 from expression import Value, estrin, horner, horner_over_tree, sign_of, with_sign
 from fit import Fit, shortest
 from octaves import at_least, at_most
@@ -17,8 +17,6 @@ from parts import FIT_BITS, Parts, any_sum, constant_parts, halves, ordered_sum,
 from xla_evo_lowering.dtypes import F64, DType
 
 INF = math.inf
-_LEAST_OF_EXP, _MOST_OF_EXP = -708.3964185322641, 709.782712893384
-"""Where e^x is a normal number."""
 _END = LN2 / 2 * 1.0001
 _LN2_BITS = 42
 LN2_HIGH, LN2_LOW = constant_parts(lambda: mp.log(2), _LN2_BITS)
@@ -52,37 +50,33 @@ def exp_tail(r: Value, low: Value) -> Value:
     return r * r * horner_over_tree(r, exp_tail_fit().numerator, 1) + low
 
 
-@functools.cache
-def exp_slope_fit() -> Fit:
-    """(e^r - 1) / r on half an octave, relative to e^r."""
-    end = mp.mpf(_END)
-    return shortest(
-        lambda r: mp.expm1(r) / r if abs(r) > 1e-12 else mp.mpf(1), -end, end, 57.5,
-        weight=lambda r: (abs(r) + mp.mpf(2) ** -12) / mp.exp(r), least=10,
-    )  # fmt: skip
+def reduced_once(x: Value, factor: float = 1.0) -> tuple[Value, Value]:
+    """(r, low bits of n) with x = (n ln 2 + r) / factor, r rounded once."""
+    n, bits = rounded(x * (factor / LN2))
+    return n * (LN2_LOW / -factor) + (n * (LN2_HIGH / -factor) + x), bits
+
+
+def exp_of_rest(r: Value, low: Value) -> Value:
+    """E^(r + low), with what 1 + r rounds."""
+    total, error = ordered_sum(r.constant(1.0), r)
+    return total + (error + exp_tail(r, low))
+
+
+_EXP_ENDS = -708.3964185322641, 709.7827128933841
+"""Where e^x begins to be a normal number, and where it no longer is."""
 
 
 def exp(x: Value, working: DType, bits: float) -> Value:
     """1 + r q(r) of r = x - n ln 2, rounded once."""
-    limited = at_least(at_most(x, 710.0), -709.0)
-    n, low_bits = rounded(limited * (1.0 / LN2))
-    r = n * -LN2_LOW + (n * -LN2_HIGH + limited)
-    y = r * horner_over_tree(r, exp_slope_fit().numerator, 2) + 1.0
-    return _with_ends(y, low_bits, x)
-
-
-def _with_ends(y: Value, n: Value, x: Value) -> Value:
-    """Y 2^n by the bits, for e^x; its ends are selected."""
-    y = (y.signed() + (n << 52)).floating(F64)
-    y = (x >= _LEAST_OF_EXP).where(y, 0.0)
-    return (x <= _MOST_OF_EXP).where(y, x + INF)
+    r, n = reduced_once(at_least(at_most(x, 710.0), -709.0))
+    y = r * horner_over_tree(r, expm1_fit(57.5).numerator, 2) + 1.0
+    return _with_exponent(y, n, x, *_EXP_ENDS)
 
 
 def exp_in_parts(x: Value, working: DType, bits: float) -> Value:
     """1 + r + r^2 q(r) with what 1 + r rounds: under contraction or without."""
-    r, rest, n = reduced(at_least(at_most(x, 710.0), -709.0))
-    total, error = ordered_sum(x.constant(1.0), r)
-    return _with_ends(total + (error + exp_tail(r, rest)), n, x)
+    r, low, n = reduced(at_least(at_most(x, 710.0), -709.0))
+    return _with_exponent(exp_of_rest(r, low), n, x, *_EXP_ENDS)
 
 
 @functools.cache
@@ -108,15 +102,16 @@ def exp2_in_parts(x: Value, working: DType, bits: float) -> Value:
     f = x - n
     high, low = halves(f)
     r, rest = ordered_sum(high * _LN2_HALVES[0], high * _LN2_HALVES[1] + low * LN2)
-    total, error = ordered_sum(x.constant(1.0), r)
-    return _with_exponent(total + (error + exp_tail(r, rest)), low_bits, x)
+    return _with_exponent(exp_of_rest(r, rest), low_bits, x)
 
 
-def _with_exponent(y: Value, n: Value, x: Value) -> Value:
-    """Y 2^n by the bits, for the power of two of x; its ends are selected."""
+def _with_exponent(
+    y: Value, n: Value, x: Value, least: float = -1022.0, end: float = 1024.0
+) -> Value:
+    """Y 2^n by the bits, for an exponential of x; 0 below the least x, infinite from an end on."""
     y = (y.signed() + (n << 52)).floating(F64)
-    y = (x >= -1022.0).where(y, 0.0)
-    return (x < 1024.0).where(y, x + INF)
+    y = (x >= least).where(y, 0.0)
+    return (x < end).where(y, x + INF)
 
 
 def itself_if_tiny(x: Value, y: Value, bound: float) -> Value:

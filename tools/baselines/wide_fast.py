@@ -10,62 +10,59 @@ from collections.abc import Sequence
 
 import mpmath as mp
 import numpy as np
-from cores import LN2, atanh_rest, full_atanh_fit, power_of_two, rounded, split_bits
+from cores import (
+    LN2,
+    atanh_rest,
+    full_atanh_fit,
+    power_of_two,
+    relative_expm1_fit,
+    rounded,
+    split_bits,
+)
 from expression import Value, estrin, horner, sign_of, with_sign
 from fit import Fit, fit, shortest
 from octaves import at_least, at_most
-from parts import any_sum, halves, ordered_sum
-from wide_errors import far_erf_inv_fit
+from parts import any_sum, halves
+from wide_errors import (
+    ERFC_END,
+    NEAR,
+    NEAR_MIDDLE,
+    below_one,
+    far_erf_inv_fit,
+    near_erf_inv,
+    scaled_erfc,
+)
 from wide_exponential import (
     LN2_HIGH,
     LN2_LOW,
-    exp_tail,
+    exp_of_rest,
     half_tanh_fit,
     itself_if_tiny,
     reduced,
+    reduced_once,
     sinh_cosh_fits,
 )
 
-from xla_evo.targets.catalogue import CATALOGUE
 from xla_evo_lowering.dtypes import F64
 
 INF, NAN = math.inf, math.nan
 _BITS = 53.0
 _DEGREE = 9
-_END = LN2 / 2 * 1.0001
 _CENTRE = 2.5
-_ERFC_END = 26.6
 _HUGE = 2.0**28
-_NEAR = 0.8427007929497149
-_NEAR_MIDDLE = 0.62125
-
-
-def _reduced(x: Value, factor: float = 1.0) -> tuple[Value, Value]:
-    """(r, low bits of n) with x = (n ln 2 + r) / factor; n times either constant is exact."""
-    n, bits = rounded(x * (factor / LN2))
-    return n * (LN2_LOW / -factor) + (n * (LN2_HIGH / -factor) + x), bits
-
-
-@functools.cache
-def _slope_fit() -> Fit:
-    """(e^r - 1) / r on half an octave."""
-    return shortest(
-        lambda r: mp.expm1(r) / r if abs(r) > 1e-12 else mp.mpf(1), -_END, _END, _BITS,
-        weight=lambda r: 1, least=9,
-    )  # fmt: skip
 
 
 def expm1(x: Value) -> Value:
     """2^n r p(r) + (2^n - 1), halved so that the largest do not overflow."""
-    r, n = _reduced(at_least(at_most(x, 710.0), -60.0))
+    r, n = reduced_once(at_least(at_most(x, 710.0), -60.0))
     scale = power_of_two(n - 1, F64)
-    y = (scale * r) * horner(r, _slope_fit().numerator) + (scale - 0.5)
+    y = (scale * r) * horner(r, relative_expm1_fit(_BITS).numerator) + (scale - 0.5)
     return itself_if_tiny(x, y + y, 2.0**-54)
 
 
 def _hyperbolic(x: Value) -> tuple[Value, ...]:
     """(2^(n-2), 2^(-n-2), cosh r, sinh r) of |x| = n ln 2 + r."""
-    r, n = _reduced(at_most(abs(x), 710.6))
+    r, n = reduced_once(at_most(abs(x), 710.6))
     even, odd = sinh_cosh_fits(_BITS)
     square = r * r
     exponent = n << 52
@@ -93,7 +90,7 @@ def cosh(x: Value) -> Value:
 def tanh(x: Value) -> Value:
     """T + s over 1 + T s, T and s the hyperbolic tangents of n ln 2 / 2 and of the rest of |x|."""
     a = at_most(abs(x), 19.5)
-    h, low_bits = _reduced(a, 2.0)
+    h, low_bits = reduced_once(a, 2.0)
     square = h * h
     s = (h * square) * horner(square, half_tanh_fit(_BITS).numerator) + h
     u = power_of_two(-low_bits, F64)
@@ -152,13 +149,6 @@ def acosh(x: Value) -> Value:
     return (x < INF).where(y, x)
 
 
-def _exp(x: Value) -> Value:
-    """E^x from -709 to 0, with what 1 + r rounds."""
-    r, rest, n = reduced(at_least(x, -709.0))
-    total, error = ordered_sum(x.constant(1.0), r)
-    return (total + (error + exp_tail(r, rest))) * power_of_two(n, F64)
-
-
 @functools.cache
 def _softplus_fit() -> Fit:
     """(2 atanh(s) / s - 2) / s^2 in s^2 up to 1/9."""
@@ -167,7 +157,8 @@ def _softplus_fit() -> Fit:
 
 def _log1p_of_exp(x: Value) -> Value:
     """log(1 + e^x) for x up to 0, by the inverse hyperbolic tangent of e^x / (2 + e^x)."""
-    e = _exp(x)
+    r, low, n = reduced(at_least(x, -709.0))
+    e = exp_of_rest(r, low) * power_of_two(n, F64)
     s = e / (e + 2.0)
     z = s * s
     return e - s * (e - z * estrin(z, _softplus_fit().numerator))
@@ -190,14 +181,8 @@ def _erfc_fit() -> tuple[tuple[float, ...], tuple[float, ...]]:
     It is fitted times a + k in (a - k) / (a + k), which is one interval for all a.
     """
     k = mp.mpf(_CENTRE)
-
-    @functools.cache
-    def scaled(w):
-        a = k * (1 + w) / (1 - w)
-        with mp.workdps(70):
-            return mp.exp(a * a) * mp.erfc(a) * (a + k)
-
-    ends = mp.mpf(-1), (_ERFC_END - k) / (_ERFC_END + k)
+    scaled = functools.partial(scaled_erfc, k=k)
+    ends = mp.mpf(-1), (ERFC_END - k) / (ERFC_END + k)
     powers = range(_DEGREE + 1)
     found = fit(scaled, *ends, powers, below=powers[1:], weight=lambda w: 1 / scaled(w))
     top = _expanded(found.numerator, k)
@@ -226,33 +211,25 @@ def erfc(x: Value) -> Value:
     square = first * first
     n, low_bits = rounded(square * (-1.0 / LN2))
     r = (n * -LN2_HIGH - square) + (n * -LN2_LOW - (a + first) * rest)
-    power = r * horner(r, _slope_fit().numerator) + 1.0
+    power = r * horner(r, relative_expm1_fit(_BITS).numerator) + 1.0
     top, bottom = _erfc_fit()
-    size = power * (estrin(a, top) / estrin(a, bottom))
-    tail = (size * power_of_two(low_bits + 64, F64)).guard() * 2.0**-64
-    return (x < 0.0).where(2.0 - tail, tail)
+    return below_one(x, power * (estrin(a, top) / estrin(a, bottom)), low_bits)
 
 
 @functools.cache
 def _near_fit() -> Fit:
-    """erf_inv(x) / x in -log(1 - x^2) less its middle (Giles 2012), for results up to 1."""
-    function, middle = CATALOGUE["erf_inv"].mp, mp.mpf(_NEAR_MIDDLE)
-
-    def value(v):
-        w = v + middle
-        x = mp.sqrt(-mp.expm1(-w))
-        return function(x) / x if w > 1e-20 else mp.sqrt(mp.pi) / 2
-
-    return shortest(value, -middle, middle, 55.0, weight=lambda v: 1, least=12)
+    """`near_erf_inv` without a line apart."""
+    middle = mp.mpf(NEAR_MIDDLE)
+    return shortest(near_erf_inv, -middle, middle, 55.0, weight=lambda v: 1, least=12)
 
 
 def erf_inv(x: Value) -> Value:
     """X times a polynomial of -log(1 - x^2), or s + p with s^2 = -log(1 - x) from erf(1) on."""
     a = abs(x)
-    near, rest = a < _NEAR, 1.0 - a
+    near, rest = a < NEAR, 1.0 - a
     exponent, m = split_bits(near.where(rest * (a + 1.0), rest))
     w = -_log1p(-exponent, m - 1.0)
-    inner = a * estrin(w - _NEAR_MIDDLE, _near_fit().numerator)
+    inner = a * estrin(w - NEAR_MIDDLE, _near_fit().numerator)
     s = w.sqrt()
     outer = s + estrin((s - 2.0) / (s + 2.0), far_erf_inv_fit(_BITS - 2).numerator)
     y = with_sign(near.where(inner, outer), sign_of(x))

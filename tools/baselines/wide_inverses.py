@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 
 import mpmath as mp
-from cores import full_atanh_fit, split_bits
+from cores import full_atanh_fit, log_ends, split_bits
 from expression import Value, estrin, sign_of, with_sign
 from fit import Fit, shortest
 from parts import any_sum, constant_parts, halves, ordered_sum, quotient
@@ -21,7 +21,6 @@ from xla_evo_lowering.dtypes import F64, DType
 INF, NAN = math.inf, math.nan
 Form = Callable[[Value, DType, float], Value]
 _HALF_PI = constant_parts(lambda: mp.pi / 2, 53)
-_LEAST = 2.0**-1022
 _HALF_INVERSE = 0x7FDE6238502484BA - (1 << 52)
 """Less the bits of a number, this has about those of half its inverse."""
 _INVERSE_CBRT = 0x553EF0FF289DD796
@@ -34,12 +33,6 @@ _SERIES = {
     "atanh": (1 / 3, 1 / 5, "0.0719"),
 }
 """The terms of s^3 and s^5, and where the squares of what a polynomial is given end."""
-
-
-def _log_ends(y: Value, x: Value) -> Value:
-    """A logarithm ``y`` of x with its values at 0, below it and at infinity."""
-    y = (x < INF).where(y, x)
-    return (x < _LEAST).where((x < 0.0).where(x.constant(NAN), -INF), y)
 
 
 def _log_parts(x: Value) -> tuple[Value, Value, Value]:
@@ -58,7 +51,7 @@ def _log_parts(x: Value) -> tuple[Value, Value, Value]:
 def log(x: Value, working: DType, bits: float) -> Value:
     """The logarithms of a power of two, in two parts, and of what is left."""
     e, f, tail = _log_parts(x)
-    return _log_ends(e * LN2_HIGH + (f - (f * f * 0.5 - (tail + e * LN2_LOW))), x)
+    return log_ends(e * LN2_HIGH + (f - (f * f * 0.5 - (tail + e * LN2_LOW))), x)
 
 
 def _to_base(scale: mp.mpf, exponent_unit: tuple[float, float]) -> Form:
@@ -78,7 +71,7 @@ def _to_base(scale: mp.mpf, exponent_unit: tuple[float, float]) -> Form:
         first, second = halves(linear)
         large, lost = any_sum(e * exponent_unit[0], first * high)
         small = second * high + (linear * low + tail * float(scale))
-        return _log_ends(large + (lost + (small + e * exponent_unit[1])), x)
+        return log_ends(large + (lost + (small + e * exponent_unit[1])), x)
 
     return form
 

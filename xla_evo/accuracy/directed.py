@@ -36,7 +36,6 @@ _NEIGHBOURS = 1 << 17
 _PIECE, _PAIRS_NEAR = 1 << 14, 1 << 22
 """Pairs of a block, and of a round: with 2^17 what a climb ends at depends on the seed."""
 _LEAST = 2.0**-60
-_NORMAL = 2.0**-1022
 _REACHES = (1.0, 8.0, 40.0, 800.0)
 """Half of a sample is uniform in value between these and their negatives, as many in each."""
 
@@ -192,19 +191,23 @@ def _drawn(target: Target, seed: int, number: int) -> NDArray[np.float64]:
         parts.append(_by_binade(target.high, rest // 2, random))
         parts.append(-_by_binade(-target.low, rest - rest // 2, random))
     else:
-        # Of positive inputs the least count too, which are others than the function of a small one.
-        parts.append(_by_binade(target.high, rest // 2, random, least=_NORMAL))
-        parts.append(target.low + _by_binade(1.0, rest - rest // 2, random))
-    drawn = np.concatenate(parts)
-    return drawn if target.low <= 0.0 else np.maximum(drawn, target.low)
+        # Next to 0 these functions are not the input itself, so that the least ones count too.
+        least = max(target.low, 2.0**F64.emin)
+        parts.append(_by_binade(target.high, rest // 2, random, first=least))
+        beside = _by_binade(
+            1.0, rest - rest // 2, random, first=max(_LEAST, float(np.spacing(target.low)))
+        )
+        parts.append(target.low + beside)
+    return np.concatenate(parts)
 
 
 def _by_binade(
-    top: float, count: int, random: np.random.Generator, *, least: float = _LEAST
+    top: float, count: int, random: np.random.Generator, *, first: float = _LEAST
 ) -> NDArray[np.float64]:
-    """Positive numbers, half of them from the least to 1 and half from there to ``top``."""
-    least, one = ordinal(least, F64), ordinal(1.0, F64)
+    """Positive numbers from the first to ``top``, half of them up to 1 where that is between."""
+    least, one = ordinal(first, F64), ordinal(1.0, F64)
     last = min(ordinal(top, F64), ordinal(np.inf, F64) - 1)
-    near = random.integers(least, min(one, last), count - count // 2, endpoint=True)
-    far = random.integers(min(one, last) if last > one else least, last, count // 2, endpoint=True)
+    middle = one if least < one < last else last
+    near = random.integers(least, middle, count - count // 2, endpoint=True)
+    far = random.integers(middle if middle < last else least, last, count // 2, endpoint=True)
     return from_ordinal(np.concatenate([near, far]), F64)
