@@ -7,12 +7,15 @@ import quotients
 import single
 import single_arcs
 import single_arctangents
+import single_exponential
 import single_hyperbolic
 import single_inverse_hyperbolic
 import single_logarithms
 import single_logistic
 import trigonometric
 from single_constants import stored
+
+from xla_evo_lowering.dtypes import F32, F64
 
 
 def rsqrt_residual(x, hole, named):
@@ -48,6 +51,28 @@ def sinc(x, hole, named):
 def log_exact(x, hole, named):
     """The hole has the significand less 1."""
     return single_logarithms.log_in_parts(x, lambda f: f * f * (named(f), hole)[1])
+
+
+def exp_tail(x, hole, named):
+    """The hole has what is left of the exponent."""
+    return single_exponential.exp_in_parts(x, lambda r: (named(r), hole)[1])
+
+
+def asin_mixed(x, hole, named):
+    """The hole has the square of what goes into the arc sine, in float32, and that less 1."""
+
+    def arcsine(z, s):
+        named(z.to(F32))
+        return s * hole.to(F64) + s
+
+    return trigonometric.asin_in_parts(x, F64, arcsine)
+
+
+def log_halved(x, hole, named):
+    """The same, and the hole leaves out -f/2."""
+    return single_logarithms.log_in_parts(
+        x, lambda f: f * ((f * f) * (named(f), hole)[1] + f * -0.5)
+    )
 
 
 def log_nested(x, hole, named):
@@ -109,6 +134,7 @@ def of_even(form):
 SCAFFOLD_FORMS = {
     "acos-short": acos_short, "atan-short": atan_short, "cbrt-fused": cbrt_fused,
     "rsqrt": rsqrt_residual, "rsqrt-short": rsqrt_short, "sinc": sinc, "log-exact": log_exact,
+    "exp-tail": exp_tail, "asin-mixed": asin_mixed, "log-halved": log_halved,
     "log-nested": log_nested,
     "log10-nested": log10_nested, "asinh": asinh, "acosh": acosh, "tanh-shared": tanh_shared,
     "tanh-fast": tanh_fast,

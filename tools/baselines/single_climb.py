@@ -29,7 +29,7 @@ from xla_evo_lowering.stablehlo import as_function
 HARD, ROUNDS, TOGETHER = 1000, 5, 16
 
 SPANS = {
-    "erf": (0.3, 4.2), "erfc": (0.02, 9.3), "gelu": (0.02, 13.0),
+    "exp": (0.3, 88.0), "erf": (0.3, 4.2), "erfc": (0.02, 9.3), "gelu": (0.02, 13.0),
     "erf_inv": (0.05, 0.99999994), "log": (0.6, 2.8), "log1p": (0.1, 8.0), "log2": (0.3, 3.0),
     "log10": (0.3, 3.0), "tanh": (0.8, 1.7), "atanh": (0.1, 0.99999994), "cbrt": (1.0, 8.0),
 }  # fmt: skip

@@ -56,6 +56,15 @@ def _log_to_base(scale, exponent: list[float]) -> Constants:
     return {"exponent": exponent, "head": head[:1], "tail": [head[1], *tail]}
 
 
+def exp() -> Constants:
+    """Constants of `single_exponential.exp`."""
+
+    def function(r):
+        return (mp.expm1(r) - r) / r**2 if abs(r) > _FLOOR else mp.mpf(1) / 2 + r / 6
+
+    return {"tail": _part(function, -0.3467, 0.3467, 5, lambda r: r**2 / mp.exp(r) + _FLOOR)}
+
+
 def log() -> Constants:
     """Constants of `single_logarithms.log`."""
     return {"tail": _log_tail(-0.33334, 0.33334, 9)}
@@ -228,7 +237,7 @@ def digamma() -> Constants:
 STARTS: dict[str, Callable[[], Constants]] = {
     form.__name__: form
     for form in (
-        log, log2, log10, log1p, tanh, atanh, erf, erfc, erf_inv, gelu,
+        exp, log, log2, log10, log1p, tanh, atanh, erf, erfc, erf_inv, gelu,
         cbrt, digamma,
     )
 }  # fmt: skip

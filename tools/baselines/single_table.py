@@ -25,6 +25,7 @@ import windows
 from single_constants import with_constants
 
 TUNED = {
+    "exp": single_exponential.exp,
     "log": single_logarithms.log,
     "log2": single_logarithms.to_base,
     "log10": single_logarithms.to_base,

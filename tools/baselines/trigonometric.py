@@ -230,24 +230,36 @@ def arcsine_fit(bits: float) -> Fit:
     )
 
 
-def _arcsine_parts(x: Value, working: DType, bits: float) -> tuple[Value, Value]:
+ArcSine = Callable[[Value, Value], Value]
+"""The arc sine of a number up to 1/2, which comes second, its square first."""
+
+
+def _arcsine(bits: float) -> ArcSine:
+    return lambda z, s: s * horner(z, arcsine_fit(bits).numerator)
+
+
+def _arcsine_parts(x: Value, working: DType, arcsine: ArcSine) -> tuple[Value, Value]:
     """(whether |x| is above 1/2, asin of |x| or of sqrt((1 - |x|) / 2))."""
     a = abs(x.to(working))
     far = a > 0.5
     z = far.where(0.5 - a * 0.5, a * a)
-    s = far.where(z.sqrt(), a)
-    return far, s * horner(z, arcsine_fit(bits).numerator)
+    return far, arcsine(z, far.where(z.sqrt(), a))
+
+
+def asin_in_parts(x: Value, working: DType, arcsine: ArcSine) -> Value:
+    """Folded at 1/2: pi/2 less twice the arc sine of sqrt((1 - a) / 2)."""
+    far, y = _arcsine_parts(x, working, arcsine)
+    return odd(far.where(math.pi / 2 - (y + y), y), x)
 
 
 def asin(x: Value, working: DType, bits: float) -> Value:
-    """Folded at 1/2: pi/2 less twice the arcsine of sqrt((1 - a) / 2)."""
-    far, y = _arcsine_parts(x, working, bits)
-    return odd(far.where(math.pi / 2 - (y + y), y), x)
+    """`asin_in_parts` with a polynomial."""
+    return asin_in_parts(x, working, _arcsine(bits))
 
 
 def acos(x: Value, working: DType, bits: float) -> Value:
     """The same from the other end."""
-    far, y = _arcsine_parts(x, working, bits)
+    far, y = _arcsine_parts(x, working, _arcsine(bits))
     negative = x < 0.0
     beyond = negative.where(math.pi - (y + y), y + y)
     inside = negative.where(math.pi / 2 + y, math.pi / 2 - y)

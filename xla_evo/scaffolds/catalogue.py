@@ -54,6 +54,9 @@ _FAR = ((1e15, 1.1258e15), (1.3e23, 1.511e23))
 
 _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...], str], ...] = (
     ("exp", "exp", "exp(x)", -_LN2_HALF, _LN2_HALF, ((-87.3, 88.7), (-2.0, 2.0)), _MAGIC),
+    ("exp-tail", "exp", _TAIL, -_LN2_HALF, _LN2_HALF, ((-87.3, 88.7), (-2.0, 2.0)),
+     f"{_MAGIC}; r + r^2 hole times 1 - 2^-24, and 1 more, which without the factor would be a tie"
+     " every other time, rounded twice the same way"),
     ("exp2", "exp2", "2**x", -0.5, 0.5, ((-126.0, 128.0), (-2.0, 2.0)), _MAGIC),
     ("log", "log", "(log1p(x) - x)/x**2", -1 / 3, 1 / 3,
      ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), _EXPONENT),
@@ -65,6 +68,9 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)),
      "that of log-exact with r times the hole in place of its product with r^2, so that what is"
      " rounded behind the hole is less"),
+    ("log-halved", "log", "((log1p(x) - x)/x**2 + 1/2)/x", -1 / 3, 1 / 3,
+     ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)),
+     "that of log-nested with -r/2, which is exact, apart from r^2 times the hole"),
     ("log2", "log2", f"(log1p(x) - x)/x**2 * {_LOG2_E}", -0.2929, 0.4143,
      ((0.5, 2.0), (0.9, 1.1), (0.0, 16.0)), _EXPONENT),
     ("log2-whole", "log2", f"(log1p(x)/x - 1)*{_LOG2_E} + 1.9259629911266176e-8", -0.2929, 0.4143,
@@ -76,6 +82,8 @@ _ROWS: tuple[tuple[str, str, str, float, float, tuple[tuple[float, float], ...],
      "that of log-nested with half the significand less 1, which leaves the hole little to add;"
      " log10(2) in two parts, both multiples of 2^-26"),
     ("asin", "asin", "asin(sqrt(x))/sqrt(x) - 1", 1e-9, 0.25, ((-1.0, 1.0), (0.4, 0.6)), _FOLD),
+    ("asin-mixed", "asin", "asin(sqrt(x))/sqrt(x) - 1", 1e-9, 0.25, ((-1.0, 1.0), (0.4, 0.6)),
+     "asin(x) = pi/2 - 2 asin(sqrt((1 - x)/2)) above 1/2, in float64 but for the hole"),
     ("acos", "acos", "asin(sqrt(x))/sqrt(x) - 1", 1e-9, 0.25, ((-1.0, 1.0), (0.4, 0.6)), _FOLD),
     ("acos-short", "acos", "asin(sqrt(x))/sqrt(x) - 1", 1e-9, 0.25, ((-1.0, 1.0), (0.4, 0.6)),
      f"{_FOLD}; a multiple of pi/2 and the arc sine in one sum"),
