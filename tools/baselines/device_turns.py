@@ -28,7 +28,7 @@ def inverse_word(place: int) -> int:
 
 def right(value: Value, amount: Value | int) -> Value:
     """Shifted with zeros coming in."""
-    return value._two("shr_logical", amount)
+    return value.shifted_down(amount)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,10 @@ class Value:
     def __rshift__(self, other):
         return self._two("shr_arith", other)
 
+    def shifted_down(self, amount) -> "Value":
+        """The bits moved down, zeros coming in."""
+        return self._two("shr_logical", amount)
+
     def __lt__(self, other):
         return self._two("lt", other)
 

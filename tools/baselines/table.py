@@ -13,6 +13,7 @@ import wide_errors
 import wide_exponential
 import wide_inverses
 import wide_logarithm
+import wide_trigonometric
 
 from xla_evo_lowering.dtypes import BF16, F16, F64, DType
 
@@ -91,6 +92,9 @@ WIDE_FORMS = {
     "atanh": (wide_inverses.atanh,),
     "cbrt": (wide_inverses.cbrt,),
     "erf": (wide_erf.erf,),
+    "sin": (wide_trigonometric.sin,),
+    "cos": (wide_trigonometric.cos,),
+    "tan": (wide_trigonometric.tan,),
 }
 """Forms of float64 functions; where there are several, the first is faster."""
 

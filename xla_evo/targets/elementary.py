@@ -14,6 +14,7 @@ from xla_evo.targets import exact_forms as exact
 from xla_evo.targets import float64_forms as fast
 from xla_evo.targets import pair_forms as pair
 from xla_evo.targets import pair_inverses as inverses
+from xla_evo.targets import pair_trigonometric as turned
 from xla_evo.targets import trigonometric_forms as trigonometric
 from xla_evo.targets.function import Function
 from xla_evo.targets.reliable import guarded
@@ -93,7 +94,7 @@ ROWS: tuple[Function, ...] = (
     ),
     Function(
         name="sin", mp=guarded(mp.sin), f64=fast.short_cut(trigonometric.sin, tiny=fast.itself),
-        f64_error_ulp=6.0, symmetry="odd",
+        f64_error_ulp=6.0, pair=turned.sin, symmetry="odd",
         specials=(*_ODD_ZERO, *_TRIGONOMETRIC), zeros=_PI_ZEROS,
         results=(-1.0, 1.0),
         builtin="jax.numpy.sin", primitive="sin",
@@ -101,7 +102,7 @@ ROWS: tuple[Function, ...] = (
     Function(
         name="cos", mp=guarded(mp.cos),
         f64=fast.short_cut(trigonometric.cos, tiny=fast.constant(1.0)),
-        f64_error_ulp=6.0, symmetry="even",
+        f64_error_ulp=6.0, pair=turned.cos, symmetry="even",
         specials=((0.0, 1.0), (-0.0, 1.0), (_NAN, _NAN), *_TRIGONOMETRIC), zeros=_HALF_PI,
         results=(-1.0, 1.0),
         builtin="jax.numpy.cos", primitive="cos",
@@ -109,7 +110,7 @@ ROWS: tuple[Function, ...] = (
     Function(
         name="tan", mp=guarded(mp.tan),
         f64=fast.short_cut(fast.quiet(np.tan), tiny=fast.itself),
-        f64_error_ulp=4.0, symmetry="odd",
+        f64_error_ulp=4.0, pair=turned.tan, symmetry="odd",
         specials=(*_ODD_ZERO, *_TRIGONOMETRIC), zeros=_PI_ZEROS, poles=_HALF_PI,
         builtin="jax.numpy.tan", primitive="tan",
     ),
