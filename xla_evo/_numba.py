@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+import numpy as np
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,6 +73,14 @@ def njit_fast(function: Callable[P, R]) -> Callable[P, R]:
     """Compiles a function whose sums may be reassociated and contracted; inf and nan still work."""
     fast = {"reassoc", "contract", "nsz", "arcp"}
     return _compiled(function, nogil=True, error_model="numpy", fastmath=fast)
+
+
+def argument(value: int) -> int:
+    """An integer for calls between compiled functions.
+
+    For each plain integer that stands at a call numba compiles the called function once more.
+    """
+    return cast("int", np.int64(value))
 
 
 def njit_with(**options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:

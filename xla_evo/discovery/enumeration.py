@@ -16,6 +16,8 @@ from xla_evo.discovery.encoding import ADD, MUL, Ints, Longs, Words
 from xla_evo.discovery.evolve import (
     GAUSS_NEWTON,
     ITERATIONS,
+    NONE_FROZEN,
+    SLIDE_NEW,
     Bench,
     Grid,
     homotopy,
@@ -82,10 +84,22 @@ def _fit_all_starts(
         if start % 3 == 2:
             homotopy(d, n, problem, s, present)
         error = fit(
-            d.op, d.a, d.b, d.c, d.cl, n, problem.weight, s, ITERATIONS, goal, 0, 1e-2, np.inf
+            d.op,
+            d.a,
+            d.b,
+            d.c,
+            d.cl,
+            n,
+            problem.weight,
+            s,
+            ITERATIONS,
+            goal,
+            NONE_FROZEN,
+            1e-2,
+            np.inf,
         )
         if error < goal:
-            error = slide(d, n, error, problem, bench, 10, 0, GAUSS_NEWTON)
+            error = slide(d, n, error, problem, bench, SLIDE_NEW, NONE_FROZEN, GAUSS_NEWTON)
             if sound(d, n, grid, error, finite):
                 offer(island, n, d, error, kind, key)
 

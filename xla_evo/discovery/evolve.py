@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from xla_evo._numba import njit
+from xla_evo._numba import argument, njit
 from xla_evo._random import below, normal, uniform
 from xla_evo.discovery.canonical import Draft, Walk, canonical, new_draft, new_walk, structure_key
 from xla_evo.discovery.doubledouble import forward_dd
@@ -48,15 +48,19 @@ SKEW: Final = 0.5
 """Numbers of operations are drawn as u**SKEW: below 1 favours the longer programs."""
 HOMOTOPIES: Final = 0.3
 RANDOM_STARTS: Final = 0.1
-ITERATIONS: Final = 30
+ITERATIONS: Final = argument(30)
 PRESSURE: Final = 4
 """Parents are the best of 1 to PRESSURE random members."""
 FITS: Final = 4
 """How often one structure is fitted, from different parents."""
-GAUSS_NEWTON: Final = 1
-WEAKEST_TOO: Final = 2
-SLIDE_NEW: Final = 10
-SLIDE_MEMBER: Final = 30
+GAUSS_NEWTON: Final = argument(1)
+WEAKEST_TOO: Final = argument(2)
+SLIDE_NEW: Final = argument(10)
+SLIDE_MEMBER: Final = argument(30)
+NONE_FROZEN: Final = argument(0)
+_HOMOTOPY: Final = argument(4)
+_REFIT: Final = argument(10)
+"""Iterations on the way of a homotopy, and after a step along a valley."""
 
 
 class Grid(NamedTuple):
@@ -154,7 +158,21 @@ def homotopy(d: Draft, n: int, problem: Problem, s: Scratch, present: Reals) -> 
     for part in (0.25, 0.5, 0.75):
         for j in range(NODES):
             s.fh[j] = present[j] + part * (problem.fh[j] - present[j])
-        levenberg(d.op, d.a, d.b, d.c, d.cl, n, problem.weight, s, False, 4, np.inf, 0, 1e-2)
+        levenberg(
+            d.op,
+            d.a,
+            d.b,
+            d.c,
+            d.cl,
+            n,
+            problem.weight,
+            s,
+            False,
+            _HOMOTOPY,
+            np.inf,
+            NONE_FROZEN,
+            1e-2,
+        )
     for j in range(NODES):
         s.fh[j] = problem.fh[j]
 
@@ -190,7 +208,7 @@ def slide(
         for i in range(n):
             trial.c[i] = s.ch[i]
             trial.cl[i] = s.cl[i]
-        found = _fit(trial, n, problem, s, 10, error, frozen, 1e-2, error)
+        found = _fit(trial, n, problem, s, _REFIT, error, frozen, 1e-2, error)
         if found < error:
             copy_constants(trial, d, n)
             little = little + 1 if found > 0.99 * error else 0
@@ -314,7 +332,7 @@ def evolve(
             load(d, island.op[n, place], island.a[n, place], island.b[n, place],
                  island.c[n, place], island.cl[n, place], n, 0)  # fmt: skip
             before = island.error[n, place]
-            error = slide(d, n, before, problem, bench, SLIDE_MEMBER, 0, WEAKEST_TOO)
+            error = slide(d, n, before, problem, bench, SLIDE_MEMBER, NONE_FROZEN, WEAKEST_TOO)
             done += 1
             island.stats[0, 0] += 1
             if error < before * 0.999 and sound(d, n, grid, error, finite):
@@ -336,7 +354,7 @@ def evolve(
         kind = kind_of(d, n)
         goal = threshold(island, n, kind)
         copy_constants(d, bench.best, n)
-        error = _fit(d, n, problem, s, ITERATIONS, goal, 0, 1e-2, np.inf)
+        error = _fit(d, n, problem, s, ITERATIONS, goal, NONE_FROZEN, 1e-2, np.inf)
         island.stats[1, 0] += 1
         if error < goal:
             island.stats[1, 1] += 1
@@ -353,11 +371,11 @@ def evolve(
                 for i in range(n):
                     d.c[i] = normal(rng) * 2.0
                     d.cl[i] = 0.0
-            error = _fit(d, n, problem, s, ITERATIONS, goal, 0, 1e-2, np.inf)
+            error = _fit(d, n, problem, s, ITERATIONS, goal, NONE_FROZEN, 1e-2, np.inf)
             if error < goal:
                 island.stats[way, 1] += 1
         if error < goal and sound(d, n, grid, error, finite):
-            error = slide(d, n, error, problem, bench, SLIDE_NEW, 0, GAUSS_NEWTON)
+            error = slide(d, n, error, problem, bench, SLIDE_NEW, NONE_FROZEN, GAUSS_NEWTON)
             if not sound(d, n, grid, error, finite):
                 continue
             if offer(island, n, d, error, kind + undefined_at_ends(n, grid), key):

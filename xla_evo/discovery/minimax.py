@@ -11,17 +11,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xla_evo._numba import njit
+from xla_evo._numba import argument, njit
 from xla_evo.discovery.canonical import Draft
 from xla_evo.discovery.doubledouble import dd_add, forward_dd
 from xla_evo.discovery.encoding import NODES, Longs, Reals
-from xla_evo.discovery.evolve import GAUSS_NEWTON, Bench, Grid, copy_constants, new_bench, slide
+from xla_evo.discovery.evolve import (
+    GAUSS_NEWTON,
+    NONE_FROZEN,
+    Bench,
+    Grid,
+    copy_constants,
+    new_bench,
+    slide,
+)
 from xla_evo.discovery.fit import Problem, fit, residuals
 from xla_evo.discovery.reference import EDGE, Reference, chebyshev
 
 DENSE_POINTS = 1201
 ROUNDS = 40
 EXCHANGES = 5
+_FIT, _SLIDE = argument(6), argument(4)
+"""Iterations with the weights of a round."""
 NOISE = 1e-29
 """Relative error below which double-double arithmetic tells nothing: such a program is exact as far
 as a search can see, and its verification decides."""
@@ -70,10 +80,10 @@ def lawson(
     for _ in range(rounds):
         for j in range(NODES):
             weight[j] = problem.weight[j] * np.sqrt(share[j])
-        error = fit(d.op, d.a, d.b, d.c, d.cl, n, weight, s, 6, np.inf, 0, 1e-3, best)
+        error = fit(d.op, d.a, d.b, d.c, d.cl, n, weight, s, _FIT, np.inf, NONE_FROZEN, 1e-3, best)
         if not error < np.inf:
             break
-        slide(d, n, error, weighted, bench, 4, 0, GAUSS_NEWTON)
+        slide(d, n, error, weighted, bench, _SLIDE, NONE_FROZEN, GAUSS_NEWTON)
         residuals(d.op, d.a, d.b, d.c, d.cl, n, best < 1e-11, problem.weight, s, s.trial)
         greatest = 0.0
         for j in range(NODES):
