@@ -1,4 +1,4 @@
-"""For all tests: no deadline an example, a store of their own, and one process for discovery."""
+"""For all tests: no deadline an example, and a store of their own."""
 
 import pwd
 
@@ -8,13 +8,6 @@ from hypothesis import settings
 # The first example may compile (XLA, numba); how long one takes is the machine's affair.
 settings.register_profile("xla-evo", deadline=None)
 settings.load_profile("xla-evo")
-
-
-def pytest_collection_modifyitems(items):
-    """What is compiled for discovery takes half a minute, and two processes would do it twice."""
-    for item in items:
-        if "discovery" in item.path.parts or item.path.name == "test_real.py":
-            item.add_marker(pytest.mark.xdist_group("discovery"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -183,7 +183,7 @@ def tan(x: Value, working: DType, bits: float) -> Value:
     """The quotient of both, or the other one, negative, each in two parts."""
     a = abs(x)
     n, (r, low) = _reduced(a)
-    z = r * r
+    z = (r * r).guard()
     first, second = halves(r)
     lost = ((first * first - z) + (first + first) * second) + second * second
     whole, rest = _cosine(r, low, z)
