@@ -20,12 +20,13 @@ from xla_evo.discovery.evolve import (
     SLIDE_NEW,
     Bench,
     Grid,
+    fit_draft,
     homotopy,
     new_bench,
     slide,
     sound,
 )
-from xla_evo.discovery.fit import Problem, fit
+from xla_evo.discovery.fit import Problem
 from xla_evo.discovery.minimax import Finisher
 from xla_evo.discovery.population import Island, kind_of, new_island, offer, threshold
 from xla_evo.discovery.record import Record
@@ -83,21 +84,7 @@ def _fit_all_starts(
             d.cl[i] = 0.0
         if start % 3 == 2:
             homotopy(d, n, problem, s, present)
-        error = fit(
-            d.op,
-            d.a,
-            d.b,
-            d.c,
-            d.cl,
-            n,
-            problem.weight,
-            s,
-            ITERATIONS,
-            goal,
-            NONE_FROZEN,
-            1e-2,
-            np.inf,
-        )
+        error = fit_draft(d, n, problem, s, ITERATIONS, goal, NONE_FROZEN, 1e-2, np.inf)
         if error < goal:
             error = slide(d, n, error, problem, bench, SLIDE_NEW, NONE_FROZEN, GAUSS_NEWTON)
             if sound(d, n, grid, error, finite):

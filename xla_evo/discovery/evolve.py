@@ -138,10 +138,11 @@ def undefined_at_ends(n: int, grid: Grid) -> int:
 
 
 @njit
-def _fit(
+def fit_draft(
     d: Draft, n: int, problem: Problem, s: Scratch, iterations: int, goal: float, frozen: int,
     accept: float, error: float,
 ) -> float:  # fmt: skip
+    """`fit` of the constants of a draft."""
     return fit(
         d.op, d.a, d.b, d.c, d.cl, n, problem.weight, s, iterations, goal, frozen, accept, error
     )
@@ -159,20 +160,9 @@ def homotopy(d: Draft, n: int, problem: Problem, s: Scratch, present: Reals) -> 
         for j in range(NODES):
             s.fh[j] = present[j] + part * (problem.fh[j] - present[j])
         levenberg(
-            d.op,
-            d.a,
-            d.b,
-            d.c,
-            d.cl,
-            n,
-            problem.weight,
-            s,
-            False,
-            _HOMOTOPY,
-            np.inf,
-            NONE_FROZEN,
+            d.op, d.a, d.b, d.c, d.cl, n, problem.weight, s, False, _HOMOTOPY, np.inf, NONE_FROZEN,
             1e-2,
-        )
+        )  # fmt: skip
     for j in range(NODES):
         s.fh[j] = problem.fh[j]
 
@@ -208,7 +198,7 @@ def slide(
         for i in range(n):
             trial.c[i] = s.ch[i]
             trial.cl[i] = s.cl[i]
-        found = _fit(trial, n, problem, s, _REFIT, error, frozen, 1e-2, error)
+        found = fit_draft(trial, n, problem, s, _REFIT, error, frozen, 1e-2, error)
         if found < error:
             copy_constants(trial, d, n)
             little = little + 1 if found > 0.99 * error else 0
@@ -354,7 +344,7 @@ def evolve(
         kind = kind_of(d, n)
         goal = threshold(island, n, kind)
         copy_constants(d, bench.best, n)
-        error = _fit(d, n, problem, s, ITERATIONS, goal, NONE_FROZEN, 1e-2, np.inf)
+        error = fit_draft(d, n, problem, s, ITERATIONS, goal, NONE_FROZEN, 1e-2, np.inf)
         island.stats[1, 0] += 1
         if error < goal:
             island.stats[1, 1] += 1
@@ -371,7 +361,7 @@ def evolve(
                 for i in range(n):
                     d.c[i] = normal(rng) * 2.0
                     d.cl[i] = 0.0
-            error = _fit(d, n, problem, s, ITERATIONS, goal, NONE_FROZEN, 1e-2, np.inf)
+            error = fit_draft(d, n, problem, s, ITERATIONS, goal, NONE_FROZEN, 1e-2, np.inf)
             if error < goal:
                 island.stats[way, 1] += 1
         if error < goal and sound(d, n, grid, error, finite):
